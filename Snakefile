@@ -1,0 +1,47 @@
+# A sweep: data -> trained models -> operators -> Lanczos -> Ritz pairs -> metrics -> tables and figures.
+#
+#   snakemake                                   the demo sweep
+#   snakemake --configfile configs/mine.yaml    a sweep of your own; every key: configs/README.md
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+DEMO = "configs/demo.yaml"
+DEFAULT_SWEEP = "models" not in config
+
+# A sweep file given on the command line replaces the demo, it is not merged into it.
+if DEFAULT_SWEEP:
+
+    configfile: workflow.source_path(DEMO)
+
+
+include: "stages/rules/common.smk"
+include: "stages/rules/data.smk"
+include: "stages/rules/train.smk"
+include: "stages/rules/curvature.smk"
+include: "stages/rules/tables.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        all_cells("lanczos.h5"),
+        all_cells("ritz.h5"),
+        all_cells("metrics.json"),
+        rules.ablation_table.output,
+        rules.figures.output,
+        rules.report.output,
+    message:
+        f"{RESULTS} is complete"
+
+
+onsuccess:
+    print(
+        f"table   {RESULTS}/tables/ablation.md\nfigure  {RESULTS}/figures/overview.png\nreport  {RESULTS}/report.html"
+    )
+
+
+onerror:
+    # The tables of what exists: cells that failed are shown as missing.
+    shell(f"test ! -f {RESULTS}/sweep.json || ablation_table.py {RESULTS}")

@@ -1,0 +1,201 @@
+#include <stdexcept>
+#include <utility>
+
+#include "artifact/schema.h"
+
+namespace ritzflow {
+namespace {
+
+using enum TypeClass;
+using Shape = std::vector<std::string>;
+
+Field data(std::string path, TypeClass type, Shape shape, std::string doc) {
+  return {std::move(path), FieldKind::dataset, type, std::move(shape), true, std::move(doc)};
+}
+
+Field attr(std::string path, TypeClass type, std::string doc, Shape shape = {}) {
+  return {std::move(path), FieldKind::attribute, type, std::move(shape), true, std::move(doc)};
+}
+
+Field optional(Field field) {
+  field.required = false;
+  return field;
+}
+
+std::vector<Field> with_common(std::vector<Field> fields) {
+  std::vector<Field> all = {
+      attr("format", text, "name of the format"),
+      attr("format_version", text, "major.minor; a reader refuses another major"),
+      optional(attr("content_sha256", text, "digest of everything outside /provenance")),
+  };
+  all.insert(all.end(), fields.begin(), fields.end());
+  return all;
+}
+
+// Settings of the method, copied from stage to stage under one name.
+std::vector<Field> with_settings(std::vector<Field> fields) {
+  const std::vector<Field> settings = {
+      optional(attr("k", integer, "number of wanted eigenpairs")),
+      optional(attr("max_iters", integer, "limit on Lanczos steps")),
+      optional(attr("tol", real,
+                    "a wanted pair is converged when residual <= tol * max(|theta|, eps^(2/3) ||A||)")),
+      optional(attr("which", text, "largest, smallest, both or magnitude")),
+      optional(attr("seed", integer, "seed of the start vector")),
+      optional(attr("reorth_window", integer, "vectors in the sliding window of selective")),
+      optional(attr("reorth_period", integer, "steps between reorthogonalisations")),
+      optional(attr("krylov_dim", integer, "largest basis before a thick restart")),
+      optional(attr("n_params", integer, "dimension n of the operator")),
+  };
+  fields.insert(fields.end(), settings.begin(), settings.end());
+  return fields;
+}
+
+Schema data_schema() {
+  return {"ritzflow-data", "1.0", "A data set: inputs and targets of N samples.",
+          with_common({
+              data("inputs", number, {"N", "..."},
+                   "features (floating point) or tokens (integer), a sample a row"),
+              data("targets", number, {"N", "..."}, "class labels [N], next tokens [N, T], or real targets"),
+              optional(data("mask", integer, {"N", "T"}, "1 where a token counts in the loss, else 0")),
+              optional(data("weights", real, {"N"}, "non-negative weight of each sample")),
+              attr("task", text, "classification, regression or language_modeling"),
+              optional(attr("num_classes", integer, "number of classes, or size of the vocabulary")),
+          })};
+}
+
+Schema model_schema() {
+  return {"ritzflow-model", "1.0", "A trained model: its weights at chosen steps of training.",
+          with_common({
+              attr("spec", text, "JSON: {\"architecture\": {...}, \"training\": {...}}"),
+              attr("parameter_order", text, "names of the parameters in the order of the flat vector", {"P"}),
+              optional(attr("seed", integer, "seed of initialisation and batches")),
+              data("steps/<step>/<parameter>", real, {"..."},
+                   "a parameter in PyTorch's shape (linear weight [out, in]) after that many steps"),
+              optional(data("training/step", integer, {"t"}, "steps at which the training was recorded")),
+              optional(data("training/loss", real, {"t"}, "mean loss over the training set at these steps")),
+              optional(data("training/accuracy", real, {"t"}, "share of right answers at these steps")),
+          })};
+}
+
+Schema kfac_schema() {
+  return {
+      "ritzflow-kfac", "1.0", "Kronecker factors A (inputs) and G (output gradients) of each layer.",
+      with_common({
+          data("layers/<layer>/a_eigenvalues", real, {"in"}, "of A; the bias counts as one more input"),
+          data("layers/<layer>/a_eigenvectors", real, {"in", "in"}, "columns are eigenvectors, as in LAPACK"),
+          data("layers/<layer>/g_eigenvalues", real, {"out"}, "eigenvalues of G"),
+          data("layers/<layer>/g_eigenvectors", real, {"out", "out"}, "columns are eigenvectors"),
+          optional(data("layers/<layer>/ekfac_eigenvalues", real, {"out", "in"},
+                        "second moments in the Kronecker eigenbasis")),
+          attr("layers/<layer>@parameters", text, "parameters of the layer's block, weight first", {"p"}),
+          attr("covered_parameters", integer, "parameters that some layer covers"),
+          attr("total_parameters", integer, "parameters of the model"),
+          attr("covered_elements", integer, "elements of the covered parameters"),
+          attr("total_elements", integer, "elements of all parameters"),
+          attr("missing", text, "names of the parameters that no layer covers", {"u"}),
+      })};
+}
+
+Schema operator_schema() {
+  return {"ritzflow-operator", "1.0", "A frozen symmetric operator and what its products were probed for.",
+          with_common({
+              attr("operator", text, "hessian, ggn, mc_fisher, empirical_fisher, kfac, ekfac or matrix"),
+              attr("n_params", integer, "dimension n"),
+              attr("is_psd", boolean, "positive semi-definite by construction"),
+              data("probes/repeatability", real, {}, "||A v - A v|| of two calls / (norm ||v||)"),
+              data("probes/additivity", real, {}, "||A(u + v) - A u - A v||, relative to norm"),
+              data("probes/symmetry", real, {}, "|u'A v - v'A u|, relative to norm"),
+              data("probes/norm", real, {}, "estimate of ||A||_2"),
+          })};
+}
+
+Schema lanczos_schema() {
+  return {"ritzflow-lanczos", "1.0", "A Krylov factorisation A Q' = Q' H + beta q e', vectors as rows of Q.",
+          with_common(with_settings({
+              data("H", real, {"m", "m"}, "every coefficient that was subtracted, column j by step j"),
+              data("alpha", real, {"m"}, "diagonal of H"),
+              data("beta", real, {"m"}, "subdiagonal of H; beta[m-1] is the final residual norm"),
+              data("start_vector", real, {"n"}, "the vector that the iteration began with"),
+              optional(data("basis", real, {"m", "n"}, "Lanczos vectors, where they were kept")),
+              optional(data("residual_vector", real, {"n"}, "the unit vector q behind the basis")),
+              optional(data("locked/eigenvalues", real, {"l"}, "values locked by restarts")),
+              optional(data("locked/vectors", real, {"l", "n"}, "their vectors")),
+              optional(data("locked/residuals", real, {"l"}, "their residual norms")),
+              optional(data("certificate/alpha", real, {"c"}, "diagonal of the certificate's own run")),
+              optional(data("certificate/beta", real, {"c"}, "its subdiagonal")),
+              attr("reorth_mode", text, "the mode that ran"),
+              attr("reorth_mode_requested", text, "the mode that was asked for"),
+              attr("reorth_reason", text, "why this mode ran"),
+              attr("iterations", integer, "Lanczos steps"),
+              attr("operator_calls", integer, "all products, the certificate's included"),
+              attr("certificate_calls", integer, "products of the certificate"),
+              optional(attr("basis_bytes", integer, "bytes of Lanczos vectors that were held at most")),
+              optional(attr("converged", integer, "wanted pairs that met the tolerance by their estimate")),
+              optional(attr("norm_estimate", real, "estimate of ||A||_2")),
+              optional(attr("operator_sha256", text, "content_sha256 of the operator")),
+          }))};
+}
+
+Schema ritz_schema() {
+  return {
+      "ritzflow-ritz", "1.0", "Ritz pairs, each with its evidence; row i of every dataset is pair i.",
+      with_common(with_settings({
+          data("eigenvalues", real, {"r"}, "Ritz values, descending"),
+          data("vectors", real, {"r", "n"}, "Ritz vectors of unit length"),
+          data("residuals", real, {"r"}, "true ||A x - theta x||"),
+          data("residual_estimates", real, {"r"}, "beta |s_m| / ||Q's||"),
+          data("basis_norms", real, {"r"}, "||Q's||; 1 where the basis is orthonormal"),
+          data("intervals", real, {"r", "2"}, "lower and upper end; each holds an eigenvalue of A"),
+          data("verdicts", text, {"r"}, "converged, unconverged, ghost or spurious"),
+          data("gammas", real, {"r"}, "squared first components of the eigenvectors of H"),
+          optional(data("orthogonality_loss", real, {"m"}, "max_i<j |q_i'q_j| at each step j")),
+          optional(data("naive_eigenvalues", real, {"q"}, "what a run without verdicts would report")),
+          attr("lambda_min", real, "smallest Ritz value that is no ghost"),
+          attr("lambda_max", real, "largest Ritz value that is no ghost"),
+          attr("certified_largest", boolean, "no larger eigenvalue was missed, but for certificate_delta"),
+          optional(attr("certificate_delta", real, "probability that the certificate is wrong")),
+          optional(attr("upper_bound", real, "of every eigenvalue that was not returned")),
+          attr("operator_calls", integer, "products of this stage"),
+          optional(attr("is_psd", boolean, "positive semi-definite by construction")),
+          optional(attr("operator", text, "kind of the operator")),
+          optional(attr("reorth_mode", text, "the mode that ran")),
+          optional(attr("iterations", integer, "Lanczos steps")),
+          optional(attr("lanczos_operator_calls", integer, "products of the lanczos stage")),
+          optional(attr("basis_source", text, "stored or replayed: where the vectors came from")),
+      }))};
+}
+
+Schema density_schema() {
+  return {"ritzflow-density", "1.0",
+          "Spectral density and its cumulative form with a band, on a common grid.",
+          with_common({
+              data("grid", real, {"g"}, "points lambda, ascending"),
+              data("density", real, {"g"}, "smoothed density; integrates to 1"),
+              data("cdf", real, {"g"}, "share of eigenvalues <= lambda"),
+              data("cdf_lower", real, {"g"}, "lower end of its band"),
+              data("cdf_upper", real, {"g"}, "upper end of its band"),
+              attr("negative_fraction", real, "share of negative eigenvalues"),
+              optional(attr("negative_fraction_lower", real, "its lower bound")),
+              optional(attr("negative_fraction_upper", real, "its upper bound")),
+              attr("negative_mass", real, "sum of |lambda| over negative ones / sum over all"),
+              attr("negative_mass_lower", real, "its lower bound"),
+              attr("negative_mass_upper", real, "its upper bound"),
+          })};
+}
+
+}  // namespace
+
+const std::vector<Schema>& schemas() {
+  static const std::vector<Schema> all = {data_schema(),     model_schema(),   kfac_schema(),
+                                          operator_schema(), lanczos_schema(), ritz_schema(),
+                                          density_schema()};
+  return all;
+}
+
+const Schema& schema(const std::string& format) {
+  for (const auto& candidate : schemas())
+    if (candidate.format == format) return candidate;
+  throw std::logic_error("there is no format '" + format + "'");
+}
+
+}  // namespace ritzflow

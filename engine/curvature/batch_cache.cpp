@@ -1,0 +1,36 @@
+#include "curvature/batch_cache.h"
+
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
+#include <spdlog/spdlog.h>
+
+namespace ritzflow {
+namespace {
+
+/// Sums what LibTorch's CPU allocator hands out and takes back in the thread where it is installed.
+class AllocationCounter : public c10::MemoryReportingInfoBase {
+ public:
+  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override { bytes += size; }
+  bool memoryProfilingEnabled() const override { return true; }
+  int64_t bytes = 0;
+};
+
+}  // namespace
+
+int64_t bytes_kept_by(const std::function<std::shared_ptr<void>()>& make) {
+  const auto counter = std::make_shared<AllocationCounter>();
+  const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, counter);
+  const std::shared_ptr<void> kept = make();
+  return counter->bytes;
+}
+
+bool keep_linearizations(int64_t bytes, int64_t batches, int64_t budget) {
+  const bool keep = bytes <= budget / batches;
+  spdlog::info("{} linearizations of {:.1f} MiB each: {} ({:.0f} MiB may be used)", batches,
+               static_cast<double>(bytes) / (1 << 20),
+               keep ? "kept between products" : "rebuilt for each product",
+               static_cast<double>(budget) / (1 << 20));
+  return keep;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,14 @@
+#include "curvature/empirical_fisher.h"
+
+#include "curvature/jacobian_product.h"
+
+namespace ritzflow {
+
+std::unique_ptr<LinearOperator> make_empirical_fisher(std::shared_ptr<const EmpiricalRisk> risk) {
+  const auto outer = [loss = &risk->loss_function()](const Batch& batch, const at::Tensor& logits) {
+    return gradient_outer_products(*loss, logits, batch.targets, batch.weights);
+  };
+  return make_jacobian_product(std::move(risk), outer);
+}
+
+}  // namespace ritzflow

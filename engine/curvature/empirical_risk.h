@@ -1,0 +1,78 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "core/vector.h"
+#include "curvature/dataset.h"
+#include "model/loss.h"
+#include "model/network.h"
+
+namespace ritzflow {
+
+/// Consecutive samples of the data set in the compute dtype: one micro-batch, linearised as a whole.
+struct Batch {
+  at::Tensor inputs, targets, weights;
+  int64_t first_row = 0;  ///< index of its first row in the data set
+};
+
+/// A quarter of this machine's memory, in bytes: what linearizations may keep between products. Results do
+/// not depend on it, only their cost.
+int64_t default_memory_budget();
+
+struct RiskOptions {
+  int64_t batch_size = 0;             ///< samples in a micro-batch; the last one may be smaller
+  at::ScalarType dtype = at::kFloat;  ///< float32 or float64: what networks and products compute in
+  int64_t memory_budget = default_memory_budget();  ///< bytes for kept linearizations
+};
+
+/// The empirical risk at a point: where curvature is taken.
+///
+///   L(theta) = (1/W) sum_i w_i l(f(theta, x_i), y_i),   W = sum_i w_i.
+///
+/// The average is over weights, never over batches, so that it is exact for any cut into micro-batches. Those
+/// run in parallel with one compute thread each, and are summed in float64 in the order of the batches: no
+/// bit depends on the number of threads.
+class EmpiricalRisk {
+ public:
+  /// `theta` [n] float64. Throws InputError on a batch size below 1 or another dtype.
+  EmpiricalRisk(std::shared_ptr<const Network> network, std::shared_ptr<const Loss> loss, const Dataset& data,
+                const at::Tensor& theta, const RiskOptions& options);
+
+  /// Number n of parameters.
+  int64_t dim() const { return network_->params().size(); }
+  int64_t batches() const { return (samples_ + options_.batch_size - 1) / options_.batch_size; }
+  Batch batch(int64_t b) const;
+
+  const Network& network() const { return *network_; }
+  const Loss& loss_function() const { return *loss_; }
+  /// theta in the compute dtype.
+  const ParamTensors& theta() const { return theta_; }
+  const RiskOptions& options() const { return options_; }
+
+  /// L(theta).
+  double loss() const;
+  /// out <- grad L(theta) [n].
+  void gradient(VectorSpan out) const;
+
+  /// A copy of v [n] in the compute dtype, as tensors of the parameters' shapes.
+  ParamTensors tensors(VectorView v) const;
+
+  using BatchProduct = std::function<ParamTensors(int64_t batch)>;
+  /// out <- (1/W) sum_b product(b), the primitive under every operator. At most a few results are held at
+  /// once.
+  void accumulate(const BatchProduct& product, VectorSpan out) const;
+
+ private:
+  std::shared_ptr<const Network> network_;
+  std::shared_ptr<const Loss> loss_;
+  RiskOptions options_;
+  at::Tensor inputs_, targets_, weights_;
+  int64_t samples_, rows_per_sample_;
+  double total_weight_;
+  ParamTensors theta_;
+};
+
+}  // namespace ritzflow

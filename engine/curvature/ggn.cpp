@@ -1,0 +1,40 @@
+#include "curvature/ggn.h"
+
+#include <numeric>
+
+#include "curvature/jacobian_product.h"
+
+namespace ritzflow {
+namespace {
+
+class RankOne : public LinearOperator {
+ public:
+  explicit RankOne(std::vector<double> g) : g_(std::move(g)) {}
+
+  int64_t dim() const override { return static_cast<int64_t>(g_.size()); }
+
+  void apply(VectorView v, VectorSpan out) override {
+    const double projection = std::inner_product(g_.begin(), g_.end(), v.begin(), 0.0);
+    for (size_t i = 0; i < g_.size(); ++i) out[i] = g_[i] * projection;
+  }
+
+ private:
+  std::vector<double> g_;
+};
+
+}  // namespace
+
+std::unique_ptr<LinearOperator> make_ggn(std::shared_ptr<const EmpiricalRisk> risk) {
+  const auto curvature = [loss = &risk->loss_function()](const Batch& batch, const at::Tensor& logits) {
+    return [loss, z = logits, w = batch.weights](const at::Tensor& u) { return loss->curvature(z, w, u); };
+  };
+  return make_jacobian_product(std::move(risk), curvature);
+}
+
+std::unique_ptr<LinearOperator> make_gradient_outer_product(const EmpiricalRisk& risk) {
+  std::vector<double> g(static_cast<size_t>(risk.dim()));
+  risk.gradient(g);
+  return std::make_unique<RankOne>(std::move(g));
+}
+
+}  // namespace ritzflow

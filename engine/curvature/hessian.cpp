@@ -1,0 +1,38 @@
+#include "curvature/hessian.h"
+
+#include "curvature/batch_cache.h"
+#include "model/linearization.h"
+
+namespace ritzflow {
+namespace {
+
+class Hessian : public LinearOperator {
+ public:
+  explicit Hessian(std::shared_ptr<const EmpiricalRisk> risk)
+      : risk_(std::move(risk)), gradients_(*risk_, [this](int64_t b) { return linearize_batch(b); }) {}
+
+  int64_t dim() const override { return risk_->dim(); }
+
+  void apply(VectorView v, VectorSpan out) override {
+    const ParamTensors direction = risk_->tensors(v);
+    risk_->accumulate([&](int64_t b) { return gradients_.at(b)->hvp(direction); }, out);
+  }
+
+ private:
+  std::shared_ptr<HessianLinearization> linearize_batch(int64_t b) const {
+    const Batch batch = risk_->batch(b);
+    return linearize_gradient(risk_->network(), risk_->loss_function(), risk_->theta(), batch.inputs,
+                              batch.targets, batch.weights);
+  }
+
+  std::shared_ptr<const EmpiricalRisk> risk_;
+  BatchCache<HessianLinearization> gradients_;
+};
+
+}  // namespace
+
+std::unique_ptr<LinearOperator> make_hessian(std::shared_ptr<const EmpiricalRisk> risk) {
+  return std::make_unique<Hessian>(std::move(risk));
+}
+
+}  // namespace ritzflow

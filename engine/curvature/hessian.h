@@ -1,0 +1,12 @@
+#pragma once
+#include <memory>
+
+#include "curvature/empirical_risk.h"
+#include "krylov/linear_operator.h"
+
+namespace ritzflow {
+
+/// H = (1/W) sum_i w_i d2 l(f(theta, x_i), y_i) / dtheta2; symmetric, in general indefinite.
+std::unique_ptr<LinearOperator> make_hessian(std::shared_ptr<const EmpiricalRisk> risk);
+
+}  // namespace ritzflow

@@ -1,0 +1,69 @@
+#include "curvature/mc_fisher.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <string>
+
+#include "core/error.h"
+#include "core/philox.h"
+#include "curvature/jacobian_product.h"
+
+namespace ritzflow {
+namespace {
+
+/// Index c with cumulative probability F(c - 1) <= u F(C - 1) < F(c): the inverse of the distribution
+/// function.
+at::Tensor draw_classes(const at::Tensor& logits, int64_t first_row, const Philox& random) {
+  const at::Tensor cdf = logits.to(at::kDouble).softmax(1).cumsum(1).contiguous();
+  const int64_t rows = cdf.size(0), classes = cdf.size(1);
+  at::Tensor drawn = at::empty({rows}, at::kLong);
+  for (int64_t i = 0; i < rows; ++i) {
+    const double* f = cdf.data_ptr<double>() + i * classes;
+    const double u = random.uniform(static_cast<uint64_t>(first_row + i)) * f[classes - 1];
+    drawn.data_ptr<int64_t>()[i] = std::upper_bound(f, f + classes - 1, u) - f;
+  }
+  return drawn;
+}
+
+at::Tensor draw_values(const at::Tensor& logits, int64_t first_row, const Philox& random) {
+  at::Tensor noise = at::empty(logits.sizes(), at::kDouble);
+  const int64_t first = first_row * logits.size(1);
+  for (int64_t k = 0; k < noise.numel(); ++k) {
+    noise.data_ptr<double>()[k] = random.normal(static_cast<uint64_t>(first + k));
+  }
+  return (logits.to(at::kDouble) + noise).to(logits.scalar_type());
+}
+
+}  // namespace
+
+at::Tensor draw_targets(const Loss& loss, const at::Tensor& logits, int64_t first_row, uint64_t seed,
+                        int64_t draw) {
+  const at::AutoGradMode no_grad(false);
+  const Philox random(seed, "mc_fisher", "draw " + std::to_string(draw));
+  if (loss.name() == "mse") return draw_values(logits, first_row, random);
+  return draw_classes(logits, first_row, random);
+}
+
+std::unique_ptr<LinearOperator> make_mc_fisher(std::shared_ptr<const EmpiricalRisk> risk, int64_t samples,
+                                               uint64_t seed) {
+  if (samples < 1) throw InputError("--mc-samples is " + std::to_string(samples) + ", expected at least 1");
+  const auto mean_outer = [loss = &risk->loss_function(), samples, seed](const Batch& batch,
+                                                                         const at::Tensor& logits) {
+    std::vector<OutputMap> draws;
+    for (int64_t s = 0; s < samples; ++s) {
+      const at::Tensor y = draw_targets(*loss, logits, batch.first_row, seed, s);
+      draws.push_back(
+          gradient_outer_products(*loss, logits, y, batch.weights / static_cast<double>(samples)));
+    }
+    return [draws](const at::Tensor& u) {
+      at::Tensor sum = draws.front()(u);
+      for (size_t s = 1; s < draws.size(); ++s) sum += draws[s](u);
+      return sum;
+    };
+  };
+  return make_jacobian_product(std::move(risk), mean_outer);
+}
+
+}  // namespace ritzflow

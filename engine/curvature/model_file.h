@@ -1,0 +1,28 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "model/network.h"
+
+namespace ritzflow {
+
+/// A network and the point theta at one step of its training.
+struct ModelPoint {
+  std::shared_ptr<const Network> network;
+  at::Tensor theta;     ///< [n] float64, in the order of network->params()
+  int64_t step = 0;     ///< the step that was read
+  nlohmann::json spec;  ///< {"architecture": ..., "training": ...}
+  std::string sha256;   ///< content digest of the file
+};
+
+/// Reads the parameters of `step` ("final": the largest; or a number) from a model.h5 and builds its network
+/// for data of `shape`. Throws InputError on a step, name or shape that does not fit, and on weights not
+/// finite.
+ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const DataShape& shape);
+
+}  // namespace ritzflow

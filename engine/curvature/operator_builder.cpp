@@ -1,0 +1,155 @@
+#include "curvature/operator_builder.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/nearest.h"
+#include "curvature/empirical_fisher.h"
+#include "curvature/empirical_risk.h"
+#include "curvature/ggn.h"
+#include "curvature/hessian.h"
+#include "curvature/mc_fisher.h"
+#include "curvature/model_file.h"
+#include "curvature/restriction.h"
+
+namespace ritzflow {
+namespace {
+
+const std::vector<std::string> kinds = {"hessian", "ggn", "mc_fisher", "empirical_fisher", "matrix"};
+
+void require_one_of(const std::string& flag, const std::string& value,
+                    const std::vector<std::string>& choices) {
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+  throw InputError(fmt::format("{} is '{}', expected one of {}{}", flag, value, fmt::join(choices, ", "),
+                               did_you_mean(value, choices)));
+}
+
+void require_kind(const std::string& kind) {
+  if (kind == "kfac" || kind == "ekfac") {
+    throw InputError("--operator " + kind + ": this build has no K-FAC operator yet; it has " +
+                     fmt::format("{}", fmt::join(kinds, ", ")));
+  }
+  require_one_of("--operator", kind, kinds);
+}
+
+at::ScalarType scalar_type(const std::string& dtype) {
+  if (dtype == "bfloat16")
+    throw InputError("--dtype-compute bfloat16: this build computes in float32 or float64");
+  require_one_of("--dtype-compute", dtype, {"float32", "float64"});
+  return dtype == "float32" ? at::kFloat : at::kDouble;
+}
+
+void require_digest(const std::filesystem::path& file, const std::string& actual,
+                    const std::string& expected) {
+  if (expected.empty() || actual == expected) return;
+  throw InputError(
+      fmt::format("{}: its contents changed since the operator was built (digest {}..., expected {}...); "
+                  "run build-operator again",
+                  file.string(), actual.substr(0, 12), expected.substr(0, 12)));
+}
+
+BuiltOperator build_matrix(const OperatorSettings& settings, const Digests& expected) {
+  if (!settings.params_filter.empty()) throw InputError("--params-filter: a matrix has no named parameters");
+  if (settings.matrix.file.empty()) throw InputError("--operator matrix needs --matrix FILE.h5:/dataset");
+  BuiltOperator built;
+  built.settings = settings;
+  built.settings.dtype_compute = "float64";
+  built.matrix = std::make_shared<const Matrix>(read_matrix(settings.matrix));
+  built.digests.matrix = digest(*built.matrix);
+  require_digest(settings.matrix.file, built.digests.matrix, expected.matrix);
+  const auto& values = built.matrix->values;
+  built.is_psd =
+      built.matrix->diagonal && std::all_of(values.begin(), values.end(), [](double a) { return a >= 0; });
+  built.op = make_matrix_operator(built.matrix);
+  return built;
+}
+
+std::unique_ptr<LinearOperator> make_ggn_of_mode(std::shared_ptr<const EmpiricalRisk> risk,
+                                                 std::string& mode) {
+  require_one_of("--ggn-mode", mode, {"true", "empirical", "auto"});
+  if (mode == "auto") {
+    spdlog::info("ggn_mode auto = true: the generalised Gauss-Newton matrix");
+    mode = "true";
+  }
+  if (mode == "true") return make_ggn(std::move(risk));
+  spdlog::warn(
+      "ggn_mode empirical is g g' with the gradient g of the whole risk: rank one, with ||g||^2 as its only "
+      "eigenvalue that is not zero, and no approximation of the Gauss-Newton matrix");
+  return make_gradient_outer_product(*risk);
+}
+
+std::unique_ptr<LinearOperator> make_curvature(std::shared_ptr<const EmpiricalRisk> risk,
+                                               OperatorSettings& settings) {
+  if (settings.kind == "hessian") return make_hessian(std::move(risk));
+  if (settings.kind == "ggn") return make_ggn_of_mode(std::move(risk), settings.ggn_mode);
+  if (settings.kind == "empirical_fisher") return make_empirical_fisher(std::move(risk));
+  return make_mc_fisher(std::move(risk), settings.mc_samples, static_cast<uint64_t>(settings.seed));
+}
+
+/// `training.loss` of the model's spec where it is given, else the task's own.
+std::string loss_name(const ModelPoint& model, Task task) {
+  const auto training = model.spec.find("training");
+  if (training != model.spec.end() && training->is_object() && training->contains("loss")) {
+    return training->at("loss").get<std::string>();
+  }
+  return task == Task::regression ? "mse" : "cross_entropy";
+}
+
+void choose_batch_size(const Dataset& data, OperatorSettings& settings) {
+  if (settings.batch_size < 0) {
+    throw InputError(fmt::format("--batch-size is {}, expected at least 1 sample", settings.batch_size));
+  }
+  if (settings.batch_size == 0) {
+    settings.batch_size = default_batch_size(data);
+    spdlog::info("batch size {} of {} samples: about 512 rows or 2^20 input elements", settings.batch_size,
+                 data.samples);
+  }
+  settings.batch_size = std::min(settings.batch_size, data.samples);
+}
+
+BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& expected) {
+  if (settings.data.empty()) throw InputError("--operator " + settings.kind + " needs --data data.h5");
+  if (settings.model.empty()) throw InputError("--operator " + settings.kind + " needs --model model.h5");
+  const at::ScalarType dtype = scalar_type(settings.dtype_compute);
+  BuiltOperator built;
+  built.settings = settings;
+  built.is_psd = settings.kind != "hessian";
+  const Dataset data = load_dataset(settings.data);
+  require_digest(settings.data, data.sha256, expected.data);
+  const ModelPoint model = load_model(settings.model, settings.step, data.shape);
+  require_digest(settings.model, model.sha256, expected.model);
+  built.digests = {data.sha256, model.sha256, ""};
+  built.settings.step = std::to_string(model.step);
+  built.loss = loss_name(model, data.task);
+  if (settings.kind.ends_with("fisher")) built.fisher_unit = data.rows_per_sample > 1 ? "token" : "sample";
+  choose_batch_size(data, built.settings);
+  const auto risk = std::make_shared<const EmpiricalRisk>(
+      model.network, make_loss(built.loss), data, model.theta,
+      RiskOptions{.batch_size = built.settings.batch_size, .dtype = dtype});
+  built.op = make_curvature(risk, built.settings);
+  if (!settings.params_filter.empty()) {
+    built.op = make_restriction(std::move(built.op),
+                                select_parameters(model.network->params(), settings.params_filter));
+  }
+  return built;
+}
+
+}  // namespace
+
+int64_t default_batch_size(const Dataset& data) {
+  const int64_t by_rows = 512 / data.rows_per_sample;
+  const int64_t by_elements = (int64_t{1} << 20) * data.samples / data.inputs.numel();
+  return std::clamp<int64_t>(std::min(by_rows, by_elements), 1, data.samples);
+}
+
+BuiltOperator build_operator(const OperatorSettings& settings, const Digests& expected) {
+  require_kind(settings.kind);
+  if (settings.kind == "matrix") return build_matrix(settings, expected);
+  return build_curvature(settings, expected);
+}
+
+}  // namespace ritzflow

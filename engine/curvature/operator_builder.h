@@ -1,0 +1,54 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "curvature/dataset.h"
+#include "curvature/matrix.h"
+#include "krylov/linear_operator.h"
+
+namespace ritzflow {
+
+/// What the user asks of build-operator; the names are those of its flags.
+struct OperatorSettings {
+  std::string kind;  ///< `--operator`: hessian | ggn | mc_fisher | empirical_fisher | matrix
+  std::filesystem::path data;
+  std::filesystem::path model;
+  std::string step = "final";     ///< "final" or a number
+  std::string ggn_mode = "auto";  ///< true | empirical | auto (= true)
+  int64_t mc_samples = 1;         ///< draws a row of mc_fisher
+  std::vector<std::string> params_filter;
+  int64_t batch_size = 0;                 ///< samples in a micro-batch; 0: default_batch_size()
+  std::string dtype_compute = "float32";  ///< float32 | float64; a matrix is always applied in float64
+  int64_t seed = 0;                       ///< of the Monte-Carlo draws and of the probes' vectors
+  MatrixPlace matrix;
+};
+
+/// Content digests of the files under an operator; an empty one is unknown, or of a file that is not used.
+struct Digests {
+  std::string data, model, matrix;
+};
+
+/// An operator, ready for products, and what was decided while it was built.
+struct BuiltOperator {
+  std::unique_ptr<LinearOperator> op;
+  OperatorSettings
+      settings;  ///< step and batch_size as numbers, ggn_mode without auto, dtype_compute as used
+  Digests digests;
+  bool is_psd = false;      ///< by construction; false where nothing is known, as for a dense matrix
+  std::string loss;         ///< cross_entropy | mse; empty for a matrix
+  std::string fisher_unit;  ///< of a Fisher matrix: sample | token; else empty
+  std::shared_ptr<const Matrix> matrix;  ///< of kind matrix
+};
+
+/// Samples in a micro-batch where the user names none: about 512 rows and 2^20 input elements, at least one
+/// sample, at most all. It depends on the data alone, never on the machine.
+int64_t default_batch_size(const Dataset& data);
+
+/// Loads what `settings` name and builds their operator. Throws InputError on wrong settings or files, and
+/// where a file's digest is not the one in `expected`.
+BuiltOperator build_operator(const OperatorSettings& settings, const Digests& expected = {});
+
+}  // namespace ritzflow

@@ -1,0 +1,151 @@
+#include "curvature/operator_file.h"
+
+#include <cfloat>
+#include <nlohmann/json.hpp>
+
+#include "artifact/reader.h"
+#include "artifact/writer.h"
+#include "core/error.h"
+
+namespace ritzflow {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t embedded_bytes = size_t{64} << 20;  // larger matrices stay in their own file
+
+bool embeds_matrix(const BuiltOperator& built) {
+  return built.matrix && built.matrix->values.size() * sizeof(double) <= embedded_bytes;
+}
+
+std::string from_folder_of(const fs::path& out, const fs::path& file) {
+  return fs::relative(fs::absolute(file), fs::absolute(out).parent_path()).string();
+}
+
+void write_settings(ArtifactWriter& file, const BuiltOperator& built) {
+  const OperatorSettings& settings = built.settings;
+  file.attribute("operator", settings.kind);
+  file.attribute("n_params", built.op->dim());
+  file.attribute("is_psd", built.is_psd);
+  file.attribute("dtype_compute", settings.dtype_compute);
+  file.attribute("seed", settings.seed);
+  if (built.matrix) {
+    file.attribute("matrix_sha256", built.digests.matrix);
+    return;
+  }
+  file.attribute("data_sha256", built.digests.data);
+  file.attribute("model_sha256", built.digests.model);
+  file.attribute("step", int64_t{std::stoll(settings.step)});
+  file.attribute("loss", built.loss);
+  file.attribute("batch_size_used", settings.batch_size);
+  if (settings.kind == "ggn") file.attribute("ggn_mode", settings.ggn_mode);
+  if (settings.kind == "mc_fisher") file.attribute("mc_samples", settings.mc_samples);
+  if (!built.fisher_unit.empty()) file.attribute("fisher_unit", built.fisher_unit);
+  if (!settings.params_filter.empty()) file.attribute("params_filter", settings.params_filter);
+}
+
+void write_probes(ArtifactWriter& file, const Probes& probes) {
+  const auto scalar = [&](const char* name, double value) {
+    file.dataset(name, std::vector<double>{value}, {});
+  };
+  scalar("probes/repeatability", probes.repeatability);
+  scalar("probes/additivity", probes.additivity);
+  scalar("probes/symmetry", probes.symmetry);
+  scalar("probes/norm", probes.norm);
+}
+
+nlohmann::json with_paths(nlohmann::json facts, const BuiltOperator& built, const fs::path& out) {
+  const OperatorSettings& settings = built.settings;
+  if (built.matrix) {
+    facts["matrix_path"] = from_folder_of(out, settings.matrix.file);
+    facts["matrix_dataset"] = settings.matrix.dataset;
+  } else {
+    facts["data_path"] = from_folder_of(out, settings.data);
+    facts["model_path"] = from_folder_of(out, settings.model);
+  }
+  return facts;
+}
+
+template <class T>
+T attribute_or(const ArtifactReader& file, const std::string& name, T fallback) {
+  return file.has_attribute(name) ? file.attribute<T>(name) : fallback;
+}
+
+fs::path referred(const ArtifactReader& file, const std::string& name) {
+  return (file.path().parent_path() / file.attribute<std::string>("/provenance", name)).lexically_normal();
+}
+
+/// The settings that build the same operator again.
+OperatorSettings read_settings(const ArtifactReader& file) {
+  OperatorSettings settings;
+  settings.kind = file.attribute<std::string>("operator");
+  settings.seed = file.attribute<int64_t>("seed");
+  settings.dtype_compute = file.attribute<std::string>("dtype_compute");
+  if (settings.kind == "matrix") {
+    settings.matrix = file.has("matrix")
+                          ? MatrixPlace{file.path(), "/matrix"}
+                          : MatrixPlace{referred(file, "matrix_path"),
+                                        file.attribute<std::string>("/provenance", "matrix_dataset")};
+    return settings;
+  }
+  settings.data = referred(file, "data_path");
+  settings.model = referred(file, "model_path");
+  settings.step = std::to_string(file.attribute<int64_t>("step"));
+  settings.batch_size = file.attribute<int64_t>("batch_size_used");
+  settings.ggn_mode = attribute_or<std::string>(file, "ggn_mode", "true");
+  settings.mc_samples = attribute_or<int64_t>(file, "mc_samples", 1);
+  settings.params_filter = attribute_or<std::vector<std::string>>(file, "params_filter", {});
+  return settings;
+}
+
+OperatorInfo info_of(const BuiltOperator& built, const Probes& probes, const std::string& sha256) {
+  const OperatorSettings& settings = built.settings;
+  return {.kind = settings.kind,
+          .n_params = built.op->dim(),
+          .is_psd = built.is_psd,
+          .batch_size_used = settings.batch_size,
+          .dtype_compute = settings.dtype_compute,
+          .step = built.matrix ? 0 : std::stoll(settings.step),
+          .seed = settings.seed,
+          .probes = probes,
+          .sha256 = sha256};
+}
+
+}  // namespace
+
+OperatorInfo write_operator(const BuiltOperator& built, const fs::path& out,
+                            const nlohmann::json& provenance) {
+  const Probes probes = probe(*built.op, static_cast<uint64_t>(built.settings.seed));
+  require_symmetric_linear(probes, built.settings.dtype_compute == "float32" ? FLT_EPSILON : DBL_EPSILON);
+  ArtifactWriter file(out, "ritzflow-operator");
+  write_settings(file, built);
+  write_probes(file, probes);
+  if (embeds_matrix(built)) {
+    const int64_t n = built.matrix->n;
+    file.dataset("matrix", built.matrix->values,
+                 built.matrix->diagonal ? std::vector<int64_t>{n} : std::vector<int64_t>{n, n});
+  }
+  file.provenance(with_paths(provenance, built, out));
+  return info_of(built, probes, file.commit());
+}
+
+OpenOperator open_operator(const fs::path& path) {
+  const ArtifactReader file(path, "ritzflow-operator");
+  const Digests expected{.data = attribute_or<std::string>(file, "data_sha256", ""),
+                         .model = attribute_or<std::string>(file, "model_sha256", ""),
+                         .matrix = attribute_or<std::string>(file, "matrix_sha256", "")};
+  BuiltOperator built = build_operator(read_settings(file), expected);
+  const auto scalar = [&](const char* name) { return file.read<double>(name).front(); };
+  const Probes probes{.repeatability = scalar("probes/repeatability"),
+                      .additivity = scalar("probes/additivity"),
+                      .symmetry = scalar("probes/symmetry"),
+                      .norm = scalar("probes/norm")};
+  OperatorInfo info = info_of(built, probes, file.content_sha256());
+  if (info.n_params != file.attribute<int64_t>("n_params")) {
+    throw InputError(path.string() +
+                     ": attribute 'n_params' is not the dimension of the operator that it names");
+  }
+  return {std::move(built.op), std::move(info)};
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,50 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "curvature/operator_builder.h"
+#include "curvature/probes.h"
+#include "krylov/linear_operator.h"
+
+namespace ritzflow {
+
+/// What is known about a frozen operator.
+struct OperatorInfo {
+  std::string kind;             ///< hessian | ggn | mc_fisher | empirical_fisher | matrix
+  int64_t n_params = 0;         ///< dimension, behind the filter
+  bool is_psd = false;          ///< by construction
+  int64_t batch_size_used = 0;  ///< samples; 0 for a matrix
+  std::string dtype_compute;
+  int64_t step = 0;  ///< training step of the model; 0 for a matrix
+  int64_t seed = 0;
+  Probes probes;
+  std::string sha256;  ///< content digest of operator.h5
+
+  /// ||A||, a lower estimate by power iterations.
+  double norm() const { return probes.norm; }
+  /// Operator noise relative to the norm: additivity + repeatability.
+  double noise() const { return probes.additivity + probes.repeatability; }
+  /// Whether the same vector gave the same bits.
+  bool deterministic() const { return probes.repeatability == 0; }
+};
+
+/// Probes `built` and writes operator.h5: settings, digests, probes; a matrix of up to 64 MiB itself. Paths
+/// of the files it refers to lie in /provenance, relative to `out`'s folder: a tree of results can be moved,
+/// and the content digest speaks of contents alone. Throws Refusal if the probes find no symmetric linear
+/// map.
+OperatorInfo write_operator(const BuiltOperator& built, const std::filesystem::path& out,
+                            const nlohmann::json& provenance);
+
+struct OpenOperator {
+  std::unique_ptr<LinearOperator> op;
+  OperatorInfo info;
+};
+
+/// Reopens the operator of an operator.h5. Throws InputError if a file that it refers to is gone or has other
+/// contents than when the operator was built.
+OpenOperator open_operator(const std::filesystem::path& path);
+
+}  // namespace ritzflow

@@ -1,0 +1,96 @@
+#include "curvature/probes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/error.h"
+#include "core/kernels.h"
+#include "core/philox.h"
+
+namespace ritzflow {
+namespace {
+
+constexpr int power_iterations = 5;
+using Vector = std::vector<double>;
+
+Vector random_unit_vector(int64_t n, uint64_t seed, const char* purpose) {
+  Vector v(static_cast<size_t>(n));
+  Philox(seed, "build-operator", purpose).fill_normal(v);
+  scale(1 / norm(v), v);
+  return v;
+}
+
+/// out = A v, and the largest ||A v|| / ||v|| so far.
+class Prober {
+ public:
+  explicit Prober(LinearOperator& op) : op_(op) {}
+
+  Vector operator()(const Vector& v) {
+    Vector out(v.size());
+    op_.apply(v, out);
+    if (!all_finite(out)) {
+      throw Refusal(
+          "the operator's product with a random vector of finite numbers is nan or infinite: the "
+          "model's activations overflow in this dtype, or its weights are far out of scale");
+    }
+    const double length = norm(v);
+    if (length > 0) norm_ = std::max(norm_, norm(out) / length);
+    return out;
+  }
+
+  double norm_seen() const { return norm_; }
+
+ private:
+  LinearOperator& op_;
+  double norm_ = 0;
+};
+
+/// a + s b.
+Vector sum(Vector a, double s, const Vector& b) {
+  for (size_t i = 0; i < a.size(); ++i) a[i] += s * b[i];
+  return a;
+}
+
+void power_iteration(Prober& product, Vector v) {
+  for (int i = 0; i < power_iterations && norm(v) > 0; ++i) {
+    scale(1 / norm(v), v);
+    v = product(v);
+  }
+}
+
+void refuse_above(double value, double limit, const char* probe, const char* formula, const char* meaning) {
+  if (value <= limit) return;
+  throw Refusal(fmt::format("{}: {} is {:.3g} of the operator's norm, at most {:.3g} is rounding; {}", probe,
+                            formula, value, limit, meaning));
+}
+
+}  // namespace
+
+Probes probe(LinearOperator& op, uint64_t seed) {
+  Prober product(op);
+  const Vector u = random_unit_vector(op.dim(), seed, "probe u");
+  const Vector v = random_unit_vector(op.dim(), seed, "probe v");
+  const Vector au = product(u), av = product(v);
+  const Vector again = product(v);
+  const Vector of_sum = product(sum(u, 1, v));
+  power_iteration(product, au);
+  const double unit = product.norm_seen() > 0 ? product.norm_seen() : 1;
+  return {.repeatability = norm(sum(again, -1, av)) / unit,
+          .additivity = norm(sum(sum(of_sum, -1, au), -1, av)) / unit,
+          .symmetry = std::abs(dot(u, av) - dot(v, au)) / unit,
+          .norm = product.norm_seen()};
+}
+
+void require_symmetric_linear(const Probes& probes, double epsilon) {
+  refuse_above(probes.repeatability, 10 * epsilon, "repeatability", "||A v - A v||",
+               "the operator is not deterministic (dropout, batch statistics or shuffling?)");
+  refuse_above(probes.additivity, std::sqrt(epsilon), "additivity", "||A (u + v) - A u - A v||",
+               "the operator is not linear");
+  refuse_above(probes.symmetry, std::sqrt(epsilon), "symmetry", "|u' A v - v' A u|",
+               "the operator is not symmetric");
+}
+
+}  // namespace ritzflow

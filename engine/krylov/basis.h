@@ -1,0 +1,42 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "core/vector.h"
+
+namespace ritzflow {
+
+/// The rows q_0, q_1, ... of a Krylov basis and the few operations on them that the modes need; host memory
+/// is one implementation, and no algorithm asks which it has. Rows are numbered from the first vector of the
+/// run; a basis of limited capacity keeps the newest ones only.
+class Basis {
+ public:
+  virtual ~Basis() = default;
+
+  virtual int64_t dim() const = 0;         ///< n
+  virtual int64_t size() const = 0;        ///< vectors appended so far
+  virtual int64_t first_kept() const = 0;  ///< the oldest row that is still held
+  virtual int64_t bytes() const = 0;       ///< memory held by rows
+
+  virtual void append(VectorView q) = 0;
+  virtual VectorView row(int64_t i) const = 0;
+
+  /// h_i = q_(first+i)' w for h.size() rows.
+  virtual void dots(int64_t first, VectorView w, std::span<double> h) const = 0;
+
+  /// w <- w - sum_i c_i q_(first+i).
+  virtual void subtract(int64_t first, std::span<const double> c, VectorSpan w) const = 0;
+
+  /// The same, and g_i = q_(first+i)' w of the new w, in one read of the rows.
+  virtual void subtract_then_dots(int64_t first, std::span<const double> c, VectorSpan w,
+                                  std::span<double> g) const = 0;
+
+  /// out <- sum_i c_i q_(first+i).
+  virtual void combine(int64_t first, std::span<const double> c, VectorSpan out) const = 0;
+};
+
+/// A basis in host memory that keeps the newest `capacity` rows (0: all of them).
+std::unique_ptr<Basis> make_ram_basis(int64_t n, int64_t capacity = 0);
+
+}  // namespace ritzflow

@@ -1,0 +1,96 @@
+#include "krylov/candidate_pool.h"
+
+#include <Eigen/Cholesky>
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/kernels.h"
+
+namespace ritzflow {
+namespace {
+
+// Below this length Q's is the rounding noise of a cancelled sum, not a direction.
+constexpr double kUsableLength = 0.1;
+constexpr double kCopyEnergy = 0.5;
+
+RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis) {
+  RitzPair pair;
+  pair.value = candidate.value;
+  pair.gamma = candidate.gamma;
+  pair.vector.resize(static_cast<size_t>(basis.dim()));
+  basis.combine(0, {candidate.s.data(), static_cast<size_t>(candidate.s.size())}, pair.vector);
+  pair.basis_norm = norm(pair.vector);
+  if (pair.basis_norm > 0) {
+    scale(1 / pair.basis_norm, pair.vector);
+    pair.estimate = candidate.coupling / pair.basis_norm;
+  }
+  return pair;
+}
+
+// Energy of a unit vector inside a span: c' G^-1 c with c its dot products and G the Gram matrix of the span.
+double energy_inside(const Eigen::MatrixXd& gram, const std::vector<Eigen::Index>& span, Eigen::Index x) {
+  if (span.empty()) return 0;
+  const Eigen::VectorXd c = gram(span, x);
+  return c.dot(gram(span, span).ldlt().solve(c));
+}
+
+bool near_a_kept_value(const std::vector<RitzPair>& pool, const std::vector<Eigen::Index>& kept,
+                       const RitzPair& pair) {
+  return std::any_of(kept.begin(), kept.end(), [&](Eigen::Index i) {
+    const RitzPair& other = pool[static_cast<size_t>(i)];
+    return std::abs(other.value - pair.value) <= 1e-6 * std::abs(other.value) + other.estimate;
+  });
+}
+
+// Gives every pair of the pool its verdict (all but converged) and returns how many stand for themselves.
+int64_t judge(std::vector<RitzPair>& pool, const Eigen::MatrixXd& gram) {
+  std::vector<Eigen::Index> order(pool.size()), kept;
+  std::iota(order.begin(), order.end(), Eigen::Index{0});
+  std::stable_sort(order.begin(), order.end(), [&](Eigen::Index a, Eigen::Index b) {
+    const RitzPair &x = pool[static_cast<size_t>(a)], &y = pool[static_cast<size_t>(b)];
+    return std::pair(x.basis_norm < kUsableLength, x.estimate) <
+           std::pair(y.basis_norm < kUsableLength, y.estimate);
+  });
+  for (Eigen::Index i : order) {
+    RitzPair& pair = pool[static_cast<size_t>(i)];
+    if (pair.basis_norm < kUsableLength) {
+      pair.verdict = near_a_kept_value(pool, kept, pair) ? Verdict::ghost : Verdict::spurious;
+    } else if (energy_inside(gram, kept, i) > kCopyEnergy) {
+      pair.verdict = Verdict::ghost;
+    } else {
+      pair.verdict = Verdict::unconverged;
+      kept.push_back(i);
+    }
+  }
+  return static_cast<int64_t>(kept.size());
+}
+
+void extend_gram(Eigen::MatrixXd& gram, const std::vector<RitzPair>& pool) {
+  const auto old = gram.rows(), size = static_cast<Eigen::Index>(pool.size());
+  gram.conservativeResize(size, size);
+  for (Eigen::Index j = old; j < size; ++j) {
+    for (Eigen::Index i = 0; i <= j; ++i) {
+      gram(i, j) = gram(j, i) = dot(pool[static_cast<size_t>(i)].vector, pool[static_cast<size_t>(j)].vector);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
+                                     const Basis& basis) {
+  std::vector<RitzPair> pool;
+  Eigen::MatrixXd gram;
+  int64_t own = 0;
+  while (own < end.count && pool.size() < end.order.size()) {
+    const auto missing = static_cast<size_t>(end.count - own);
+    const size_t size = std::min(end.order.size(), pool.size() + missing);
+    for (size_t r = pool.size(); r < size; ++r) pool.push_back(form_pair(candidates[end.order[r]], basis));
+    extend_gram(gram, pool);
+    own = judge(pool, gram);
+  }
+  return pool;
+}
+
+}  // namespace ritzflow

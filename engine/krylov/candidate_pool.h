@@ -1,0 +1,18 @@
+#pragma once
+#include <vector>
+
+#include "krylov/evidence.h"
+
+namespace ritzflow {
+
+/// Walks down the candidates of one end, forming x = Q's / ||Q's||, until `end.count` directions of their own
+/// have been met; copies and spurious ones met on the way stay in the pool with that verdict.
+///
+/// A direction is a copy when more than half of its energy ||x||^2 = 1 lies in the span of pairs with a
+/// smaller residual estimate: copies, true or still forming, are combinations of eigenvectors that have
+/// already converged (Paige), while eigenvectors of one multiple eigenvalue are orthogonal and are kept
+/// apart.
+std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
+                                     const Basis& basis);
+
+}  // namespace ritzflow

@@ -1,0 +1,120 @@
+#include "krylov/evidence.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "core/kernels.h"
+#include "krylov/candidate_pool.h"
+#include "krylov/tridiagonal.h"
+
+namespace ritzflow {
+namespace {
+
+constexpr double kEps = std::numeric_limits<double>::epsilon();
+
+// residual = ||A x - theta x||, the interval that follows from it, and whether it meets the goal.
+void measure(LinearOperator& op, const EvidenceOptions& options, std::vector<double>& product,
+             RitzPair& pair) {
+  op.apply(pair.vector, product);
+  if (!all_finite(product)) throw InputError("a product for a true residual has a NaN or an infinity");
+  const double* x = pair.vector.data();
+  subtract(Rows(&x, 1), {&pair.value, 1}, product);
+  pair.residual = norm(product);
+  const double radius = pair.residual + (options.noise + 4 * kEps) * options.norm_a;
+  pair.interval = {pair.value - radius, pair.value + radius};
+  if (pair.verdict == Verdict::unconverged &&
+      pair.residual <= residual_goal(options.tol, pair.value, options.norm_a)) {
+    pair.verdict = Verdict::converged;
+  }
+}
+
+std::vector<double> naive_list(const KrylovFactorization& f, const EvidenceOptions& options) {
+  std::vector<double> values = tridiagonal_eigen(f.alphas(), f.beta).values, wanted;
+  std::reverse(values.begin(), values.end());
+  for (const auto& end : wanted_ends(values, options.which, options.k)) {
+    for (int64_t r = 0; r < end.count && r < static_cast<int64_t>(end.order.size()); ++r) {
+      wanted.push_back(values[end.order[static_cast<size_t>(r)]]);
+    }
+  }
+  std::sort(wanted.rbegin(), wanted.rend());
+  return wanted;
+}
+
+// Naive values that no pair of its own accounts for, each pair accounting for one.
+int64_t count_unmatched(const std::vector<double>& naive, const std::vector<RitzPair>& pairs) {
+  std::vector<bool> used(pairs.size(), false);
+  int64_t unmatched = 0;
+  for (double value : naive) {
+    size_t best = pairs.size();
+    double best_distance = 0;
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      if (used[i] || pairs[i].verdict == Verdict::ghost || pairs[i].verdict == Verdict::spurious) continue;
+      const double distance = std::abs(pairs[i].value - value);
+      if (distance > 1e-6 * std::abs(value) + pairs[i].residual) continue;
+      if (best == pairs.size() || distance < best_distance) {
+        best = i;
+        best_distance = distance;
+      }
+    }
+    if (best == pairs.size()) {
+      ++unmatched;
+    } else {
+      used[best] = true;
+    }
+  }
+  return unmatched;
+}
+
+std::vector<double> loss_of_orthogonality(const Basis& basis) {
+  std::vector<double> loss(static_cast<size_t>(basis.size()), 0.0);
+  for (int64_t j = 1; j < basis.size(); ++j) {
+    std::vector<double> c(static_cast<size_t>(j));
+    basis.dots(0, basis.row(j), c);
+    for (double v : c) loss[static_cast<size_t>(j)] = std::max(loss[static_cast<size_t>(j)], std::abs(v));
+  }
+  return loss;
+}
+
+}  // namespace
+
+std::string verdict_name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::converged:
+      return "converged";
+    case Verdict::unconverged:
+      return "unconverged";
+    case Verdict::ghost:
+      return "ghost";
+    case Verdict::spurious:
+      return "spurious";
+  }
+  return "";
+}
+
+RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Basis& basis,
+                           const Reorthogonalization& mode, const EvidenceOptions& options) {
+  const std::vector<RitzCandidate> candidates = ritz_candidates(f, mode);
+  std::vector<double> values;
+  for (const auto& candidate : candidates) values.push_back(candidate.value);
+  RitzEvidence evidence;
+  if (!values.empty()) {
+    evidence.ritz_max = values.front();
+    evidence.ritz_min = values.back();
+  }
+  for (const auto& end : wanted_ends(values, options.which, options.k)) {
+    for (auto& pair : candidate_pool(candidates, end, basis)) evidence.pairs.push_back(std::move(pair));
+  }
+  std::vector<double> product(static_cast<size_t>(op.dim()));
+  for (auto& pair : evidence.pairs) measure(op, options, product, pair);
+  evidence.operator_calls = static_cast<int64_t>(evidence.pairs.size());
+  std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),
+                   [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });
+  evidence.naive_eigenvalues = naive_list(f, options);
+  evidence.naive_ghosts = count_unmatched(evidence.naive_eigenvalues, evidence.pairs);
+  evidence.orthogonality_loss = loss_of_orthogonality(basis);
+  return evidence;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,55 @@
+#pragma once
+#include <array>
+#include <string>
+#include <vector>
+
+#include "krylov/ritz.h"
+
+namespace ritzflow {
+
+/// What is known of a returned pair.
+enum class Verdict {
+  converged,    ///< true residual within residual_goal()
+  unconverged,  ///< a direction of its own, but not there yet
+  ghost,        ///< another copy of a returned pair: most of its vector lies in their span
+  spurious      ///< no usable vector (||Q's|| < 0.1), and no copy of a returned value
+};
+
+std::string verdict_name(Verdict verdict);
+
+/// A returned pair (theta, x) with x = Q's / ||Q's|| and its evidence.
+struct RitzPair {
+  double value = 0;                  ///< theta
+  double residual = 0;               ///< ||A x - theta x||, by one product
+  double estimate = 0;               ///< beta |s_m| / ||Q's||
+  double basis_norm = 0;             ///< ||Q's||
+  double gamma = 0;                  ///< s_1^2
+  std::array<double, 2> interval{};  ///< contains an eigenvalue of A: theta -+ (residual + noise)
+  Verdict verdict = Verdict::unconverged;
+  std::vector<double> vector;  ///< x [n]
+};
+
+struct RitzEvidence {
+  std::vector<RitzPair> pairs;            ///< descending by value: k wanted, and what was met among them
+  std::vector<double> naive_eigenvalues;  ///< the k wanted eigenvalues of T as they stand, copies included
+  int64_t naive_ghosts = 0;               ///< of these, how many stand for no returned eigenpair of their own
+  std::vector<double> orthogonality_loss;  ///< [m] max_(i<j) |q_i' q_j|
+  double ritz_min = 0, ritz_max = 0;  ///< extreme Ritz values of the whole run: inner bounds of the spectrum
+  int64_t operator_calls = 0;
+};
+
+struct EvidenceOptions {
+  int64_t k = 10;
+  Which which = Which::largest;
+  double tol = 1e-8;
+  double norm_a = 0;  ///< estimate of ||A||
+  double noise = 0;   ///< relative noise of a product: a floor of every interval
+};
+
+/// Forms the vectors of the wanted pairs from all rows of `basis`, tells copies from eigenvectors by the
+/// vectors themselves, and spends one product a pair on the true residual. Valid in every mode: it rests on
+/// A Q' = Q' H + beta q e' and on products, not on orthogonality.
+RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Basis& basis,
+                           const Reorthogonalization& mode, const EvidenceOptions& options);
+
+}  // namespace ritzflow

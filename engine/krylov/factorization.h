@@ -1,0 +1,58 @@
+#pragma once
+#include <Eigen/Core>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "krylov/basis.h"
+#include "krylov/linear_operator.h"
+#include "krylov/reorthogonalization.h"
+
+namespace ritzflow {
+
+/// The Krylov relation A Q' = Q' H + beta q e_m' of m products (rows of Q are vectors). It holds to rounding
+/// in
+/// **every** mode, because each subtracted coefficient is recorded in H (Stewart, UMIACS-TR-2001-31).
+struct KrylovFactorization {
+  std::vector<std::vector<double>> columns;  ///< column j of H, rows 0..j (upper part and diagonal)
+  std::vector<double> beta;                  ///< [m] subdiagonal of H; beta[m-1] is the final residual norm
+  std::vector<double> residual_vector;       ///< [n] the unit vector q behind the basis
+  bool exhausted = false;  ///< an invariant subspace: no further direction exists or is found
+
+  int64_t size() const { return static_cast<int64_t>(columns.size()); }
+  double alpha(int64_t j) const { return columns[static_cast<size_t>(j)].back(); }
+  std::vector<double> alphas() const;
+  Eigen::MatrixXd H() const;  ///< [m, m]
+
+  /// Largest column norm of H: a lower estimate of ||A|| from what was seen.
+  double norm_estimate() const { return norm_estimate_; }
+  double norm_estimate_ = 0;
+};
+
+/// Builds a KrylovFactorization one product at a time.
+class LanczosProcess {
+ public:
+  /// Starts from `start` [n] (normalised here; a zero or non-finite vector is an InputError). `seed` keys the
+  /// fresh directions that mode `full` draws behind an invariant subspace. `keep_all` holds all rows although
+  /// the mode does not read them.
+  LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
+                 bool keep_all = false);
+
+  /// One product. Returns false, and does nothing, once the relation is exhausted.
+  /// Throws InputError if the product has a NaN or an infinity.
+  bool step();
+
+  const KrylovFactorization& factorization() const { return factorization_; }
+  const Basis& basis() const { return *basis_; }
+
+ private:
+  void continue_behind_invariant_subspace(VectorSpan w);
+
+  LinearOperator& operator_;
+  Reorthogonalization mode_;
+  uint64_t seed_;
+  std::unique_ptr<Basis> basis_;
+  KrylovFactorization factorization_;
+};
+
+}  // namespace ritzflow

@@ -1,0 +1,65 @@
+#include "krylov/lanczos.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "krylov/ghosts.h"
+#include "krylov/tridiagonal.h"
+
+namespace ritzflow {
+namespace {
+
+// Indices (descending by value) of the eigenvalues of T that the ghost filter keeps.
+std::vector<size_t> kept_values(const TridiagonalEigen& eigen, const KrylovFactorization& f,
+                                const Reorthogonalization& mode) {
+  const size_t m = eigen.values.size();
+  std::vector<TridiagonalVerdict> verdicts(m, TridiagonalVerdict::good);
+  if (!keeps_orthogonality(mode)) {
+    verdicts = cullum_willoughby(f.alphas(), f.beta, eigen.values, eigen.first);
+  }
+  std::vector<size_t> kept;
+  for (size_t i = m; i-- > 0;) {
+    if (verdicts[i] == TridiagonalVerdict::good) kept.push_back(i);
+  }
+  return kept;
+}
+
+}  // namespace
+
+LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonalization& mode,
+                                const LanczosOptions& options) {
+  const TridiagonalEigen eigen = tridiagonal_eigen(f.alphas(), f.beta);
+  const std::vector<size_t> kept = kept_values(eigen, f, mode);
+  std::vector<double> values;
+  for (size_t i : kept) values.push_back(eigen.values[i]);
+  LanczosOutcome outcome;
+  for (const auto& end : wanted_ends(values, options.which, options.k)) {
+    for (int64_t r = 0; r < std::min<int64_t>(end.count, static_cast<int64_t>(end.order.size())); ++r) {
+      const size_t i = kept[end.order[static_cast<size_t>(r)]];
+      const double estimate = f.beta.back() * std::abs(eigen.last[i]);
+      outcome.worst_estimate = std::max(outcome.worst_estimate, estimate);
+      if (estimate <= residual_goal(options.tol, eigen.values[i], f.norm_estimate())) ++outcome.converged;
+    }
+  }
+  return outcome;
+}
+
+LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& mode,
+                           const LanczosOptions& options,
+                           const std::function<bool(const LanczosOutcome&)>& observer) {
+  const auto& f = process.factorization();
+  const bool stops_early = !std::holds_alternative<Window>(mode);
+  LanczosOutcome outcome;
+  while (f.size() < options.max_iters && process.step()) {
+    const bool last = f.size() == options.max_iters || f.exhausted;
+    if (last || (stops_early && f.size() >= options.k)) outcome = wanted_converged(f, mode, options);
+    if (!observer(outcome)) {
+      outcome.stopped = true;
+      break;
+    }
+    if (stops_early && outcome.converged >= options.k) break;
+  }
+  return outcome;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,38 @@
+#include "krylov/reorthogonalization.h"
+
+#include <algorithm>
+
+namespace ritzflow {
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+std::string mode_name(const Reorthogonalization& mode) {
+  return std::visit(Overloaded{[](const Off&) { return "off"; }, [](const Window&) { return "selective"; },
+                               [](const Full&) { return "full"; }},
+                    mode);
+}
+
+int64_t rows_needed(const Reorthogonalization& mode) {
+  return std::visit(Overloaded{[](const Off&) { return int64_t{2}; },
+                               [](const Window& w) { return std::max<int64_t>(2, w.window); },
+                               [](const Full&) { return int64_t{0}; }},
+                    mode);
+}
+
+bool keeps_orthogonality(const Reorthogonalization& mode) { return std::holds_alternative<Full>(mode); }
+
+double orthogonalize(const Reorthogonalization& mode, const Basis& basis, double beta_previous, VectorSpan w,
+                     std::span<double> column) {
+  return std::visit([&](const auto& m) { return detail::orthogonalize(m, basis, beta_previous, w, column); },
+                    mode);
+}
+
+}  // namespace ritzflow

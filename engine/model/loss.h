@@ -1,0 +1,35 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+
+namespace ritzflow {
+
+/// A convex loss on logits with its derivatives in closed form. Row i has weight w_i (0: masked out);
+/// every result is a weighted *sum* over rows, and division by the total weight is left to EmpiricalRisk,
+/// so that averages are exact for any cut into batches.
+///
+/// Shapes: logits z [rows, C] float32 or float64; targets: class indices [rows] (i64), or values [rows, C]
+/// (mse, where class indices with C > 1 stand for unit vectors); weights [rows]. Targets of masked rows are
+/// never used: they may be -100 or NaN.
+class Loss {
+ public:
+  virtual ~Loss() = default;
+  virtual std::string name() const = 0;
+
+  /// sum_i w_i l(z_i, y_i), a float64 scalar.
+  virtual at::Tensor value(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const = 0;
+
+  /// Row i: w_i dl/dz_i [rows, C]; differentiable in z, so that reverse-over-reverse may pass through it.
+  virtual at::Tensor gradient(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const = 0;
+
+  /// Row i: w_i H_i u_i with H_i = d2l/dz_i2 (independent of y for both losses) [rows, C].
+  virtual at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const = 0;
+};
+
+/// `cross_entropy`: l = logsumexp(z) - z_y, H = diag p - p p'.  `mse`: l = 1/2 ||z - y||^2, H = I.
+/// Throws InputError on another name.
+std::unique_ptr<Loss> make_loss(const std::string& name);
+
+}  // namespace ritzflow

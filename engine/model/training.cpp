@@ -1,0 +1,166 @@
+#include "model/training.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/philox.h"
+#include "model/linearization.h"
+#include "model/optimizer.h"
+#include "model/settings.h"
+
+namespace ritzflow {
+namespace {
+
+constexpr int64_t records = 20;
+constexpr int64_t evaluation_batch = 512;
+
+/// Sample indices of the epoch in random order: sorted by random keys of their own.
+std::vector<int64_t> permutation(int64_t samples, uint64_t seed, int64_t epoch) {
+  const Philox random(seed, "train-model", "epoch " + std::to_string(epoch));
+  std::vector<std::pair<uint64_t, int64_t>> keyed;
+  for (int64_t s = 0; s < samples; ++s) keyed.emplace_back(random.bits(static_cast<uint64_t>(s)), s);
+  std::ranges::sort(keyed);
+  std::vector<int64_t> order;
+  for (const auto& [key, sample] : keyed) order.push_back(sample);
+  return order;
+}
+
+class Trainer {
+ public:
+  Trainer(const Network& network, const Loss& loss, const TrainingData& data, const TrainingOptions& options,
+          uint64_t seed)
+      : network_(network), loss_(loss), options_(options), seed_(seed), samples_(data.inputs.size(0)) {
+    const int64_t r = data.rows_per_sample;
+    inputs_ = data.inputs.is_floating_point() ? data.inputs.to(at::kFloat) : data.inputs;
+    targets_ = data.targets.unflatten(0, {samples_, r});
+    weights_ = data.weights.to(at::kDouble).unflatten(0, {samples_, r});
+    std::vector<double> start(static_cast<size_t>(network.params().size()));
+    network.initialize(seed, start);
+    theta_ = at::tensor(start, at::kDouble).to(at::kFloat);
+    blobs_ = network.params().blobs(theta_);
+    optimizer_ = make_optimizer(options, theta_);
+  }
+
+  const at::Tensor& theta() const { return theta_; }
+
+  /// Update number `step`, from theta_{step-1} to theta_step.
+  void update(int64_t step) {
+    const Rows batch = minibatch(step - 1);
+    const auto model = linearize(network_, blobs_, batch.inputs);
+    const double weight = batch.weights.sum().item<double>();
+    if (weight == 0) return;  // every row masked: the minibatch says nothing
+    check_finite(step, loss_.value(model->logits(), batch.targets, batch.weights).item<double>());
+    const at::Tensor r = loss_.gradient(model->logits(), batch.targets, batch.weights / weight);
+    at::Tensor g = flatten(model->vjp(r));
+    if (options_.weight_decay > 0) g.add_(theta_, options_.weight_decay);
+    optimizer_->update(theta_, g);
+  }
+
+  /// Mean loss and accuracy over the whole data at theta.
+  void evaluate(int64_t step, TrainingRecord& record) const {
+    double loss = 0, right = 0;
+    for (int64_t first = 0; first < samples_; first += evaluation_batch) {
+      const Rows batch = consecutive(first, std::min(first + evaluation_batch, samples_));
+      const at::Tensor z = network_.forward(blobs_, batch.inputs);
+      loss += loss_.value(z, batch.targets, batch.weights).item<double>();
+      right += right_weight(z, batch);
+    }
+    const double total = weights_.sum().item<double>();
+    check_finite(step, loss);
+    record.step.push_back(step);
+    record.loss.push_back(loss / total);
+    record.accuracy.push_back(right / total);
+  }
+
+ private:
+  struct Rows {
+    at::Tensor inputs, targets, weights;
+  };
+
+  Rows minibatch(int64_t update) {
+    const int64_t size = std::min(options_.batch_size, samples_);
+    const int64_t per_epoch = (samples_ + size - 1) / size;
+    const int64_t first = update % per_epoch * size;
+    if (first == 0) order_ = permutation(samples_, seed_, update / per_epoch);
+    const auto last = std::min(first + size, samples_);
+    const at::Tensor index = at::tensor(at::ArrayRef(order_).slice(first, last - first), at::kLong);
+    return {inputs_.index_select(0, index), targets_.index_select(0, index).flatten(0, 1),
+            weights_.index_select(0, index).flatten(0, 1)};
+  }
+
+  Rows consecutive(int64_t first, int64_t last) const {
+    return {inputs_.slice(0, first, last), targets_.slice(0, first, last).flatten(0, 1),
+            weights_.slice(0, first, last).flatten(0, 1)};
+  }
+
+  static double right_weight(const at::Tensor& z, const Rows& batch) {
+    if (batch.targets.is_floating_point()) return std::numeric_limits<double>::quiet_NaN();
+    return (z.argmax(1).eq(batch.targets).to(at::kDouble) * batch.weights).sum().item<double>();
+  }
+
+  static at::Tensor flatten(const ParamTensors& gradients) {
+    std::vector<at::Tensor> parts;
+    for (const auto& g : gradients) parts.push_back(g.reshape({-1}));
+    return at::cat(parts);
+  }
+
+  void check_finite(int64_t step, double loss) const {
+    if (std::isfinite(loss)) return;
+    throw InputError("training.learning_rate " + nlohmann::json(options_.learning_rate).dump() +
+                     ": the loss is not finite at step " + std::to_string(step) +
+                     "; a smaller learning rate would be right, for example " +
+                     nlohmann::json(options_.learning_rate / 10).dump());
+  }
+
+  const Network& network_;
+  const Loss& loss_;
+  const TrainingOptions& options_;
+  uint64_t seed_;
+  int64_t samples_;
+  at::Tensor inputs_, targets_, weights_;  ///< [samples, ...], [samples, r, ...], [samples, r]
+  at::Tensor theta_;
+  ParamTensors blobs_;  ///< over theta_
+  std::unique_ptr<Optimizer> optimizer_;
+  std::vector<int64_t> order_;
+};
+
+}  // namespace
+
+TrainingOptions parse_training(const nlohmann::json& training, const std::string& default_loss) {
+  const Settings keys(
+      training, "training",
+      {"steps", "learning_rate", "batch_size", "momentum", "loss", "weight_decay", "optimizer"});
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  TrainingOptions options;
+  options.steps = keys.integer("steps", 0);
+  options.learning_rate = keys.positive("learning_rate");
+  options.batch_size = keys.integer("batch_size", 1, options.batch_size);
+  options.momentum = keys.nonnegative("momentum", 1, options.momentum);
+  options.weight_decay = keys.nonnegative("weight_decay", infinity, options.weight_decay);
+  options.optimizer = keys.choice("optimizer", {"sgd", "adam"}, options.optimizer);
+  options.loss = keys.choice("loss", {"cross_entropy", "mse"}, default_loss);
+  return options;
+}
+
+TrainingRecord train(const Network& network, const Loss& loss, const TrainingData& data,
+                     const TrainingOptions& options, uint64_t seed, const TrainingObserver& observe) {
+  Trainer trainer(network, loss, data, options, seed);
+  const int64_t interval = std::max<int64_t>(1, options.steps / records);
+  TrainingRecord record;
+  for (int64_t step = 0; step <= options.steps; ++step) {
+    if (step > 0) trainer.update(step);
+    if (step % interval == 0 || step == options.steps) trainer.evaluate(step, record);
+    observe(step, trainer.theta());
+  }
+  return record;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,112 @@
+#include "stage/lanczos_file.h"
+
+#include <nlohmann/json.hpp>
+
+#include "artifact/writer.h"
+
+namespace ritzflow {
+namespace {
+
+// H in C order: row i, column j.
+std::vector<double> row_major(const Eigen::MatrixXd& h) {
+  std::vector<double> values(static_cast<size_t>(h.size()));
+  Eigen::Map<Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(values.data(), h.rows(),
+                                                                                     h.cols()) = h;
+  return values;
+}
+
+void write_settings(ArtifactWriter& file, const LanczosRecord& record) {
+  const LanczosSettings& s = record.settings;
+  file.attribute("k", s.k);
+  file.attribute("max_iters", s.max_iters);
+  file.attribute("tol", s.tol);
+  file.attribute("which", s.which);
+  file.attribute("seed", s.seed);
+  file.attribute("reorth_window", s.reorth_window);
+  file.attribute("reorth_period", s.reorth_period);
+  file.attribute("krylov_dim", s.krylov_dim);
+  file.attribute("reorth_mode_requested", s.reorth_mode);
+  file.attribute("reorth_mode", record.reorth_mode);
+  file.attribute("reorth_reason", record.reorth_reason);
+}
+
+}  // namespace
+
+Reorthogonalization LanczosRecord::mode() const {
+  LanczosSettings ran = settings;
+  ran.reorth_mode = reorth_mode;
+  return parse_mode(ran);
+}
+
+void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, const Basis* basis,
+                   const nlohmann::json& provenance) {
+  const KrylovFactorization& f = record.factorization;
+  ArtifactWriter file(out, "ritzflow-lanczos");
+  write_settings(file, record);
+  file.attribute("n_params", static_cast<int64_t>(record.start_vector.size()));
+  file.attribute("iterations", f.size());
+  file.attribute("operator_calls", f.size());
+  file.attribute("certificate_calls", int64_t{0});
+  file.attribute("converged", record.converged);
+  file.attribute("basis_bytes", record.basis_bytes);
+  file.attribute("norm_estimate", f.norm_estimate());
+  file.attribute("operator_sha256", record.operator_sha256);
+  file.attribute("exhausted", f.exhausted);
+  file.dataset("alpha", f.alphas());
+  file.dataset("beta", f.beta);
+  file.dataset("H", row_major(f.H()), {f.size(), f.size()});
+  file.dataset("start_vector", record.start_vector);
+  if (basis != nullptr) {
+    auto rows = file.rows<double>("basis", basis->size(), basis->dim());
+    for (int64_t i = 0; i < basis->size(); ++i) rows.append(basis->row(i));
+    file.dataset("residual_vector", f.residual_vector);
+  }
+  file.provenance(provenance);
+  file.commit();
+}
+
+LanczosRecord read_lanczos(const ArtifactReader& file) {
+  LanczosRecord record;
+  LanczosSettings& s = record.settings;
+  s.k = file.attribute<int64_t>("k");
+  s.max_iters = file.attribute<int64_t>("max_iters");
+  s.tol = file.attribute<double>("tol");
+  s.which = file.attribute<std::string>("which");
+  s.seed = file.attribute<int64_t>("seed");
+  s.reorth_window = file.attribute<int64_t>("reorth_window");
+  s.reorth_period = file.attribute<int64_t>("reorth_period");
+  s.krylov_dim = file.attribute<int64_t>("krylov_dim");
+  s.reorth_mode = file.attribute<std::string>("reorth_mode_requested");
+  record.reorth_mode = file.attribute<std::string>("reorth_mode");
+  record.reorth_reason = file.attribute<std::string>("reorth_reason");
+  record.converged = file.attribute<int64_t>("converged");
+  record.basis_bytes = file.attribute<int64_t>("basis_bytes");
+  record.operator_sha256 = file.attribute<std::string>("operator_sha256");
+  record.start_vector = file.read<double>("start_vector");
+  KrylovFactorization& f = record.factorization;
+  f.beta = file.read<double>("beta");
+  f.norm_estimate_ = file.attribute<double>("norm_estimate");
+  f.exhausted = file.attribute<bool>("exhausted");
+  const std::vector<double> h = file.read<double>("H");
+  const size_t m = f.beta.size();
+  for (size_t j = 0; j < m; ++j) {
+    f.columns.emplace_back();
+    for (size_t i = 0; i <= j; ++i) f.columns.back().push_back(h[i * m + j]);
+  }
+  if (file.has("residual_vector")) f.residual_vector = file.read<double>("residual_vector");
+  return record;
+}
+
+std::unique_ptr<Basis> read_basis(const ArtifactReader& file) {
+  if (!file.has("basis")) return nullptr;
+  const std::vector<int64_t> shape = file.shape("basis");
+  auto basis = make_ram_basis(shape[1]);
+  std::vector<double> row(static_cast<size_t>(shape[1]));
+  for (int64_t i = 0; i < shape[0]; ++i) {
+    file.read_rows<double>("basis", i, 1, row);
+    basis->append(row);
+  }
+  return basis;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,38 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "artifact/reader.h"
+#include "krylov/factorization.h"
+#include "stage/lanczos_settings.h"
+
+namespace ritzflow {
+
+/// A finished run of the stage `lanczos`, as it stands in lanczos.h5.
+struct LanczosRecord {
+  LanczosSettings settings;
+  std::string reorth_mode;    ///< the mode that ran
+  std::string reorth_reason;  ///< why
+  std::vector<double> start_vector;
+  KrylovFactorization factorization;
+  int64_t converged = 0;
+  int64_t basis_bytes = 0;
+  std::string operator_sha256;
+
+  Reorthogonalization mode() const;
+};
+
+/// Writes lanczos.h5; `basis` (all its rows, streamed) only where it is given.
+void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, const Basis* basis,
+                   const nlohmann::json& provenance);
+
+/// Reads the record back; the rows of a kept basis stay in the file.
+LanczosRecord read_lanczos(const ArtifactReader& file);
+
+/// The rows that the file kept, or nothing if it kept none.
+std::unique_ptr<Basis> read_basis(const ArtifactReader& file);
+
+}  // namespace ritzflow

@@ -1,0 +1,50 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "krylov/lanczos.h"
+
+namespace ritzflow {
+
+/// The flags of a Lanczos run under their names of docs/formats.md: the same on the command line, in YAML and
+/// as HDF5 attributes.
+struct LanczosSettings {
+  int64_t k = 10;
+  int64_t max_iters = 100;
+  double tol = 1e-8;
+  std::string which = "largest";
+  std::string reorth_mode = "auto";
+  int64_t reorth_window = 8;
+  int64_t reorth_period = 5;
+  int64_t krylov_dim = 0;
+  int64_t seed = 0;
+
+  LanczosOptions options() const { return {k, max_iters, tol, parse_which(which)}; }
+};
+
+void declare_lanczos_flags(CLI::App& app, LanczosSettings& settings);
+
+/// Throws InputError where the settings cannot be right for an operator of dimension n.
+void check_lanczos_settings(const LanczosSettings& settings, int64_t n);
+
+/// The mode that runs and why.
+struct ModeChoice {
+  Reorthogonalization mode;
+  std::string reason;
+};
+
+/// Turns the requested mode into a value; `auto` is decided by the memory plan, in one logged line. Throws
+/// InputError on an unknown mode, Refusal where the basis of the mode does not fit into `memory` bytes.
+ModeChoice choose_mode(const LanczosSettings& settings, int64_t n, int64_t memory);
+
+/// The mode named `reorth_mode` with its window and period.
+Reorthogonalization parse_mode(const LanczosSettings& settings);
+
+/// Memory that new allocations may take: what the system says is available.
+int64_t available_memory();
+
+/// The random start vector of a run, keyed by its seed: normal, of unit length.
+std::vector<double> random_start(int64_t n, int64_t seed);
+
+}  // namespace ritzflow

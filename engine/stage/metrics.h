@@ -1,0 +1,12 @@
+#pragma once
+#include <nlohmann/json.hpp>
+
+#include "artifact/reader.h"
+
+namespace ritzflow {
+
+/// The flat record of one cell (docs/metrics.md names and explains every field): top-k quantities from
+/// ritz.h5, whole-spectrum quantities from density.h5 where it is given. What is unknown is null, never 0.
+nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const ArtifactReader* density);
+
+}  // namespace ritzflow

@@ -1,0 +1,75 @@
+#include "stage/ritz_file.h"
+
+#include <nlohmann/json.hpp>
+
+namespace ritzflow {
+namespace {
+
+template <class Get>
+std::vector<double> column(const RitzEvidence& evidence, Get get) {
+  std::vector<double> values;
+  for (const auto& pair : evidence.pairs) values.push_back(get(pair));
+  return values;
+}
+
+void write_settings(ArtifactWriter& file, const RitzContext& context) {
+  const LanczosSettings& s = context.record.settings;
+  file.attribute("k", s.k);
+  file.attribute("max_iters", s.max_iters);
+  file.attribute("tol", s.tol);
+  file.attribute("which", s.which);
+  file.attribute("seed", s.seed);
+  file.attribute("reorth_mode", context.record.reorth_mode);
+  file.attribute("reorth_mode_requested", s.reorth_mode);
+  file.attribute("reorth_reason", context.record.reorth_reason);
+  file.attribute("reorth_window", s.reorth_window);
+  file.attribute("reorth_period", s.reorth_period);
+  file.attribute("krylov_dim", s.krylov_dim);
+  file.attribute("basis_bytes", context.record.basis_bytes);
+  file.attribute("iterations", context.record.factorization.size());
+  file.attribute("lanczos_operator_calls", context.record.factorization.size());
+  file.attribute("norm_estimate", context.options.norm_a);
+  file.attribute("noise", context.options.noise);
+  for (const auto& [name, value] : context.operator_facts) file.attribute(name, value);
+}
+
+void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, int64_t n) {
+  const auto r = static_cast<int64_t>(evidence.pairs.size());
+  file.dataset("eigenvalues", column(evidence, [](const RitzPair& p) { return p.value; }));
+  file.dataset("residuals", column(evidence, [](const RitzPair& p) { return p.residual; }));
+  file.dataset("residual_estimates", column(evidence, [](const RitzPair& p) { return p.estimate; }));
+  file.dataset("basis_norms", column(evidence, [](const RitzPair& p) { return p.basis_norm; }));
+  file.dataset("gammas", column(evidence, [](const RitzPair& p) { return p.gamma; }));
+  std::vector<double> intervals;
+  std::vector<std::string> verdicts;
+  for (const auto& pair : evidence.pairs) {
+    intervals.insert(intervals.end(), pair.interval.begin(), pair.interval.end());
+    verdicts.push_back(verdict_name(pair.verdict));
+  }
+  file.dataset("intervals", intervals, {r, 2});
+  file.strings("verdicts", verdicts);
+  auto rows = file.rows<double>("vectors", r, n);
+  for (const auto& pair : evidence.pairs) rows.append(pair.vector);
+}
+
+}  // namespace
+
+void write_ritz(const std::filesystem::path& out, const RitzContext& context, const RitzEvidence& evidence,
+                const nlohmann::json& provenance) {
+  ArtifactWriter file(out, "ritzflow-ritz");
+  write_settings(file, context);
+  file.attribute("basis_source", context.basis_source);
+  file.attribute("replay_calls", context.replay_calls);
+  file.attribute("operator_calls", context.replay_calls + evidence.operator_calls);
+  file.attribute("lambda_min", evidence.ritz_min);
+  file.attribute("lambda_max", evidence.ritz_max);
+  file.attribute("certified_largest", false);
+  file.attribute("naive_ghosts", evidence.naive_ghosts);
+  write_pairs(file, evidence, static_cast<int64_t>(context.record.start_vector.size()));
+  file.dataset("naive_eigenvalues", evidence.naive_eigenvalues);
+  file.dataset("orthogonality_loss", evidence.orthogonality_loss);
+  file.provenance(provenance);
+  file.commit();
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,26 @@
+#pragma once
+#include <filesystem>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "artifact/writer.h"
+#include "krylov/evidence.h"
+#include "stage/lanczos_file.h"
+
+namespace ritzflow {
+
+/// What a ritz.h5 says beside the pairs themselves.
+struct RitzContext {
+  LanczosRecord record;                             ///< the run that the pairs come from
+  std::string basis_source;                         ///< stored | replayed | recomputed
+  int64_t replay_calls = 0;                         ///< products spent on vectors that were not kept
+  std::map<std::string, Attribute> operator_facts;  ///< attributes of the operator that tables need
+  EvidenceOptions options;
+};
+
+/// Writes ritz.h5.
+void write_ritz(const std::filesystem::path& out, const RitzContext& context, const RitzEvidence& evidence,
+                const nlohmann::json& provenance);
+
+}  // namespace ritzflow

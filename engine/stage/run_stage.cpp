@@ -1,0 +1,118 @@
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <tbb/global_control.h>
+
+#include <iostream>
+#include <new>
+#include <thread>
+
+#include "core/error.h"
+#include "core/nearest.h"
+#include "ritzflow_version.h"
+#include "stage/provenance.h"
+#include "stage/signals.h"
+#include "stage/stage.h"
+
+namespace ritzflow {
+namespace {
+
+struct CommonFlags {
+  int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  bool quiet = false;
+  std::string log_level = "info";
+};
+
+void declare_common(CLI::App& app, const Stage& stage, StageRun& run, CommonFlags& common) {
+  if (stage.writes_file) app.add_option("--out", run.out, "output FILE; appears by rename only")->required();
+  app.add_option("--threads", common.threads, "threads; results do not depend on it")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag("--quiet", common.quiet, "warnings and errors only");
+  app.add_option("--log-level", common.log_level, "debug | info | warn | error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  app.set_version_flag("--version",
+                       fmt::format("{} {} (algorithm {})", stage.name, RITZFLOW_VERSION, stage.algorithm));
+}
+
+void set_logging(const Stage& stage, const CommonFlags& common) {
+  auto logger = spdlog::stderr_color_st(stage.name);
+  logger->set_pattern("%n: %v");
+  logger->set_level(common.quiet ? spdlog::level::warn : spdlog::level::from_str(common.log_level));
+  spdlog::set_default_logger(logger);
+}
+
+int fail(ExitCode code, const std::string& message) {
+  std::string line = message;
+  for (char& c : line) {
+    if (c == '\n') c = ' ';
+  }
+  std::cerr << "error: " << line << std::endl;
+  return static_cast<int>(code);
+}
+
+std::string unexpected_flags(const CLI::App& app) {
+  std::vector<std::string> known;
+  for (const auto* option : app.get_options()) {
+    if (option->nonpositional()) known.push_back("--" + option->get_single_name());
+  }
+  std::string text;
+  for (const auto& word : app.remaining()) {
+    if (word.starts_with("-")) text += "unknown flag '" + word + "'" + did_you_mean(word, known) + " ";
+  }
+  return text.empty() ? "unexpected argument '" + app.remaining().front() + "'" : text;
+}
+
+}  // namespace
+
+Progress StageRun::progress(const std::string& unit, int64_t total) const {
+  return Progress(facts.at("stage"), unit, total, quiet);
+}
+
+nlohmann::json StageRun::provenance() const {
+  nlohmann::json all = facts;
+  all["finished"] = utc_now();
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  all["peak_memory_bytes"] = int64_t{usage.ru_maxrss} * 1024;
+  return all;
+}
+
+int run_stage(const Stage& stage, int argc, const char* const* argv) {
+  StageRun run;
+  CommonFlags common;
+  CLI::App app(stage.summary, stage.name);
+  app.footer("Example:\n  " + stage.example);
+  app.get_formatter()->column_width(34);
+  try {
+    stage.declare(app);
+    declare_common(app, stage, run, common);
+    app.allow_extras();
+    app.parse(argc, argv);
+    if (app.remaining_size() > 0) return fail(ExitCode::bad_input, unexpected_flags(app));
+  } catch (const CLI::Success& wish) {
+    return app.exit(wish);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    return fail(ExitCode::bad_input, std::string(error.what()) + "; see " + stage.name + " --help");
+  }
+  set_logging(stage, common);
+  catch_signals();
+  run.threads = common.threads;
+  run.quiet = common.quiet;
+  run.facts = run_facts(argc, argv, common.threads);
+  run.facts["stage"] = stage.name;
+  tbb::global_control threads(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(run.threads));
+  try {
+    stage.run(run);
+    return static_cast<int>(ExitCode::done);
+  } catch (const Error& error) {
+    return fail(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitCode::refused, "out of memory; see the memory plan in the log above");
+  } catch (const std::exception& error) {
+    return fail(ExitCode::failure, error.what());
+  }
+}
+
+}  // namespace ritzflow

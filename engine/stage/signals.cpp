@@ -1,0 +1,30 @@
+#include "stage/signals.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "stage/stage.h"
+
+namespace ritzflow {
+namespace {
+
+std::atomic<int> pending_signal{0};
+
+extern "C" void on_signal(int signal) {
+  if (pending_signal.exchange(signal) != 0) _exit(128 + signal);
+}
+
+}  // namespace
+
+void catch_signals() {
+  struct sigaction action{};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  for (int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaction(signal, &action, nullptr);
+}
+
+bool stop_requested() { return pending_signal.load() != 0; }
+
+}  // namespace ritzflow

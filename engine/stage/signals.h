@@ -1,0 +1,8 @@
+#pragma once
+
+namespace ritzflow {
+
+/// SIGTERM, SIGINT and SIGUSR1 set stop_requested(); a second one ends the process at once.
+void catch_signals();
+
+}  // namespace ritzflow

@@ -1,0 +1,110 @@
+#include <spdlog/spdlog.h>
+
+#include "core/error.h"
+#include "curvature/operator_file.h"
+#include "stage/lanczos_file.h"
+#include "stage/ritz_file.h"
+#include "stage/stage.h"
+
+namespace ritzflow {
+namespace {
+
+struct Options {
+  std::string operator_file, lanczos_file;
+};
+void declare(CLI::App& app, Options& options) {
+  app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
+  app.add_option("--lanczos", options.lanczos_file, "lanczos.h5 of lanczos")->required();
+}
+
+bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
+  return a.columns == b.columns && a.beta == b.beta;
+}
+
+void check_pair(const Options& options, const OpenOperator& opened, const LanczosRecord& record) {
+  if (record.operator_sha256 != opened.info.sha256) {
+    throw InputError(
+        fmt::format("{} was made from another operator than {}: it names operator_sha256 {}, this one is {}",
+                    options.lanczos_file, options.operator_file, record.operator_sha256, opened.info.sha256));
+  }
+}
+
+// The attributes of the operator that tables and readers of ritz.h5 need.
+std::map<std::string, Attribute> operator_facts(const OperatorInfo& info) {
+  return {{"operator", info.kind},
+          {"is_psd", info.is_psd},
+          {"n_params", info.n_params},
+          {"batch_size_used", info.batch_size_used},
+          {"step", info.step},
+          {"dtype_compute", info.dtype_compute},
+          {"operator_sha256", info.sha256}};
+}
+
+// The vectors that the run did not keep, by the same products from the same start; the bits are compared.
+std::unique_ptr<LanczosProcess> replay(LinearOperator& op, RitzContext& context, const StageRun& stage) {
+  LanczosRecord& record = context.record;
+  const int64_t m = record.factorization.size();
+  auto process = std::make_unique<LanczosProcess>(op, record.start_vector, record.mode(),
+                                                  static_cast<uint64_t>(record.settings.seed), true);
+  Progress progress = stage.progress("replayed products", m);
+  while (process->factorization().size() < m && process->step()) {
+    progress.update(process->factorization().size());
+    if (stop_requested()) throw Interrupted("stopped by a signal; start the same command again");
+  }
+  context.replay_calls = process->factorization().size();
+  context.basis_source = "replayed";
+  if (!same_bits(process->factorization(), record.factorization)) {
+    context.basis_source = "recomputed";
+    spdlog::warn(
+        "the replay differs from the stored run in its bits; the pairs come from the replay's own relation");
+    record.factorization = process->factorization();
+  }
+  return process;
+}
+
+void run(const Options& options, const StageRun& stage) {
+  OpenOperator opened = open_operator(options.operator_file);
+  const ArtifactReader file(options.lanczos_file, "ritzflow-lanczos");
+  RitzContext context;
+  context.record = read_lanczos(file);
+  context.basis_source = "stored";
+  context.operator_facts = operator_facts(opened.info);
+  check_pair(options, opened, context.record);
+
+  std::unique_ptr<Basis> stored = read_basis(file);
+  std::unique_ptr<LanczosProcess> replayed;
+  if (!stored) replayed = replay(*opened.op, context, stage);
+  const LanczosSettings& settings = context.record.settings;
+  context.options = {.k = settings.k,
+                     .which = parse_which(settings.which),
+                     .tol = settings.tol,
+                     .norm_a = std::max(opened.info.norm(), context.record.factorization.norm_estimate()),
+                     .noise = opened.info.noise()};
+  const RitzEvidence evidence =
+      ritz_evidence(*opened.op, context.record.factorization, stored ? *stored : replayed->basis(),
+                    context.record.mode(), context.options);
+  write_ritz(stage.out, context, evidence, stage.provenance());
+
+  const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),
+                                       [](const RitzPair& p) { return p.verdict == Verdict::converged; });
+  spdlog::info("{} pairs, {} converged by their true residual; vectors {}", evidence.pairs.size(), converged,
+               context.basis_source);
+}
+
+}  // namespace
+
+Stage make_stage() {
+  const auto options = std::make_shared<Options>();
+  return {
+      .name = "ritz-residuals",
+      .summary =
+          "Forms the wanted Ritz pairs (theta, x) and measures ||A x - theta x|| of each by one product;\n"
+          "tells copies (ghosts) from eigenvectors, and gives every value an interval. Where lanczos kept\n"
+          "no vectors they are replayed, product by product, and the bits of H compared.",
+      .example = "ritz-residuals --operator operator.h5 --lanczos lanczos.h5 --out ritz.h5",
+      .algorithm = 1,
+      .declare = [options](CLI::App& app) { declare(app, *options); },
+      .run = [options](StageRun& stage) { run(*options, stage); }};
+}
+
+}  // namespace ritzflow

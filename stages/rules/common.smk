@@ -1,0 +1,107 @@
+# The configuration, where things lie, and the flags of each stage. Rules hold no logic.
+import hashlib
+import json
+import shlex
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+SCRIPTS = ROOT / "stages" / "scripts"
+BINARIES = ROOT / "build" / "bin"
+sys.path.insert(0, str(SCRIPTS))
+
+import cells
+import stage_versions
+import sweep_config
+from script_cli import run as one_line_errors
+
+# Stages and scripts are called by name; a prefix is no part of what triggers a re-run, a path would be.
+shell.prefix(f'set -euo pipefail; export PATH="{BINARIES}:{SCRIPTS}:{Path(sys.executable).parent}:$PATH"; ')
+
+
+def load_sweep():
+    """The checked configuration and the algorithm version of each program."""
+    global SWEEP, VERSION
+    origin = DEMO if DEFAULT_SWEEP else str(workflow.configfiles[0])
+    SWEEP = sweep_config.resolve(config, origin)
+    stage_versions.check_built(SWEEP, BINARIES, origin)
+    programs = [SCRIPTS / "prepare_data.py", *(BINARIES / name for name in stage_versions.needed(SWEEP))]
+    VERSION = stage_versions.versions(programs, Path(".snakemake/ritzflow-versions.json"))
+
+
+one_line_errors(load_sweep)
+
+RESULTS = f"results/{SWEEP['name']}"
+RUN = "{model}/seed{seed}"
+OPERATOR = f"{RUN}/step{{step}}/{{operator}}"
+CELL = cells.PLACE
+
+
+wildcard_constraints:
+    seed=r"\d+",
+    step=r"\d+",
+    probe=r"\d+",
+
+
+def flags(options):
+    """Command-line flags of the options that are set; true is a bare flag."""
+    words = []
+    for name, value in options.items():
+        if value is None or value is False or value == []:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words.extend(value if isinstance(value, list) else [value])
+    return shlex.join(map(str, words))
+
+
+def data_file(wildcards):
+    """The user's own file behind `text:FILE`, `npz:FILE`, `hdf5:FILE`; a changed file runs all behind it again."""
+    return SWEEP["models"][wildcards.model]["data"]["source"].partition(":")[2] or []
+
+
+def data_flags(wildcards):
+    data = dict(SWEEP["models"][wildcards.model]["data"])
+    standardize = data.pop("standardize")
+    return flags({**data, "no_standardize": not standardize})
+
+
+def model_spec(wildcards):
+    """What train-model gets, and model.h5 keeps as its attribute `spec`."""
+    model = SWEEP["models"][wildcards.model]
+    training = {key: value for key, value in model["training"].items() if value is not None}
+    return json.dumps({"architecture": model["architecture"], "training": training, "steps": model["steps"]})
+
+
+def kronecker_factors(wildcards):
+    kind = SWEEP["operators"][wildcards.operator]["kind"]
+    place = f"{RESULTS}/cells/{OPERATOR}/kfac.h5".format(**wildcards)
+    return place if kind in stage_versions.KRONECKER_KINDS else []
+
+
+def kfac_flags(wildcards):
+    options = SWEEP["operators"][wildcards.operator]
+    return flags({name: options[name] for name in ("kfac_approx", "fisher_type")})
+
+
+def operator_flags(wildcards):
+    options = dict(SWEEP["operators"][wildcards.operator])
+    for name in ("kfac_approx", "fisher_type"):
+        del options[name]
+    return flags({"operator": options.pop("kind"), **options, "kfac": kronecker_factors(wildcards)})
+
+
+def lanczos_flags(wildcards):
+    options = dict(SWEEP["lanczos"])
+    options["no_certificate"] = options.pop("certificate") is False
+    return flags(options)
+
+
+def all_cells(name):
+    """The file `name` of every cell."""
+    return [f"{RESULTS}/cells/{CELL.format(**cell)}/{name}" for cell in cells.expected(SWEEP)]
+
+
+def code_digest(*names):
+    """Scripts that are cheap to run again do so whenever their text changed."""
+    return hashlib.sha256(b"".join((SCRIPTS / name).read_bytes() for name in names)).hexdigest()

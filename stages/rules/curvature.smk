@@ -1,0 +1,105 @@
+# Curvature: an operator a model, seed, step and matrix; a cell (Lanczos, Ritz pairs, metrics) a mode and probe.
+
+
+rule collect_kfac:
+    input:
+        data=rules.prepare_data.output.data,
+        model=rules.train_model.output.model,
+    output:
+        kfac=f"{RESULTS}/cells/{OPERATOR}/kfac.h5",
+    log:
+        f"{RESULTS}/logs/{OPERATOR}/collect-kfac.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{OPERATOR}/collect-kfac.tsv"
+    threads: 1
+    params:
+        version=VERSION.get("collect-kfac"),
+        flags=kfac_flags,
+    message:
+        "Kronecker factors {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}"
+    shell:
+        "collect-kfac --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
+        " --threads {threads} --out {output.kfac} 2> {log}"
+
+
+rule build_operator:
+    input:
+        data=rules.prepare_data.output.data,
+        model=rules.train_model.output.model,
+        kfac=kronecker_factors,
+    output:
+        operator=f"{RESULTS}/cells/{OPERATOR}/operator.h5",
+    log:
+        f"{RESULTS}/logs/{OPERATOR}/build-operator.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{OPERATOR}/build-operator.tsv"
+    threads: 1
+    params:
+        version=VERSION["build-operator"],
+        flags=operator_flags,
+    message:
+        "operator {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}"
+    shell:
+        "build-operator --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
+        " --threads {threads} --out {output.operator} 2> {log}"
+
+
+# The checkpoint lies beside the results and is no output: an interrupted job must find it again.
+rule lanczos:
+    input:
+        operator=rules.build_operator.output.operator,
+    output:
+        lanczos=f"{RESULTS}/cells/{CELL}/lanczos.h5",
+    log:
+        f"{RESULTS}/logs/{CELL}/lanczos.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{CELL}/lanczos.tsv"
+    threads: 1
+    params:
+        version=VERSION["lanczos"],
+        flags=lanczos_flags,
+        checkpoint=f"{SWEEP['name']}/{CELL}",
+    message:
+        "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator} {wildcards.reorth_mode}"
+    shell:
+        "lanczos --operator {input.operator} --reorth-mode {wildcards.reorth_mode} --seed {wildcards.probe}"
+        " {params.flags} --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
+        " --threads {threads} --out {output.lanczos} 2> {log}"
+
+
+rule ritz_residuals:
+    input:
+        operator=rules.build_operator.output.operator,
+        lanczos=rules.lanczos.output.lanczos,
+    output:
+        ritz=f"{RESULTS}/cells/{CELL}/ritz.h5",
+    log:
+        f"{RESULTS}/logs/{CELL}/ritz-residuals.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{CELL}/ritz-residuals.tsv"
+    threads: 1
+    params:
+        version=VERSION["ritz-residuals"],
+    message:
+        "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator} {wildcards.reorth_mode}"
+    shell:
+        "ritz-residuals --operator {input.operator} --lanczos {input.lanczos}"
+        " --threads {threads} --out {output.ritz} 2> {log}"
+
+
+rule metrics:
+    input:
+        ritz=rules.ritz_residuals.output.ritz,
+    output:
+        metrics=f"{RESULTS}/cells/{CELL}/metrics.json",
+    log:
+        f"{RESULTS}/logs/{CELL}/metrics.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{CELL}/metrics.tsv"
+    threads: 1
+    params:
+        version=VERSION["metrics"],
+    message:
+        "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator} {wildcards.reorth_mode}"
+    shell:
+        "metrics --ritz {input.ritz} --threads {threads} --out {output.metrics} 2> {log}"

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Draw a sweep's figures: spectrum, convergence, orthogonality, and the overview of all three.
+
+    figures.py results/demo
+
+Panels: a row a model, a column an operator, at the last training step that was measured. Lines: a colour
+a mode, one for each seed and probe. The spectrum shows the first seed and probe.
+"""
+
+from pathlib import Path
+
+import cells
+import figure_style as style
+import h5py
+import numpy as np
+from scipy.linalg import eigvalsh_tridiagonal
+from script_cli import Parser, run
+
+ALGORITHM = 1
+FLOOR = np.finfo(np.float64).eps / 4  # where a zero is drawn on a logarithmic axis
+
+
+class Sweep:
+    """The records of a sweep's cells, grouped as the panels show them."""
+
+    def __init__(self, results: Path, config: dict):
+        self.results, self.config = results, config
+        self.models, self.operators = list(config["models"]), list(config["operators"])
+        self.modes = config["reorth_modes"]
+        self.records = cells.read_all(results, config)
+
+    def panel(self, model: str, operator: str, mode: str) -> list[dict]:
+        """The existing cells of a panel's line, at the model's last step."""
+        step = self.config["models"][model]["steps"][-1]
+        want = {"model": model, "operator": operator, "reorth_mode": mode, "step": step}
+        return [r for r in self.records if want.items() <= r.items()]
+
+    def dataset(self, record: dict, file: str, name: str) -> np.ndarray:
+        with h5py.File(cells.folder(self.results, record) / f"{file}.h5") as handle:
+            return handle[name][...]
+
+
+def draw_spectrum(axes, sweep: Sweep, model: str, operator: str) -> None:
+    """Eigenvalue against rank: stems of the reference, a marker a mode, a cross for each naive value."""
+    shift = np.linspace(-0.27, 0.27, len(sweep.modes)) if len(sweep.modes) > 1 else [0.0]
+    for mode, offset in zip(sweep.modes, shift, strict=True):
+        for record in sweep.panel(model, operator, mode)[:1]:
+            values = np.sort(record["eigenvalues"])[::-1]
+            rank = np.arange(1, len(values) + 1) + offset
+            look = style.MODES[mode]
+            axes.vlines(rank, 0, values, color=look["color"], linewidth=0.7, alpha=0.5)
+            axes.plot(
+                rank, values, look["marker"], color=look["color"], markersize=3.4, markerfacecolor="white",
+                markeredgewidth=1,
+            )  # fmt: skip
+            naive = np.sort(record.get("naive_eigenvalues") or [])[::-1][: len(values)]
+            axes.plot(rank[: len(naive)], naive, "x", color=look["color"], markersize=3, markeredgewidth=0.8)
+    axes.axhline(0, color="#888888", linewidth=0.6)
+    axes.set_xticks(range(1, sweep.config["lanczos"]["k"] + 1))
+
+
+def draw_convergence(axes, sweep: Sweep, model: str, operator: str) -> None:
+    """Worst error of the unfiltered top-k list after j steps, relative to |lambda_1| of `full`."""
+    for mode in sweep.modes:
+        for record in sweep.panel(model, operator, mode):
+            reference = [r for r in sweep.panel(model, operator, "full") if same_run(r, record)]
+            if not reference:
+                continue
+            errors = convergence(sweep, record, np.sort(reference[0]["eigenvalues"])[::-1])
+            line(axes, np.arange(1, len(errors) + 1), errors, mode)
+    axes.set_yscale("log")
+
+
+def convergence(sweep: Sweep, record: dict, reference: np.ndarray) -> np.ndarray:
+    """max_i |theta_i^(j) - ref_i| / |ref_1| over the leading j x j part of T; nan while j < k."""
+    alpha, beta = (sweep.dataset(record, "lanczos", name) for name in ("alpha", "beta"))
+    k, errors = len(reference), np.full(len(alpha), np.nan)
+    for j in range(k, len(alpha) + 1):
+        theta = eigvalsh_tridiagonal(alpha[:j], beta[: j - 1], lapack_driver="stev")[::-1][:k]
+        errors[j - 1] = np.max(np.abs(theta - reference)) / np.abs(reference[0])
+    return errors
+
+
+def draw_orthogonality(axes, sweep: Sweep, model: str, operator: str) -> None:
+    """Loss of orthogonality of the basis after j steps, with the level sqrt(eps) of semiorthogonality."""
+    for mode in sweep.modes:
+        for record in sweep.panel(model, operator, mode):
+            loss = sweep.dataset(record, "ritz", "orthogonality_loss")
+            line(axes, np.arange(1, len(loss) + 1), loss, mode)
+    axes.axhline(np.sqrt(np.finfo(np.float64).eps), color="#888888", linewidth=0.7, linestyle=":")
+    axes.set_yscale("log")
+
+
+def line(axes, x: np.ndarray, y: np.ndarray, mode: str) -> None:
+    look = {key: style.MODES[mode][key] for key in ("color", "linestyle")}
+    axes.plot(x, np.maximum(y, FLOOR), alpha=0.75, **look)
+
+
+def same_run(one: dict, other: dict) -> bool:
+    return all(one[axis] == other[axis] for axis in ("seed", "probe"))
+
+
+PANELS = {
+    "spectrum": (draw_spectrum, "rank", "eigenvalue"),
+    "convergence": (draw_convergence, "Lanczos step", r"worst error of top $k$ / $|\lambda_1|$"),
+    "orthogonality": (draw_orthogonality, "Lanczos step", r"$\max_{i<j}\,|q_i^{\top} q_j|$"),
+}
+
+
+def small_multiples(sweep: Sweep, name: str):
+    """One quantity: rows are models, columns operators."""
+    draw, xlabel, ylabel = PANELS[name]
+    figure, axes = style.grid(len(sweep.models), len(sweep.operators))
+    for row, model in zip(axes, sweep.models, strict=True):
+        for panel, operator in zip(row, sweep.operators, strict=True):
+            draw(panel, sweep, model, operator)
+            panel.set_title(f"{model} · {operator}")
+        row[0].set_ylabel(ylabel)
+    for panel in axes[-1]:
+        panel.set_xlabel(xlabel)
+    style.mode_legend(figure, sweep.modes)
+    return figure
+
+
+def overview(sweep: Sweep):
+    """The first operator in one picture: rows are models, columns the three quantities."""
+    operator = sweep.operators[0]
+    figure, axes = style.grid(len(sweep.models), len(PANELS), width=3.0)
+    for row, model in zip(axes, sweep.models, strict=True):
+        for panel, (draw, xlabel, ylabel) in zip(row, PANELS.values(), strict=True):
+            draw(panel, sweep, model, operator)
+            panel.set_title(f"{model} · {operator}")
+            panel.set_ylabel(ylabel)
+            if row is axes[-1]:
+                panel.set_xlabel(xlabel)
+    style.mode_legend(figure, sweep.modes)
+    return figure
+
+
+def main():
+    parser = Parser("figures", ALGORITHM, "Draw a sweep's figures.")
+    parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
+    results = parser.parse_args().results
+    sweep = Sweep(results, cells.sweep(results))
+    for name in PANELS:
+        style.save(small_multiples(sweep, name), results / "figures" / name)
+    style.save(overview(sweep), results / "figures" / "overview")
+
+
+if __name__ == "__main__":
+    run(main)

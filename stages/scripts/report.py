@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Write a sweep's report.html: table, figures, configuration and origin in one file that needs no other.
+
+report.py --sweep results/demo/sweep.json --results results/demo --out results/demo/report.html
+"""
+
+import base64
+import html
+from pathlib import Path
+
+import cells
+import pandas as pd
+import table_text
+import yaml
+from script_cli import Parser, run
+
+ALGORITHM = 1
+
+CAPTIONS = {
+    "spectrum": "Returned Ritz values by rank, first seed and probe. Crosses: the unfiltered list, where a "
+    "copy (ghost) of a converged value takes the rank of the next one.",
+    "convergence": "Worst error of the unfiltered top-k list after j steps, against the final values of the "
+    "full mode. A line for each seed and probe.",
+    "orthogonality": "Loss of orthogonality of the basis after j steps. Dotted: √ε, up to which the "
+    "tridiagonal matrix is exact to rounding (semiorthogonality).",
+}
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2.5rem auto;
+  padding: 0 1.5rem }
+h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+table { border-collapse: collapse; font-size: 12.5px; font-variant-numeric: tabular-nums; width: 100% }
+thead tr { border-top: 1.5px solid #222; border-bottom: 1px solid #222 }
+tbody:last-child { border-bottom: 1.5px solid #222 }
+th { font-weight: 600 } th, td { padding: .2rem .45rem; text-align: right; white-space: nowrap }
+th:nth-child(-n+2), td:nth-child(-n+2), tr.group td { text-align: left }
+tr.group td { font-style: italic; padding-top: .6rem; border-top: 1px solid #bbb }
+figure { margin: 1.5rem 0 } figure img { width: 100%; height: auto }
+figcaption, .legend, footer { font-size: 13px; color: #555 }
+pre { background: #f6f6f6; padding: .8rem 1rem; font-size: 12.5px; overflow-x: auto }
+.scroll { overflow-x: auto }
+"""
+
+
+def figure(path: Path, caption: str) -> str:
+    image = base64.b64encode(path.read_bytes()).decode()
+    source = f"data:image/svg+xml;base64,{image}"
+    return f'<figure><img alt="{path.stem}" src="{source}"><figcaption>{caption}</figcaption></figure>'
+
+
+def page(config: dict, table: pd.DataFrame, notes: list[str], figures: Path) -> str:
+    done, missing = int(table["n"].sum()), int(table["missing"].sum())
+    name, models = html.escape(config["name"]), html.escape(", ".join(config["models"]))
+    legend = html.escape(f"{table_text.LEGEND} All quantities: tables/ablation.csv and cells.csv.")
+    settings = html.escape(yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=100))
+    parts = [
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} – ritzflow</title>',
+        f"<style>{STYLE}</style></head><body><h1>Sweep {name}</h1>",
+        f"<p>{done} cells measured, {missing} missing. Models: {models}.</p>",
+        f'<h2>Ablation</h2><div class="scroll">{table_text.html_table(table)}</div>',
+        f'<p class="legend">{legend}</p>',
+        "<h2>Figures</h2>",
+        *(figure(figures / f"{name}.svg", caption) for name, caption in CAPTIONS.items()),
+        "<h2>Configuration</h2>",
+        f"<pre>{settings}</pre>",
+        f"<footer>{'<br>'.join(html.escape(note) for note in notes)}</footer></body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def main():
+    parser = Parser("report", ALGORITHM, "Write a sweep's report.html.")
+    parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
+    results = parser.parse_args().results
+    path = results / "tables" / "ablation.csv"
+    table = pd.read_csv(path, comment="#", keep_default_na=True).fillna({"reorth_mode_ran": ""})
+    notes = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ")]
+    part = results / "report.html.part"
+    part.write_text(page(cells.sweep(results), table, notes, results / "figures"))
+    part.replace(results / "report.html")
+
+
+if __name__ == "__main__":
+    run(main)

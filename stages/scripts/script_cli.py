@@ -1,0 +1,51 @@
+"""What every script shares: the error type, one-line errors with exit status 2, `--version`."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+PROJECT_VERSION = "0.1.0"
+
+
+class InputError(Exception):
+    """The user's flag, file or data is wrong: one line that says what, where, and what would be right."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, as those of the stage binaries.
+
+    `algorithm` is the script's declared algorithm version: it changes when the output for the same
+    input does, and a change of it makes Snakemake run the script's rule again.
+    """
+
+    def __init__(self, prog: str, algorithm: int, description: str):
+        super().__init__(
+            prog=prog, description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        line = f"{prog} {PROJECT_VERSION} (algorithm {algorithm})"
+        self.add_argument("--version", action="version", version=line)
+
+    def error(self, message: str):
+        raise InputError(message)
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the choice most like `word`, or an empty string."""
+    close = difflib.get_close_matches(word, list(choices), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; end with status 2 on bad input, 1 where the system failed a read or write."""
+    try:
+        main()
+    except InputError as error:
+        status, lines = 2, str(error).splitlines()
+    except OSError as error:
+        status, lines = 1, [str(error)]
+    else:
+        return
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Check a sweep file against configs/schema.json and fill its defaults.
+
+    sweep_config.py configs/demo.yaml        # prints the complete configuration as JSON
+
+Errors are one line each and name the file, the key and the nearest right key.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from script_cli import InputError, Parser, nearest, run
+
+SCHEMA = Path(__file__).resolve().parents[2] / "configs" / "schema.json"
+
+
+class ConfigError(InputError):
+    """One line for each thing that is wrong with a sweep file."""
+
+
+def resolve(raw: dict, origin: str) -> dict:
+    """The complete configuration: spellings repaired, checked, defaults filled, steps as numbers.
+
+    origin: the file's name, for messages. Raises ConfigError.
+    """
+    schema = json.loads(SCHEMA.read_text())
+    config = complete(name_kinds(raw), schema, schema)
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    if errors:
+        raise ConfigError("\n".join(f"{origin}: {explain(error)}" for error in errors))
+    for name, model in config["models"].items():
+        model["steps"] = resolve_steps(model, f"{origin}: models.{name}.steps")
+    return config
+
+
+def name_kinds(raw: dict) -> dict:
+    """An operator entry without `kind` is of the kind it is named after."""
+    operators = raw.get("operators")
+    if not isinstance(operators, dict):
+        return raw
+    entries = {name: options or {} for name, options in operators.items()}
+    named = {k: {"kind": k, **v} if isinstance(v, dict) else v for k, v in entries.items()}
+    return {**raw, "operators": named}
+
+
+def complete(value, schema, root: dict):
+    """`value` with YAML's misreadings repaired and the schema's defaults filled, without any check."""
+    if schema is True:
+        return value
+    if "$ref" in schema:
+        schema = {**follow(schema["$ref"], root), **schema}
+    for branch in schema.get("allOf", []):
+        if isinstance(value, dict) and matches(value, branch["if"]):
+            value = complete(value, branch["then"], root)
+    value = repair(value, schema)
+    if isinstance(value, list) and "items" in schema:
+        return [complete(item, schema["items"], root) for item in value]
+    if not isinstance(value, dict):
+        return value
+    known = schema.get("properties", {})
+    defaults = {
+        key: entry["default"] for key, entry in known.items() if entry is not True and "default" in entry
+    }
+    other = schema.get("additionalProperties") or True
+    return {key: complete(item, known.get(key, other), root) for key, item in {**defaults, **value}.items()}
+
+
+def follow(reference: str, root: dict) -> dict:
+    return root["$defs"][reference.removeprefix("#/$defs/")]
+
+
+def matches(value: dict, condition: dict) -> bool:
+    return all(value.get(key) == entry["const"] for key, entry in condition["properties"].items())
+
+
+def repair(value, schema: dict):
+    """YAML 1.1 reads an unquoted `off` as False and `1e-6` as a string: undo both by the schema."""
+    if isinstance(value, bool) and "enum" in schema:
+        spellings = ("on", "true") if value else ("off", "false")
+        return next((s for s in spellings if s in schema["enum"]), value)
+    if isinstance(value, str) and {"number", "integer"} & set(types(schema)):
+        return number(value)
+    if isinstance(value, float) and value.is_integer() and "integer" in types(schema):
+        return int(value)
+    return value
+
+
+def types(schema: dict) -> list[str]:
+    kinds = schema.get("type", [])
+    return [kinds] if isinstance(kinds, str) else kinds
+
+
+def number(text: str):
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return int(value) if value.is_integer() and not set(text) & set(".eE") else value
+
+
+def explain(error) -> str:
+    """One sentence for a jsonschema error: where, what is wrong, what would be right."""
+    place = ".".join(map(str, error.path)) or "the top level"
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        unknown = [key for key in error.instance if key not in known]
+        return "; ".join(f"unknown key '{key}' in '{place}'{nearest(str(key), known)}" for key in unknown)
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"missing key '{missing[0]}' in '{place}'"
+    if error.validator == "enum":
+        choices = [str(choice) for choice in error.validator_value if choice is not None]
+        wrong = f"'{error.instance}' for '{place}' is not one of {', '.join(choices)}"
+        return wrong + nearest(str(error.instance), choices)
+    if error.validator == "pattern":
+        allowed = "letters, digits, '_', '-' and, in the sweep's name, single dots"
+        return f"'{error.instance}' in '{place}' may hold only {allowed}, and no path"
+    return f"'{place}': {error.message}"
+
+
+def resolve_steps(model: dict, place: str) -> list[int]:
+    """Training steps in ascending order; `final` is the number of training steps."""
+    final = model["training"]["steps"]
+    steps = sorted(final if step == "final" else step for step in model["steps"])
+    if steps[-1] > final:
+        raise ConfigError(f"{place}: step {steps[-1]} is behind the last training step, {final}")
+    if len(set(steps)) < len(steps):
+        raise ConfigError(f"{place}: a step is listed twice ('final' is {final})")
+    return steps
+
+
+def load(path: str) -> dict:
+    """Read and resolve a sweep file. Raises ConfigError."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected a mapping with name, models and operators")
+    return resolve(raw, path)
+
+
+def canonical(config: dict) -> str:
+    """The configuration as one line of JSON with sorted keys: equal settings give equal text."""
+    return json.dumps(config, sort_keys=True, separators=(",", ":"))
+
+
+def digest(config: dict) -> str:
+    return hashlib.sha256(canonical(config).encode()).hexdigest()
+
+
+def main():
+    parser = Parser("sweep_config", 1, "Check a sweep file and print it with all defaults as JSON.")
+    parser.add_argument("file", help="sweep file, YAML")
+    print(json.dumps(load(parser.parse_args().file), indent=2))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,167 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <set>
+
+#include "artifact/writer.h"
+#include "core/error.h"
+#include "curvature/dataset.h"
+#include "model/settings.h"
+#include "model/training.h"
+#include "stage/stage.h"
+
+namespace ritzflow {
+namespace {
+
+using nlohmann::json;
+
+struct Flags {
+  std::filesystem::path data, spec;
+  int64_t seed = 0;
+  std::vector<std::string> steps;
+};
+
+void declare(CLI::App& app, Flags& flags) {
+  app.add_option("--data", flags.data, "data.h5: the samples to train on")->required();
+  app.add_option("--spec", flags.spec, "model.json: {\"architecture\": {...}, \"training\": {...}}")
+      ->required();
+  app.add_option("--seed", flags.seed, "of the starting point and of the order of the samples")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--steps", flags.steps,
+                 "training steps whose weights are kept: numbers and final, separated by commas "
+                 "(default: \"steps\" of the spec, else final)")
+      ->delimiter(',');
+}
+
+json read_spec(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  if (!file) throw InputError(path.string() + ": cannot be read; --spec expects a JSON file");
+  json spec = json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (spec.is_discarded()) throw InputError(path.string() + ": is not valid JSON");
+  return spec;
+}
+
+/// The words of `--steps`, else those of the spec.
+std::vector<std::string> wanted_steps(const Flags& flags, const json& spec) {
+  if (!flags.steps.empty()) return flags.steps;
+  std::vector<std::string> words;
+  for (const json& step : spec.value("steps", json::array({"final"}))) {
+    words.push_back(step.is_string() ? step.get<std::string>() : step.dump());
+  }
+  return words;
+}
+
+int64_t parse_step(const std::string& word, int64_t last) {
+  if (word == "final") return last;
+  int64_t step = -1;
+  const char* end = word.data() + word.size();
+  const auto [stop, error] = std::from_chars(word.data(), end, step);
+  if (error == std::errc() && stop == end && step >= 0 && step <= last) return step;
+  throw InputError(
+      "steps: '" + word +
+      "' is no step; expected final or a number from 0 to training.steps = " + std::to_string(last));
+}
+
+/// A model's spec, ready to train on `data`.
+struct Plan {
+  std::unique_ptr<Network> network;
+  TrainingOptions training;
+  std::set<int64_t> keep;
+};
+
+Plan make_plan(const Flags& flags, const json& spec, const Dataset& data) {
+  const Settings keys(spec, "spec", {"architecture", "training", "steps", "data"});
+  Plan plan;
+  plan.network = make_network(spec.value("architecture", json()), data.shape);
+  const std::string default_loss = data.task == Task::regression ? "mse" : "cross_entropy";
+  plan.training = parse_training(spec.value("training", json()), default_loss);
+  if (data.task == Task::regression && plan.training.loss != "mse") {
+    throw InputError("training.loss cross_entropy needs class labels; for task regression use mse");
+  }
+  for (const auto& word : wanted_steps(flags, spec)) plan.keep.insert(parse_step(word, plan.training.steps));
+  return plan;
+}
+
+void write_settings(ArtifactWriter& file, const Flags& flags, const json& spec, const Network& network,
+                    const Dataset& data) {
+  std::vector<std::string> order;
+  for (const Parameter& p : network.params().parameters()) order.push_back(p.name);
+  file.attribute("spec", spec.dump());
+  file.attribute("seed", flags.seed);
+  file.attribute("parameter_order", order);
+  file.attribute("n_params", network.params().size());
+  file.attribute("data_sha256", data.sha256);
+}
+
+void write_point(ArtifactWriter& file, const ParamSpace& params, int64_t step, const at::Tensor& theta) {
+  for (const Parameter& p : params.parameters()) {
+    const std::span<const float> values(theta.const_data_ptr<float>() + p.offset,
+                                        static_cast<size_t>(p.size));
+    file.dataset(fmt::format("steps/{:08d}/{}", step, p.name), values, p.shape);
+  }
+}
+
+void write_record(ArtifactWriter& file, const TrainingRecord& record) {
+  file.dataset("training/step", record.step);
+  file.dataset("training/loss", record.loss);
+  if (!std::isnan(record.accuracy.back())) file.dataset("training/accuracy", record.accuracy);
+}
+
+TrainingRecord train_and_write(ArtifactWriter& file, const Plan& plan, const Dataset& data, uint64_t seed,
+                               const StageRun& stage) {
+  Progress progress = stage.progress("steps", plan.training.steps);
+  const auto observe = [&](int64_t step, const at::Tensor& theta) {
+    if (plan.keep.contains(step)) write_point(file, plan.network->params(), step, theta);
+    progress.update(step);
+    if (stop_requested()) {
+      throw Interrupted(
+          fmt::format("stopped by a signal at step {} of {}; training has no checkpoint: run it again", step,
+                      plan.training.steps));
+    }
+  };
+  const TrainingData samples{data.inputs, data.targets, data.weights, data.rows_per_sample};
+  return train(*plan.network, *make_loss(plan.training.loss), samples, plan.training, seed, observe);
+}
+
+void run(const Flags& flags, const StageRun& stage) {
+  at::set_num_threads(1);  // sums split over threads would change bits
+  const json spec = read_spec(flags.spec);
+  const Dataset data = load_dataset(flags.data);
+  try {
+    const Plan plan = make_plan(flags, spec, data);
+    ArtifactWriter file(stage.out, "ritzflow-model");
+    write_settings(file, flags, spec, *plan.network, data);
+    const auto record = train_and_write(file, plan, data, static_cast<uint64_t>(flags.seed), stage);
+    write_record(file, record);
+    file.provenance(stage.provenance());
+    file.commit();
+    spdlog::info("{} parameters, {} steps: loss {:.4g} -> {:.4g}, accuracy {:.3f}",
+                 plan.network->params().size(), plan.training.steps, record.loss.front(), record.loss.back(),
+                 record.accuracy.back());
+  } catch (const InputError& error) {
+    throw InputError(flags.spec.string() + ": " + error.what());
+  }
+}
+
+}  // namespace
+
+Stage make_stage() {
+  const auto flags = std::make_shared<Flags>();
+  return {.name = "train-model",
+          .summary =
+              "Trains a network by seed in float32 and keeps its weights at chosen steps.\n"
+              "Minimises (1/W) sum_i w_i l(f(theta, x_i), y_i) with minibatch SGD or Adam; one compute "
+              "thread, so "
+              "that the same seed gives the same bits.",
+          .example = "train-model --data data.h5 --spec model.json --seed 0 --out model.h5",
+          .algorithm = 1,
+          .declare = [flags](CLI::App& app) { declare(app, *flags); },
+          .run = [flags](StageRun& stage) { run(*flags, stage); }};
+}
+
+}  // namespace ritzflow

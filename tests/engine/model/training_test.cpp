@@ -1,0 +1,162 @@
+#include "model/training.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "model_testing.h"
+
+namespace ritzflow {
+namespace {
+
+using namespace testing;
+using nlohmann::json;
+
+/// Ten samples of two classes that a line separates; the batch size 4 does not divide them.
+struct Separable {
+  std::unique_ptr<Network> network = make_network({{"kind", "mlp"}, {"hidden", {5}}}, {{3}, 2, false});
+  std::unique_ptr<Loss> loss = make_loss("cross_entropy");
+  at::Tensor inputs = random_normal("inputs", {10, 3});
+  TrainingData data{inputs, inputs.select(1, 0).gt(0).to(at::kLong), at::ones({10}, at::kDouble)};
+  TrainingOptions options{.steps = 60, .learning_rate = 0.3, .batch_size = 4};
+
+  std::vector<at::Tensor> path(uint64_t seed, TrainingRecord* record = nullptr) const {
+    std::vector<at::Tensor> points;
+    const TrainingRecord result =
+        train(*network, *loss, data, options, seed,
+              [&](int64_t, const at::Tensor& theta) { points.push_back(theta.clone()); });
+    if (record) *record = result;
+    return points;
+  }
+};
+
+TEST(Training, SameSeedGivesTheSameBitsAndAnotherSeedDoesNot) {
+  const Separable problem;
+  EXPECT_TRUE(problem.path(1).back().equal(problem.path(1).back()));
+  EXPECT_FALSE(problem.path(1).back().equal(problem.path(2).back()));
+}
+
+TEST(Training, LearnsASeparableProblem) {
+  TrainingRecord record;
+  Separable().path(1, &record);
+  EXPECT_EQ(record.step.front(), 0);
+  EXPECT_EQ(record.step.back(), 60);
+  EXPECT_LT(record.loss.back(), 0.3 * record.loss.front());
+  EXPECT_EQ(record.accuracy.back(), 1.0);
+}
+
+TEST(Training, AdamLearnsASeparableProblem) {
+  Separable problem;
+  problem.options.optimizer = "adam";
+  problem.options.learning_rate = 0.05;
+  TrainingRecord record;
+  problem.path(1, &record);
+  EXPECT_LT(record.loss.back(), 0.3 * record.loss.front());
+}
+
+TEST(Training, PathHasEveryStepAndStartsAtTheInitialPoint) {
+  const Separable problem;
+  const auto path = problem.path(3);
+  std::vector<double> start(static_cast<size_t>(path[0].numel()));
+  problem.network->initialize(3, start);
+  EXPECT_EQ(path.size(), 61u);
+  EXPECT_TRUE(path[0].equal(at::tensor(start, at::kDouble).to(at::kFloat)));
+}
+
+TEST(Training, ZeroStepsKeepTheInitialPoint) {
+  Separable problem;
+  problem.options.steps = 0;
+  TrainingRecord record;
+  EXPECT_EQ(problem.path(1, &record).size(), 1u);
+  EXPECT_EQ(record.step, std::vector<int64_t>{0});
+}
+
+TEST(Training, FirstStepFollowsTheGradientOfTheRegularisedMean) {
+  Separable problem;
+  problem.options = {.steps = 1, .learning_rate = 0.5, .batch_size = 100, .weight_decay = 0.1};
+  problem.data.weights = random_normal("w", {10}).abs();
+  const auto path = problem.path(1);
+  const ParamTensors start = problem.network->params().blobs(path[0]);
+  const auto model = linearize(*problem.network, start, problem.inputs.to(at::kFloat));
+  const at::Tensor w = problem.data.weights / problem.data.weights.sum();
+  const at::Tensor g = flatten(model->vjp(problem.loss->gradient(model->logits(), problem.data.targets, w)));
+  EXPECT_LT(relative_error(path[1], path[0] - 0.5 * (g + 0.1 * path[0])), 1e-6);
+}
+
+TEST(Training, FirstAdamStepHasTheLengthOfTheLearningRate) {
+  Separable problem;
+  problem.options = {.steps = 1, .learning_rate = 0.01, .batch_size = 10, .optimizer = "adam"};
+  const auto path = problem.path(1);
+  EXPECT_LT(relative_error((path[1] - path[0]).abs(), at::full_like(path[0], 0.01)), 1e-3);
+}
+
+TEST(Training, MaskedSamplesHaveNoInfluence) {
+  Separable problem;
+  problem.data.weights[4] = 0;
+  const at::Tensor end = problem.path(1).back();
+  problem.data.targets[4] = -100;
+  EXPECT_TRUE(problem.path(1).back().equal(end));
+}
+
+TEST(Training, LanguageModelLearnsARepeatingText) {
+  const auto network =
+      make_network({{"kind", "transformer"}, {"layers", 1}, {"heads", 2}, {"d_model", 8}}, {{6}, 3, true});
+  const at::Tensor text = at::arange(8 * 7, at::kLong).remainder(3).view({8, 7});
+  const TrainingData data{text.slice(1, 0, 6), text.slice(1, 1, 7).flatten(), at::ones({48}, at::kDouble), 6};
+  const auto loss = make_loss("cross_entropy");
+  const TrainingOptions options{.steps = 100, .learning_rate = 0.01, .batch_size = 3, .optimizer = "adam"};
+  const TrainingRecord record = train(*network, *loss, data, options, 1, [](int64_t, const at::Tensor&) {});
+  EXPECT_NEAR(record.loss.front(), std::log(3.0), 0.05);
+  EXPECT_EQ(record.accuracy.back(), 1.0);
+}
+
+TEST(Training, RegressionHasNoAccuracy) {
+  const Separable classes;
+  const auto network = make_network({{"kind", "mlp"}, {"hidden", json::array()}}, {{3}, 1, false});
+  const TrainingData data{classes.inputs, classes.inputs.sum(1, true), at::ones({10}, at::kDouble)};
+  const auto loss = make_loss("mse");
+  const TrainingOptions options{.steps = 200, .learning_rate = 0.05, .batch_size = 10};
+  const TrainingRecord record = train(*network, *loss, data, options, 1, [](int64_t, const at::Tensor&) {});
+  EXPECT_LT(record.loss.back(), 1e-6);
+  EXPECT_TRUE(std::isnan(record.accuracy.back()));
+}
+
+TEST(Training, DivergenceNamesTheStepAndASmallerLearningRate) {
+  Separable problem;
+  problem.loss = make_loss("mse");
+  problem.options.learning_rate = 1e6;
+  try {
+    problem.path(1);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("not finite at step"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("for example 100000"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Training, ObserverCanStopIt) {
+  const Separable problem;
+  const auto stop = [](int64_t step, const at::Tensor&) {
+    if (step == 3) throw Interrupted("stopped");
+  };
+  EXPECT_THROW(train(*problem.network, *problem.loss, problem.data, problem.options, 1, stop), Interrupted);
+}
+
+TEST(TrainingOptions, HaveDefaultsAndRefuseWhatIsWrong) {
+  const json good = {{"steps", 10}, {"learning_rate", 0.1}, {"batch_size", 4}};
+  const TrainingOptions options = parse_training(good, "mse");
+  EXPECT_EQ(options.momentum, 0.9);
+  EXPECT_EQ(options.optimizer, "sgd");
+  EXPECT_EQ(options.loss, "mse");
+  for (const json& patch : {json{{"steps", -1}}, json{{"learning_rate", "fast"}}, json{{"learning_rate", 0}},
+                            json{{"batch_size", 0}}, json{{"momentum", 1.0}}, json{{"optimiser", "adam"}},
+                            json{{"loss", "hinge"}}}) {
+    json bad = good;
+    bad.update(patch);
+    EXPECT_THROW(parse_training(bad, "mse"), InputError) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace ritzflow

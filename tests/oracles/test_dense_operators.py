@@ -1,0 +1,158 @@
+"""Every operator equals its dense matrix from PyTorch, for every model kind and loss, whatever the cut."""
+
+import numpy as np
+import pytest
+from problems import Problem, dense, relative_error
+
+OPERATORS = ["hessian", "ggn", "empirical_fisher"]
+FLOAT64 = ("--dtype-compute", "float64")
+
+
+def mlp(loss, **options):
+    architecture = {"kind": "mlp", "hidden": [6, 5], "activation": "tanh"} | options.pop("architecture", {})
+    task = "regression" if loss == "mse" else "classification"
+    return Problem(architecture, task, (4,), 3, **options)
+
+
+def cnn(loss, norm, pooling, activation):
+    architecture = {"kind": "cnn", "channels": [4, 4], "norm": norm, "groups": 2}
+    architecture |= {"pooling": pooling, "activation": activation}
+    task = "regression" if loss == "mse" else "classification"
+    return Problem(architecture, task, (2, 6, 5), 3)
+
+
+def transformer(loss="cross_entropy", tied=True, **options):
+    architecture = {"kind": "transformer", "layers": 1, "heads": 2, "d_model": 4, "mlp_ratio": 2}
+    architecture["tie_embeddings"] = tied
+    return Problem(architecture, "language_modeling", (5,), 6, loss=loss, **options)
+
+
+PROBLEMS = {
+    "mlp_cross_entropy": lambda: mlp("cross_entropy"),
+    "mlp_mse": lambda: mlp("mse"),
+    "mlp_gelu_without_bias": lambda: mlp("cross_entropy", architecture={"activation": "gelu", "bias": False}),
+    "mlp_silu": lambda: mlp("mse", architecture={"activation": "silu"}),
+    "linear": lambda: mlp("cross_entropy", architecture={"hidden": []}),
+    "cnn_group_max_cross_entropy": lambda: cnn("cross_entropy", "group", "max", "relu"),
+    "cnn_group_avg_mse": lambda: cnn("mse", "group", "avg", "gelu"),
+    "cnn_plain_max_mse": lambda: cnn("mse", "none", "max", "tanh"),
+    "cnn_plain_no_pooling": lambda: cnn("cross_entropy", "none", "none", "silu"),
+    "transformer_tied": lambda: transformer(),
+    "transformer_untied": lambda: transformer(tied=False),
+    "transformer_mse": lambda: transformer("mse"),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_operators_equal_their_dense_matrices_for_any_cut(name, tmp_path):
+    problem = PROBLEMS[name]()
+    folder, reference = problem.write(tmp_path), problem.reference()
+    for operator in OPERATORS:
+        expected = getattr(reference, operator)()
+        whole = dense(folder, operator, *FLOAT64)
+        assert relative_error(whole, expected) < 1e-10, operator
+        cut = dense(folder, operator, *FLOAT64, "--batch-size", 4)  # 4 + 3
+        assert relative_error(cut, whole) < 1e-12, operator
+        single = dense(folder, operator, "--batch-size", 3)  # 3 + 3 + 1, float32
+        assert relative_error(single, expected) < 1e-5, operator
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_last_batch_of_six_after_sixty_four_weighs_six(operator, tmp_path):
+    problem = mlp("cross_entropy", samples=70)
+    folder = problem.write(tmp_path)
+    cut = dense(folder, operator, *FLOAT64, "--batch-size", 64)
+    assert relative_error(cut, getattr(problem.reference(), operator)()) < 1e-10
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_sample_weights_are_averaged_exactly(operator, tmp_path):
+    problem = mlp("mse", weights=np.array([0.5, 2.0, 0.0, 1.0, 3.25, 1.0, 0.125]))
+    actual = dense(problem.write(tmp_path), operator, *FLOAT64, "--batch-size", 2)
+    assert relative_error(actual, getattr(problem.reference(), operator)()) < 1e-10
+
+
+def some_tokens():
+    return np.random.default_rng(5).integers(0, 2, (7, 5))
+
+
+def one_sequence():
+    mask = np.ones((7, 5), dtype=int)
+    mask[3] = 0
+    return mask
+
+
+@pytest.mark.parametrize("make_mask", [some_tokens, one_sequence])
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_masked_tokens_do_not_count(operator, make_mask, tmp_path):
+    problem = transformer(mask=make_mask())
+    actual = dense(problem.write(tmp_path), operator, *FLOAT64, "--batch-size", 1)
+    assert relative_error(actual, getattr(problem.reference(), operator)()) < 1e-10
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_label_minus_100_is_a_masked_token(operator, tmp_path):
+    problem = transformer()
+    problem.targets[one_sequence() == 0] = -100
+    problem.targets[0, :2] = -100
+    actual = dense(problem.write(tmp_path), operator, *FLOAT64, "--batch-size", 3)
+    assert relative_error(actual, getattr(problem.reference(), operator)()) < 1e-10
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_doubled_data_set_changes_nothing(operator, tmp_path):
+    once = mlp("cross_entropy").reference()
+    twice = dense(mlp("cross_entropy").repeated(2).write(tmp_path), operator, *FLOAT64, "--batch-size", 5)
+    assert relative_error(twice, getattr(once, operator)()) < 1e-10
+
+
+@pytest.mark.parametrize("operator", [*OPERATORS, "mc_fisher"])
+def test_no_bit_depends_on_the_number_of_threads(operator, tmp_path):
+    folder = PROBLEMS["transformer_tied"]().write(tmp_path)
+    one = dense(folder, operator, "--batch-size", 1, threads=1)
+    assert np.array_equal(one, dense(folder, operator, "--batch-size", 1, threads=2))
+
+
+def test_the_operator_follows_the_weights(tmp_path):
+    problem = mlp("cross_entropy")
+    before = dense(problem.write(tmp_path), "hessian", *FLOAT64)
+    problem.parameters[0] += 0.1
+    after = dense(problem.write(tmp_path), "hessian", *FLOAT64)
+    assert relative_error(after, before) > 1e-3
+    assert relative_error(after, problem.reference().hessian()) < 1e-10
+
+
+def test_the_empirical_ggn_is_the_outer_product_of_the_gradient(tmp_path):
+    problem = mlp("cross_entropy")
+    g = problem.reference().gradient()
+    actual = dense(problem.write(tmp_path), "ggn", "--ggn-mode", "empirical", *FLOAT64)
+    assert relative_error(actual, np.outer(g, g)) < 1e-10
+
+
+@pytest.mark.parametrize("name", ["mlp_cross_entropy", "mlp_mse", "transformer_tied"])
+def test_monte_carlo_fisher_tends_to_the_ggn_and_ignores_the_cut(name, tmp_path):
+    problem = PROBLEMS[name]()
+    folder, expected = problem.write(tmp_path), problem.reference().ggn()
+    draws = ("--mc-samples", 2000, *FLOAT64)
+    whole = dense(folder, "mc_fisher", *draws)
+    assert relative_error(dense(folder, "mc_fisher", *draws, "--batch-size", 2), whole) < 1e-12
+    # 2000 draws a row: standard errors of a few per cent of the largest entry
+    assert relative_error(whole, expected) < 0.15
+    other_seed = dense(folder, "mc_fisher", *draws, "--seed", 1)
+    assert relative_error(other_seed, whole) > 1e-4
+
+
+@pytest.mark.parametrize(
+    "globs, selected",
+    [
+        (["layers.1.*"], ["layers.1.weight", "layers.1.bias"]),
+        (["*.weight", "!layers.0.*"], ["layers.1.weight", "layers.2.weight"]),
+        (["!*.bias"], ["layers.0.weight", "layers.1.weight", "layers.2.weight"]),
+    ],
+)
+def test_a_params_filter_gives_the_principal_sub_block(globs, selected, tmp_path):
+    problem = mlp("cross_entropy")
+    names = np.concatenate([[name] * int(np.prod(shape)) for name, shape in problem.shapes])
+    inside = np.isin(names, selected)
+    actual = dense(problem.write(tmp_path), "hessian", *FLOAT64, "--params-filter", *globs)
+    assert relative_error(actual, problem.reference().hessian()[np.ix_(inside, inside)]) < 1e-10

@@ -1,0 +1,156 @@
+"""prepare_data.py: data as the stages expect them, the same bytes each time, nothing left of bad input."""
+
+import h5py
+import numpy as np
+import pytest
+
+OUT = "data.h5"
+
+
+def prepare(script, tmp_path, *arguments):
+    """Runs the script and reads the whole file: datasets by path, and attributes."""
+    done = script("prepare_data.py", *arguments, "--out", OUT)
+    assert done.returncode == 0, done.stderr
+    content = {}
+    with h5py.File(tmp_path / OUT) as file:
+        file.visititems(
+            lambda name, item: content.update({name: item[...]}) if isinstance(item, h5py.Dataset) else None
+        )
+        return content, dict(file.attrs)
+
+
+def test_digits_are_images_between_zero_and_one(script, tmp_path):
+    data, attributes = prepare(script, tmp_path, "--source", "digits", "--samples", 100, "--split", 0.6)
+    assert data["inputs"].shape == (60, 1, 8, 8) and data["inputs"].dtype == np.float32
+    assert data["test/inputs"].shape == (40, 1, 8, 8)
+    assert data["inputs"].min() == 0 and 0.9 < data["inputs"].max() <= 1
+    assert data["targets"].dtype == np.int64 and set(data["targets"]) <= set(range(10))
+    assert (attributes["format"], attributes["format_version"]) == ("ritzflow-data", "1.0")
+    assert (attributes["task"], attributes["num_classes"], attributes["source"]) == (
+        "classification",
+        10,
+        "digits",
+    )
+
+
+def test_split_indices_lead_back_to_the_source(script, tmp_path):
+    from sklearn.datasets import load_digits
+
+    data, attributes = prepare(script, tmp_path, "--source", "digits", "--samples", 100, "--seed", 3)
+    train, test = data["split/train_index"], data["split/test_index"]
+    assert len(set(train) | set(test)) == 100 and attributes["seed"] == 3
+    source = load_digits()
+    np.testing.assert_array_equal(data["inputs"][:, 0], (source.images[train] / 16).astype(np.float32))
+    np.testing.assert_array_equal(data["test/targets"], source.target[test])
+
+
+def test_inputs_are_standardised_on_the_training_part(script, tmp_path):
+    data, _ = prepare(script, tmp_path, "--source", "wine")
+    np.testing.assert_allclose(data["inputs"].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(data["inputs"].std(axis=0), 1, atol=1e-6)
+    assert np.abs(data["test/inputs"].mean(axis=0)).max() > 1e-3
+
+
+def test_text_targets_are_inputs_shifted_by_one_character(script, tmp_path):
+    text = "the quick brown fox jumps over the lazy dog. " * 20
+    (tmp_path / "book.txt").write_text(text)
+    data, attributes = prepare(script, tmp_path, "--source", "text:book.txt", "--context", 8, "--split", 1)
+    vocabulary = attributes["vocabulary"]
+    assert attributes["num_classes"] == len(vocabulary) == len(set(text))
+    assert data["inputs"].dtype == np.int64 and data["inputs"].shape == data["targets"].shape == (112, 8)
+    for row, start in enumerate(data["split/train_index"] * 8):
+        assert "".join(vocabulary[i] for i in data["inputs"][row]) == text[start : start + 8]
+        assert "".join(vocabulary[i] for i in data["targets"][row]) == text[start + 1 : start + 9]
+    assert "test/inputs" not in data
+
+
+def test_python_topics_are_tokens(script, tmp_path):
+    data, attributes = prepare(
+        script, tmp_path, "--source", "python_topics", "--samples", 20, "--context", 16
+    )
+    assert data["inputs"].shape == (16, 16) and attributes["task"] == "language_modeling"
+    assert data["inputs"].max() < attributes["num_classes"]
+
+
+@pytest.mark.parametrize("kind", ["npz", "hdf5"])
+def test_own_arrays_are_taken_by_their_type(script, tmp_path, kind):
+    arrays = {"inputs": np.random.default_rng(0).normal(size=(30, 5)), "targets": np.arange(30) % 3}
+    if kind == "npz":
+        np.savez(tmp_path / "mine", **arrays)
+    else:
+        with h5py.File(tmp_path / "mine.hdf5", "w") as file:
+            file.update(arrays)
+    data, attributes = prepare(script, tmp_path, "--source", f"{kind}:mine.{kind}", "--no-standardize")
+    assert (attributes["task"], attributes["num_classes"]) == ("classification", 3)
+    np.testing.assert_array_equal(
+        data["inputs"], arrays["inputs"][data["split/train_index"]].astype(np.float32)
+    )
+
+
+def test_regression_targets_are_standardised_and_the_scale_is_kept(script, tmp_path):
+    data, attributes = prepare(script, tmp_path, "--source", "diabetes", "--samples", 50)
+    assert attributes["task"] == "regression" and data["targets"].dtype == np.float32
+    assert data["split/target_mean"] > 100 and abs(data["targets"].mean()) < 1e-6
+
+
+def test_same_arguments_give_the_same_bytes(script, tmp_path):
+    written = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        out = tmp_path / folder / OUT
+        assert script("prepare_data.py", "--source", "digits", "--samples", 50, "--out", out).returncode == 0
+        written.append(out.read_bytes())
+    assert written[0] == written[1]
+
+
+def make(inputs, targets):
+    return lambda path: np.savez(path / "bad.npz", inputs=inputs, targets=targets)
+
+
+GOOD = np.ones((6, 2))
+HOLE = np.where(np.arange(12).reshape(6, 2) == 7, np.nan, 1.0)
+BAD = {
+    "nan": (make(HOLE, np.arange(6)), [], "NaN or infinity, first at (3, 1)"),
+    "empty": (make(np.ones((0, 2)), np.ones(0, int)), [], "no data"),
+    "negative": (make(GOOD, np.arange(6) - 1), [], "labels -1..4 are out of range 0..4"),
+    "too large": (make(GOOD, np.arange(6)), ["--num-classes", 3], "labels 0..5 are out of range 0..2"),
+    "real labels": (make(GOOD, np.arange(6) / 2), ["--task", "classification"], "labels are not integers"),
+    "lengths": (make(GOOD, np.arange(5)), [], "6 inputs but 5 targets"),
+    "words": (make(GOOD, np.array(list("abcdef"))), [], "not an array of numbers"),
+    "names": (lambda path: np.savez(path / "bad.npz", x=GOOD), [], "expected arrays 'inputs' and 'targets'"),
+    "no archive": (lambda path: (path / "bad.npz").write_text("hello"), [], "not an .npz file"),
+    "missing": (lambda path: None, [], "no such file"),
+    "too many": (make(GOOD, np.arange(6)), ["--samples", 7], "7 wanted, but the source has 6"),
+    "split": (make(GOOD, np.arange(6)), ["--split", 0], "--split: 0 is not in (0, 1]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(script, tmp_path, case):
+    write, flags, message = BAD[case]
+    write(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    done = script("prepare_data.py", "--source", "npz:bad.npz", *flags, "--out", OUT)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and message in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--source", "digitz", "--out", OUT], "did you mean 'digits'?"),
+        (["--source", "text:", "--out", OUT], "unknown source 'text:'"),
+        (["--source", "digits", "--out", "none/data.h5"], "--out: none: no such folder"),
+        (["--source", "digits"], "--out"),
+        (["--source", "digits", "--sample", "x", "--out", OUT], "--sample"),
+    ],
+)
+def test_bad_flags_are_one_line(script, tmp_path, arguments, message):
+    done = script("prepare_data.py", *arguments)
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert message in done.stderr and list(tmp_path.iterdir()) == []
+
+
+def test_version_line_declares_the_algorithm(script):
+    assert script("prepare_data.py", "--version").stdout == "prepare_data 0.1.0 (algorithm 1)\n"

@@ -1,0 +1,196 @@
+"""The whole tiny sweep through Snakemake and the stage binaries of `make build`, checked with numpy."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "configs" / "tiny.yaml"
+CELLS = 2 * 2 * 3  # seeds, operators, modes
+
+
+def snakemake(folder, *arguments):
+    """Runs Snakemake with results in `folder`; gives its exit status and all that it said."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    done = subprocess.run(
+        [*map(str, command), *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
+        env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    status, said = snakemake(folder, "--configfile", TINY)
+    assert status == 0, said[-4000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return folder / "results" / "tiny"
+
+
+def cell_folders(results):
+    return sorted(path.parent for path in (results / "cells").rglob("metrics.json"))
+
+
+def planned(said):
+    """Rule -> number of jobs in Snakemake's job table."""
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", said, flags=re.M)}
+
+
+def test_every_cell_and_product_exists(results):
+    assert len(cell_folders(results)) == CELLS
+    for place in cell_folders(results):
+        assert {p.name for p in place.iterdir()} == {"lanczos.h5", "ritz.h5", "metrics.json"}
+    for name in ("tables/ablation.csv", "tables/ablation.md", "tables/ablation.tex", "figures/overview.png"):
+        assert (results / name).stat().st_size > 0
+    assert "data:image/svg+xml" in (results / "report.html").read_text()
+
+
+def test_finished_runs_leave_no_checkpoint(folder):
+    assert [path for path in (folder / "results" / ".checkpoints").rglob("*") if path.is_file()] == []
+
+
+def test_factorisation_holds_the_ritz_values(results):
+    """eig(H) contains every returned value: H carries all subtracted coefficients, in every mode."""
+    for place in cell_folders(results):
+        with h5py.File(place / "lanczos.h5") as lanczos, h5py.File(place / "ritz.h5") as ritz:
+            theta = np.linalg.eigvals(lanczos["H"][:]).real
+            for value in ritz["eigenvalues"][:]:
+                assert np.abs(theta - value).min() <= 1e-9 * np.abs(theta).max(), place
+
+
+def top_k(place):
+    return np.array(json.loads((place / "metrics.json").read_text())["eigenvalues"])
+
+
+def half_widths(place, wanted):
+    with h5py.File(place / "ritz.h5") as ritz:
+        rows = [np.argmin(np.abs(ritz["eigenvalues"][:] - value)) for value in wanted]
+        return np.diff(ritz["intervals"][:][rows])[:, 0] / 2
+
+
+def independent(results, operator, mode):
+    """Quantities of a table row by numpy from the files of its cells."""
+    values = {"lambda_max": [], "wrong_of_top_k": [], "max_residual": [], "orthogonality_loss": []}
+    for place in sorted(results.glob(f"cells/digits_mlp/seed*/step20/{operator}/{mode}/probe0")):
+        full = place.parents[1] / "full" / "probe0"
+        theta, reference = top_k(place), top_k(full)
+        slack = half_widths(place, theta) + half_widths(full, reference)
+        wrong = np.abs(theta - reference) > np.maximum(1e-6 * np.abs(reference), slack)
+        values["wrong_of_top_k"].append(wrong.sum())
+        values["lambda_max"].append(theta.max())
+        with h5py.File(place / "ritz.h5") as ritz, h5py.File(place / "lanczos.h5") as lanczos:
+            rows = [np.argmin(np.abs(ritz["eigenvalues"][:] - value)) for value in theta]
+            values["max_residual"].append(ritz["residuals"][:][rows].max())
+            basis = lanczos["basis"][:].astype(float)
+            values["orthogonality_loss"].append(np.abs(np.tril(basis @ basis.T, -1)).max())
+    return values
+
+
+def table_rows(results):
+    lines = (results / "tables" / "ablation.csv").read_text().splitlines()
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def test_table_matches_an_independent_computation(results):
+    rows = table_rows(results)
+    assert len(rows) == 6
+    for row in rows:
+        assert (row["n"], row["missing"]) == ("2", "0")
+        for name, values in independent(results, row["operator"], row["reorth_mode"]).items():
+            expected = [np.mean(values), np.std(values, ddof=1), np.max(values)]
+            found = [float(row[f"{name}_{kind}"]) for kind in ("mean", "sd", "max")]
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-14, err_msg=f"{name} {row}")
+
+
+def test_full_mode_is_right_and_converged(results):
+    for row in table_rows(results):
+        if row["reorth_mode"] == "full":
+            assert float(row["wrong_of_top_k_max"]) == 0 and float(row["naive_ghosts_max"]) == 0
+            assert float(row["max_relative_residual_max"]) < 1e-5
+            assert float(row["orthogonality_loss_max"]) < 1e-12
+
+
+def test_second_run_does_nothing(folder):
+    status, said = snakemake(folder, "--configfile", TINY)
+    assert status == 0 and "Nothing to be done" in said
+
+
+def changed(tmp_path, **changes):
+    config = yaml.safe_load(TINY.read_text())
+    path = tmp_path / "changed.yaml"
+    path.write_text(yaml.safe_dump({**config, **changes}))
+    return path
+
+
+def test_changed_tolerance_reruns_lanczos_and_what_is_behind_it(folder, tmp_path):
+    config = changed(tmp_path, lanczos={"k": 4, "max_iters": 40, "tol": 1e-7, "keep_basis": True})
+    _, said = snakemake(folder, "--configfile", config, "--dry-run", "--quiet", "host")
+    jobs = planned(said)
+    assert jobs["lanczos"] == jobs["ritz_residuals"] == jobs["metrics"] == CELLS
+    assert not {"prepare_data", "train_model", "build_operator"} & set(jobs)
+
+
+def test_added_seed_runs_only_its_own_cells(folder, tmp_path):
+    _, said = snakemake(
+        folder, "--configfile", changed(tmp_path, seeds=[0, 1, 2]), "--dry-run", "--quiet", "host"
+    )
+    jobs = planned(said)
+    assert (jobs["train_model"], jobs["build_operator"], jobs["lanczos"]) == (1, 2, 6)
+    assert "prepare_data" not in jobs
+
+
+def test_moved_checkpoint_root_reruns_nothing(folder):
+    root = "checkpoint_root='elsewhere'"
+    status, said = snakemake(folder, "--configfile", TINY, "--default-resources", root)
+    assert status == 0 and "Nothing to be done" in said
+
+
+def test_deleted_cell_is_made_again_with_the_same_bits(folder, results):
+    place = cell_folders(results)[0]
+    before = {name: h5py.File(place / name).attrs["content_sha256"] for name in ("lanczos.h5", "ritz.h5")}
+    for path in place.iterdir():
+        path.unlink()
+    status, said = snakemake(folder, "--configfile", TINY)
+    assert status == 0, said[-4000:]
+    after = {name: h5py.File(place / name).attrs["content_sha256"] for name in before}
+    assert after == before
+
+
+def test_bad_sweep_file_is_refused_before_any_job(tmp_path):
+    status, said = snakemake(tmp_path, "--configfile", changed(tmp_path, lanczos={"max_iter": 3}))
+    assert status == 2
+    assert "unknown key 'max_iter' in 'lanczos'; did you mean 'max_iters'?" in said
+    assert "Traceback" not in said and not (tmp_path / "results").exists()
+
+
+def test_failed_stage_shows_its_error_and_the_table_counts_its_cells(tmp_path):
+    config = changed(tmp_path, operators={"ggn": {}, "nothing": {"kind": "ggn", "params_filter": ["none.*"]}})
+    status, said = snakemake(tmp_path, "--configfile", config, "--retries", 0)
+    assert status == 1 and "error: " in said
+    missing = {row["operator"]: row["missing"] for row in table_rows(tmp_path / "results" / "tiny")}
+    assert missing == {"ggn": "0", "nothing": "2"}
+
+
+def test_snakemake_lint_finds_nothing_but_the_missing_container(tmp_path):
+    """The software is one virtual environment and the binaries of this repository, not a container a rule."""
+    _, said = snakemake(tmp_path, "--lint", "json")
+    report = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    titles = {
+        lint["title"] for part in ("rules", "snakefiles") for entry in report[part] for lint in entry["lints"]
+    }
+    assert titles <= {"Specify a conda environment or container for each rule."}

@@ -1,0 +1,185 @@
+"""Sweep files: what is repaired, what is filled in, and what is refused with which words."""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+import sweep_config
+import yaml
+from jsonschema import Draft202012Validator
+
+ROOT = Path(__file__).resolve().parents[2]
+MINIMAL = """
+name: mine
+models:
+  m:
+    data: {source: digits}
+    architecture: {kind: mlp, hidden: [4]}
+    training: {steps: 10, learning_rate: 1e-2}
+operators: {hessian: , small: {kind: ggn}}
+reorth_modes: [off, full]
+lanczos: {tol: 1e-8}
+"""
+
+
+def resolve(**changes):
+    raw = yaml.safe_load(MINIMAL)
+    raw.update(changes)
+    return sweep_config.resolve(raw, "configs/x.yaml")
+
+
+def refusal(**changes):
+    with pytest.raises(sweep_config.ConfigError) as caught:
+        resolve(**changes)
+    return str(caught.value)
+
+
+def model(part, **changes):
+    entry = copy.deepcopy(yaml.safe_load(MINIMAL)["models"]["m"])
+    entry[part] |= changes
+    return {"m": entry}
+
+
+@pytest.mark.parametrize("name", ["demo", "tiny"])
+def test_shipped_sweep_files_are_valid(name):
+    assert sweep_config.load(str(ROOT / "configs" / f"{name}.yaml"))["name"] == name
+
+
+def test_schema_is_a_valid_draft_2020_12_schema():
+    Draft202012Validator.check_schema(json.loads(sweep_config.SCHEMA.read_text()))
+
+
+def test_unquoted_off_is_the_mode():
+    assert resolve()["reorth_modes"] == ["off", "full"]
+
+
+def test_exponents_without_a_point_are_numbers():
+    config = resolve()
+    assert config["lanczos"]["tol"] == 1e-8
+    assert config["models"]["m"]["training"]["learning_rate"] == 0.01
+
+
+def test_unquoted_true_is_a_ggn_mode():
+    assert resolve(operators={"ggn": {"ggn_mode": True}})["operators"]["ggn"]["ggn_mode"] == "true"
+
+
+def test_kind_defaults_to_the_entrys_name():
+    assert [o["kind"] for o in resolve()["operators"].values()] == ["hessian", "ggn"]
+
+
+def test_defaults_are_filled_at_every_level():
+    config = resolve()
+    assert config["seeds"] == [0] and config["probes"] == [0]
+    assert config["lanczos"]["k"] == 10
+    assert config["models"]["m"]["data"]["split"] == 0.8
+    assert config["models"]["m"]["architecture"]["activation"] == "tanh"
+    assert config["models"]["m"]["training"]["momentum"] == 0.9
+
+
+def test_defaults_and_keys_follow_the_architectures_kind():
+    entry = yaml.safe_load(MINIMAL)["models"]["m"]
+    filled = resolve(models={"m": {**entry, "architecture": {"kind": "cnn"}}})["models"]["m"]["architecture"]
+    assert filled["channels"] == [8, 16] and filled["activation"] == "relu" and "hidden" not in filled
+    assert "unknown key 'hidden'" in refusal(models=model("architecture", kind="transformer"))
+
+
+def test_final_is_the_last_training_step():
+    assert resolve()["models"]["m"]["steps"] == [10]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lanczos": {"max_iter": 3}}, "unknown key 'max_iter' in 'lanczos'; did you mean 'max_iters'?"),
+        ({"modles": {}}, "unknown key 'modles' in 'the top level'; did you mean 'models'?"),
+        (
+            {"models": model("data", smaples=3)},
+            "unknown key 'smaples' in 'models.m.data'; did you mean 'samples'?",
+        ),
+        ({"models": model("architecture", layers=2)}, "unknown key 'layers' in 'models.m.architecture'"),
+        ({"models": model("architecture", activation="tahn")}, "did you mean 'tanh'?"),
+        ({"operators": {"hesian": {}}}, "did you mean 'hessian'?"),
+        ({"reorth_modes": ["selektive"]}, "did you mean 'selective'?"),
+        ({"reorth_modes": ["full", "full"]}, "has non-unique elements"),
+        ({"seeds": [-1]}, "'seeds.0': -1 is less than the minimum of 0"),
+        ({"seeds": []}, "'seeds'"),
+        ({"lanczos": {"tol": 0}}, "'lanczos.tol'"),
+        ({"lanczos": {"k": "ten"}}, "'lanczos.k': 'ten' is not of type 'integer'"),
+        ({"name": "../x"}, "'../x' in 'name'"),
+        ({"name": "/x"}, "'/x' in 'name'"),
+        ({"name": "a..b"}, "'a..b' in 'name'"),
+        ({"models": {"a/b": model("data")["m"]}}, "'a/b' in 'models'"),
+    ],
+)
+def test_error_names_file_key_and_what_would_be_right(changes, message):
+    text = refusal(**changes)
+    assert message in text and text.startswith("configs/x.yaml: ")
+
+
+def test_every_error_has_its_own_line():
+    assert len(refusal(lanczos={"kk": 1}, seeds=[-1]).splitlines()) == 2
+
+
+def test_missing_key_is_named():
+    raw = yaml.safe_load(MINIMAL)
+    del raw["operators"]
+    with pytest.raises(sweep_config.ConfigError, match="missing key 'operators'"):
+        sweep_config.resolve(raw, "configs/x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"), [([11], "behind the last training step, 10"), (["final", 10], "listed twice")]
+)
+def test_steps_that_cannot_be_are_refused(steps, message):
+    entry = yaml.safe_load(MINIMAL)["models"]["m"]
+    assert message in refusal(models={"m": {**entry, "steps": steps}})
+
+
+def test_digest_does_not_depend_on_the_order_of_keys():
+    config = resolve()
+    assert sweep_config.digest(config) == sweep_config.digest(dict(reversed(config.items())))
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not YAML"), ("- 1", "expected a mapping")])
+def test_broken_files_are_refused_in_one_line(tmp_path, script, text, message):
+    (tmp_path / "x.yaml").write_text(text)
+    done = script("sweep_config.py", "x.yaml")
+    assert done.returncode == 2 and done.stdout == ""
+    assert re.fullmatch(f"error: x.yaml: .*{message}.*\n", done.stderr)
+
+
+def test_missing_file_is_refused(script):
+    done = script("sweep_config.py", "none.yaml")
+    assert (done.returncode, done.stderr) == (2, "error: none.yaml: no such file\n")
+
+
+def keys(schema):
+    for key, entry in schema.get("properties", {}).items():
+        yield key
+        if isinstance(entry, dict):
+            yield from keys(entry)
+    for entry in schema.get("$defs", {}).values():
+        yield from keys(entry)
+
+
+def test_readme_names_every_key():
+    readme = (ROOT / "configs" / "README.md").read_text()
+    missing = [
+        key for key in keys(json.loads(sweep_config.SCHEMA.read_text())) if f"| `{key}` |" not in readme
+    ]
+    assert missing == []
+
+
+def described(schema):
+    """Keys of a schema without a description of their own or of what they refer to."""
+    for key, entry in schema.get("properties", {}).items():
+        if entry is not True and "description" not in entry and "$ref" not in entry:
+            yield key
+    for entry in schema.get("$defs", {}).values():
+        yield from described(entry)
+
+
+def test_every_key_of_the_schema_is_described():
+    assert list(described(json.loads(sweep_config.SCHEMA.read_text()))) == []
