@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "curvature/operator_file.h"
+#include "stage/checkpoint.h"
 #include "stage/lanczos_file.h"
 #include "stage/stage.h"
 
@@ -12,22 +13,85 @@ struct Options {
   std::string operator_file;
   LanczosSettings settings;
   bool keep_basis = false;
+  std::string checkpoint;
+  double checkpoint_interval = 300;
+  bool keep_checkpoint = false;
 };
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
   declare_lanczos_flags(app, options.settings);
+  app.add_option("--checkpoint", options.checkpoint,
+                 "DIR of immutable segments; the same command goes on from them");
+  app.add_option("--checkpoint-interval", options.checkpoint_interval, "SECONDS between segments, at least")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_flag("--keep-checkpoint", options.keep_checkpoint, "leave the segments in place at the end");
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
 }
 
-// Products, shown as they pass; stops with exit 75 when a signal asks for it.
+constexpr int kAlgorithm = 1;
+
+// What a continuation must share with the run that it goes on from.
+nlohmann::json identity(const LanczosRecord& record, bool keep_basis) {
+  const LanczosSettings& s = record.settings;
+  return {{"operator_sha256", record.operator_sha256},
+          {"algorithm", kAlgorithm},
+          {"reorth_mode", record.reorth_mode},
+          {"reorth_window", s.reorth_window},
+          {"reorth_period", s.reorth_period},
+          {"seed", s.seed},
+          {"k", s.k},
+          {"tol", s.tol},
+          {"which", s.which},
+          {"max_iters", s.max_iters},
+          {"keep_basis", keep_basis}};
+}
+
+std::optional<LanczosCheckpoint> open_checkpoint(const Options& options, const LanczosRecord& record,
+                                                 int64_t capacity) {
+  if (options.checkpoint.empty()) return std::nullopt;
+  return std::make_optional<LanczosCheckpoint>(options.checkpoint, identity(record, options.keep_basis),
+                                               capacity,
+                                               std::chrono::duration<double>(options.checkpoint_interval));
+}
+
+// A fresh process, or one that goes on from the checkpoint's newest state.
+LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& mode,
+                                 const LanczosRecord& record, bool keep_all,
+                                 std::optional<LanczosCheckpoint>& checkpoint) {
+  const auto seed = static_cast<uint64_t>(record.settings.seed);
+  if (checkpoint) {
+    if (auto state = checkpoint->load(op.dim())) {
+      spdlog::info("goes on behind product {} from {}", state->factorization.size(),
+                   checkpoint->folder().string());
+      return LanczosProcess(op, mode, seed, std::move(state->factorization), std::move(state->basis));
+    }
+  }
+  return LanczosProcess(op, record.start_vector, mode, seed, keep_all);
+}
+
+[[noreturn]] void stop(const LanczosProcess& process, std::optional<LanczosCheckpoint>& checkpoint) {
+  const int64_t products = process.factorization().size();
+  if (!checkpoint) {
+    throw Error(ExitCode::failure,
+                fmt::format("stopped by a signal after {} products, and nothing is kept of them; "
+                            "give --checkpoint DIR to go on from there",
+                            products));
+  }
+  checkpoint->save(process);
+  throw Interrupted(fmt::format("stopped by a signal after {} products; the same command goes on from {}",
+                                products, checkpoint->folder().string()));
+}
+
 LanczosOutcome iterate(LanczosProcess& process, const Reorthogonalization& mode, const LanczosOptions& wanted,
-                       const StageRun& run) {
+                       std::optional<LanczosCheckpoint>& checkpoint, const StageRun& run) {
   Progress progress = run.progress("products", wanted.max_iters);
   const auto outcome = run_lanczos(process, mode, wanted, [&](const LanczosOutcome& now) {
     progress.update(process.factorization().size(), fmt::format("converged {}/{}", now.converged, wanted.k));
+    if (checkpoint) checkpoint->offer(process);
     return !stop_requested();
   });
-  if (outcome.stopped) throw Interrupted("stopped by a signal; start the same command again");
+  if (outcome.stopped) stop(process, checkpoint);
   return outcome;
 }
 
@@ -36,6 +100,7 @@ void run(const Options& options, const StageRun& stage) {
   const int64_t n = opened.op->dim();
   check_lanczos_settings(options.settings, n);
   const ModeChoice choice = choose_mode(options.settings, n, available_memory());
+  const int64_t mode_rows = rows_needed(choice.mode);
 
   LanczosRecord record;
   record.settings = options.settings;
@@ -43,18 +108,18 @@ void run(const Options& options, const StageRun& stage) {
   record.reorth_reason = choice.reason;
   record.start_vector = random_start(n, options.settings.seed);
   record.operator_sha256 = opened.info.sha256;
-  LanczosProcess process(*opened.op, record.start_vector, choice.mode,
-                         static_cast<uint64_t>(options.settings.seed), options.keep_basis);
-  const LanczosOutcome outcome = iterate(process, choice.mode, options.settings.options(), stage);
+  auto checkpoint = open_checkpoint(options, record, options.keep_basis ? 0 : mode_rows);
+  LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options.keep_basis, checkpoint);
+  const LanczosOutcome outcome = iterate(process, choice.mode, options.settings.options(), checkpoint, stage);
 
   record.factorization = process.factorization();
   record.converged = outcome.converged;
-  const int64_t rows = rows_needed(choice.mode);
-  record.basis_bytes = (rows == 0 ? process.basis().size() : std::min(rows, process.basis().size())) * n *
-                       int64_t{sizeof(double)};
+  const int64_t size = process.basis().size();
+  record.basis_bytes = (mode_rows == 0 ? size : std::min(mode_rows, size)) * n * int64_t{sizeof(double)};
   write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr, stage.provenance());
-  spdlog::info("{} products, {} of {} wanted pairs meet the tolerance by their estimate",
-               process.factorization().size(), outcome.converged, options.settings.k);
+  if (checkpoint && !options.keep_checkpoint) checkpoint->remove();
+  spdlog::info("{} products, {} of {} wanted pairs meet the tolerance by their estimate", size,
+               outcome.converged, options.settings.k);
 }
 
 }  // namespace
@@ -67,7 +132,7 @@ Stage make_stage() {
           "Runs Lanczos on a frozen operator: A Q' = Q' H + beta q e', with every subtracted coefficient\n"
           "recorded in H, so that the relation holds to rounding in every reorthogonalisation mode.",
       .example = "lanczos --operator operator.h5 --k 10 --max-iters 60 --reorth-mode full --out lanczos.h5",
-      .algorithm = 1,
+      .algorithm = kAlgorithm,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};
 }

@@ -30,7 +30,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--spec", flags.spec, "model.json: {\"architecture\": {...}, \"training\": {...}}")
       ->required();
   app.add_option("--seed", flags.seed, "of the starting point and of the order of the samples")
-      ->check(CLI::NonNegativeNumber)
+      ->check([](const std::string& text) { return text.starts_with('-') ? "must be an integer >= 0" : ""; })
       ->capture_default_str();
   app.add_option("--steps", flags.steps,
                  "training steps whose weights are kept: numbers and final, separated by commas "
@@ -49,21 +49,24 @@ json read_spec(const std::filesystem::path& path) {
 /// The words of `--steps`, else those of the spec.
 std::vector<std::string> wanted_steps(const Flags& flags, const json& spec) {
   if (!flags.steps.empty()) return flags.steps;
+  const json steps = spec.value("steps", json::array({"final"}));
+  if (!steps.is_array())
+    throw InputError("steps is " + steps.dump() + "; it must be a list such as [0, \"final\"]");
   std::vector<std::string> words;
-  for (const json& step : spec.value("steps", json::array({"final"}))) {
+  for (const json& step : steps) {
     words.push_back(step.is_string() ? step.get<std::string>() : step.dump());
   }
   return words;
 }
 
-int64_t parse_step(const std::string& word, int64_t last) {
+int64_t parse_step(const std::string& where, const std::string& word, int64_t last) {
   if (word == "final") return last;
   int64_t step = -1;
   const char* end = word.data() + word.size();
   const auto [stop, error] = std::from_chars(word.data(), end, step);
   if (error == std::errc() && stop == end && step >= 0 && step <= last) return step;
   throw InputError(
-      "steps: '" + word +
+      where + ": '" + word +
       "' is no step; expected final or a number from 0 to training.steps = " + std::to_string(last));
 }
 
@@ -83,7 +86,10 @@ Plan make_plan(const Flags& flags, const json& spec, const Dataset& data) {
   if (data.task == Task::regression && plan.training.loss != "mse") {
     throw InputError("training.loss cross_entropy needs class labels; for task regression use mse");
   }
-  for (const auto& word : wanted_steps(flags, spec)) plan.keep.insert(parse_step(word, plan.training.steps));
+  const std::string where = flags.steps.empty() ? "steps" : "--steps";
+  for (const auto& word : wanted_steps(flags, spec)) {
+    plan.keep.insert(parse_step(where, word, plan.training.steps));
+  }
   return plan;
 }
 
@@ -128,6 +134,13 @@ TrainingRecord train_and_write(ArtifactWriter& file, const Plan& plan, const Dat
   return train(*plan.network, *make_loss(plan.training.loss), samples, plan.training, seed, observe);
 }
 
+void log_summary(const Plan& plan, const TrainingRecord& record) {
+  const double accuracy = record.accuracy.back();
+  spdlog::info("{} parameters, {} steps: loss {:.4g} -> {:.4g}{}", plan.network->params().size(),
+               plan.training.steps, record.loss.front(), record.loss.back(),
+               std::isnan(accuracy) ? "" : fmt::format(", accuracy {:.3f}", accuracy));
+}
+
 void run(const Flags& flags, const StageRun& stage) {
   at::set_num_threads(1);  // sums split over threads would change bits
   const json spec = read_spec(flags.spec);
@@ -140,9 +153,7 @@ void run(const Flags& flags, const StageRun& stage) {
     write_record(file, record);
     file.provenance(stage.provenance());
     file.commit();
-    spdlog::info("{} parameters, {} steps: loss {:.4g} -> {:.4g}, accuracy {:.3f}",
-                 plan.network->params().size(), plan.training.steps, record.loss.front(), record.loss.back(),
-                 record.accuracy.back());
+    log_summary(plan, record);
   } catch (const InputError& error) {
     throw InputError(flags.spec.string() + ": " + error.what());
   }

@@ -183,12 +183,27 @@ Schema density_schema() {
           })};
 }
 
+Schema checkpoint_schema() {
+  return {"ritzflow-checkpoint", "1.0",
+          "One immutable segment of a Lanczos run in flight; a run is continued from a chain of them.",
+          with_common({
+              data("beta", real, {"m"}, "subdiagonal of H so far; beta[m-1] is the residual norm"),
+              data("columns", real, {"c"}, "columns 0..m-1 of H down to the diagonal, one after the other"),
+              data("residual_vector", real, {"n"}, "the unit vector q behind the basis"),
+              data("rows", real, {"r", "n"}, "Lanczos vectors first_row .. first_row + r - 1"),
+              attr("identity", text, "JSON: settings and operator digest that a continuation must share"),
+              attr("first_row", integer, "number of the first row in this segment"),
+              attr("norm_estimate", real, "estimate of ||A|| so far"),
+              attr("exhausted", boolean, "an invariant subspace was met"),
+          })};
+}
+
 }  // namespace
 
 const std::vector<Schema>& schemas() {
   static const std::vector<Schema> all = {data_schema(),     model_schema(),   kfac_schema(),
                                           operator_schema(), lanczos_schema(), ritz_schema(),
-                                          density_schema()};
+                                          density_schema(),  checkpoint_schema()};
   return all;
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 class RamBasis final : public Basis {
  public:
-  RamBasis(int64_t n, int64_t capacity) : n_(n), capacity_(capacity) {}
+  RamBasis(int64_t n, int64_t capacity, int64_t first) : n_(n), capacity_(capacity), size_(first) {}
 
   int64_t dim() const override { return n_; }
   int64_t size() const override { return size_; }
@@ -50,15 +50,15 @@ class RamBasis final : public Basis {
     return Rows(pointers_).subspan(static_cast<size_t>(first - first_kept()), count);
   }
 
-  int64_t n_, capacity_, size_ = 0;
+  int64_t n_, capacity_, size_;
   std::vector<std::vector<double>> rows_;
   std::vector<const double*> pointers_;
 };
 
 }  // namespace
 
-std::unique_ptr<Basis> make_ram_basis(int64_t n, int64_t capacity) {
-  return std::make_unique<RamBasis>(n, capacity);
+std::unique_ptr<Basis> make_ram_basis(int64_t n, int64_t capacity, int64_t first) {
+  return std::make_unique<RamBasis>(n, capacity, first);
 }
 
 }  // namespace ritzflow

@@ -36,7 +36,8 @@ class Basis {
   virtual void combine(int64_t first, std::span<const double> c, VectorSpan out) const = 0;
 };
 
-/// A basis in host memory that keeps the newest `capacity` rows (0: all of them).
-std::unique_ptr<Basis> make_ram_basis(int64_t n, int64_t capacity = 0);
+/// A basis in host memory that keeps the newest `capacity` rows (0: all of them). The first vector appended
+/// gets the number `first`: not 0 where a run goes on from its newest rows.
+std::unique_ptr<Basis> make_ram_basis(int64_t n, int64_t capacity = 0, int64_t first = 0);
 
 }  // namespace ritzflow

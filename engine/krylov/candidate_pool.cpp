@@ -13,17 +13,27 @@ namespace {
 // Below this length Q's is the rounding noise of a cancelled sum, not a direction.
 constexpr double kUsableLength = 0.1;
 constexpr double kCopyEnergy = 0.5;
+constexpr double kFarBetter = 1e-3;  // of residual estimates
+
+void combine_rows(const Basis& basis, const Eigen::VectorXd& c, VectorSpan out) {
+  basis.combine(0, {c.data(), static_cast<size_t>(c.size())}, out);
+}
 
 RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis) {
   RitzPair pair;
   pair.value = candidate.value;
   pair.gamma = candidate.gamma;
   pair.vector.resize(static_cast<size_t>(basis.dim()));
-  basis.combine(0, {candidate.s.data(), static_cast<size_t>(candidate.s.size())}, pair.vector);
+  double residual = candidate.coupling;
+  if (candidate.leftover.size() > 0) {
+    combine_rows(basis, candidate.leftover, pair.vector);
+    residual = std::hypot(residual, norm(pair.vector));
+  }
+  combine_rows(basis, candidate.s, pair.vector);
   pair.basis_norm = norm(pair.vector);
   if (pair.basis_norm > 0) {
     scale(1 / pair.basis_norm, pair.vector);
-    pair.estimate = candidate.coupling / pair.basis_norm;
+    pair.estimate = residual / pair.basis_norm;
   }
   return pair;
 }
@@ -76,6 +86,24 @@ void extend_gram(Eigen::MatrixXd& gram, const std::vector<RitzPair>& pool) {
   }
 }
 
+// A pair of its own whose interval reaches to this candidate, which is far better converged: the pair may be
+// a copy in formation, a mixture of eigenvectors that lies where no eigenvalue is.
+bool may_expose_a_mixture(const std::vector<RitzPair>& pool, const RitzCandidate& candidate) {
+  return std::any_of(pool.begin(), pool.end(), [&](const RitzPair& pair) {
+    return pair.verdict == Verdict::unconverged && candidate.bound() <= kFarBetter * pair.estimate &&
+           std::abs(candidate.value - pair.value) <= pair.estimate;
+  });
+}
+
+// Drops the last directions of their own beyond `count`.
+void trim(std::vector<RitzPair>& pool, int64_t own, int64_t count) {
+  for (size_t i = pool.size(); i-- > 0 && own > count;) {
+    if (pool[i].verdict != Verdict::unconverged) continue;
+    pool.erase(pool.begin() + static_cast<std::ptrdiff_t>(i));
+    --own;
+  }
+}
+
 }  // namespace
 
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
@@ -83,13 +111,13 @@ std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidate
   std::vector<RitzPair> pool;
   Eigen::MatrixXd gram;
   int64_t own = 0;
-  while (own < end.count && pool.size() < end.order.size()) {
-    const auto missing = static_cast<size_t>(end.count - own);
-    const size_t size = std::min(end.order.size(), pool.size() + missing);
-    for (size_t r = pool.size(); r < size; ++r) pool.push_back(form_pair(candidates[end.order[r]], basis));
+  for (size_t index : end.order) {
+    if (own >= end.count && !may_expose_a_mixture(pool, candidates[index])) continue;
+    pool.push_back(form_pair(candidates[index], basis));
     extend_gram(gram, pool);
     own = judge(pool, gram);
   }
+  trim(pool, own, end.count);
   return pool;
 }
 

@@ -11,7 +11,8 @@ namespace ritzflow {
 /// A direction is a copy when more than half of its energy ||x||^2 = 1 lies in the span of pairs with a
 /// smaller residual estimate: copies, true or still forming, are combinations of eigenvectors that have
 /// already converged (Paige), while eigenvectors of one multiple eigenvalue are orthogonal and are kept
-/// apart.
+/// apart. A copy in formation may mix an eigenvector that stands further down, so the walk goes on to far
+/// better converged candidates inside the interval of an unconverged pair.
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
                                      const Basis& basis);
 

@@ -55,6 +55,10 @@ LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogona
   scale(1 / length, q);
 }
 
+LanczosProcess::LanczosProcess(LinearOperator& op, Reorthogonalization mode, uint64_t seed,
+                               KrylovFactorization state, std::unique_ptr<Basis> basis)
+    : operator_(op), mode_(mode), seed_(seed), basis_(std::move(basis)), factorization_(std::move(state)) {}
+
 bool LanczosProcess::step() {
   auto& f = factorization_;
   if (f.exhausted) return false;

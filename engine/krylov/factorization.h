@@ -38,6 +38,11 @@ class LanczosProcess {
   LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
                  bool keep_all = false);
 
+  /// Goes on from a state: `basis` holds the rows that the mode reads (all of them with keep_all), numbered
+  /// as in the run that was interrupted. The continuation has the bits of an uninterrupted run.
+  LanczosProcess(LinearOperator& op, Reorthogonalization mode, uint64_t seed, KrylovFactorization state,
+                 std::unique_ptr<Basis> basis);
+
   /// One product. Returns false, and does nothing, once the relation is exhausted.
   /// Throws InputError if the product has a NaN or an infinity.
   bool step();

@@ -50,14 +50,20 @@ LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& m
   const auto& f = process.factorization();
   const bool stops_early = !std::holds_alternative<Window>(mode);
   LanczosOutcome outcome;
-  while (f.size() < options.max_iters && process.step()) {
+  const auto judge = [&] {
     const bool last = f.size() == options.max_iters || f.exhausted;
     if (last || (stops_early && f.size() >= options.k)) outcome = wanted_converged(f, mode, options);
+  };
+  const auto done = [&] {
+    return f.size() >= options.max_iters || f.exhausted || (stops_early && outcome.converged >= options.k);
+  };
+  if (f.size() > 0) judge();  // a process that goes on from a checkpoint may be at its end
+  while (!done() && process.step()) {
+    judge();
     if (!observer(outcome)) {
       outcome.stopped = true;
       break;
     }
-    if (stops_early && outcome.converged >= options.k) break;
   }
   return outcome;
 }

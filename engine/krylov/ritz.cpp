@@ -8,22 +8,18 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "krylov/tridiagonal.h"
 
 namespace ritzflow {
 namespace {
 
 std::vector<RitzCandidate> candidates_of_t(const KrylovFactorization& f) {
   const int64_t m = f.size();
-  const std::vector<double> alpha = f.alphas();
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
-  solver.computeFromTridiagonal(Eigen::Map<const Eigen::VectorXd>(alpha.data(), m),
-                                Eigen::Map<const Eigen::VectorXd>(f.beta.data(), m - 1));
-  if (solver.info() != Eigen::Success)
-    throw Error(ExitCode::failure, "the eigenvalues of T did not converge");
+  const TridiagonalVectors eigen = tridiagonal_eigenvectors(f.alphas(), f.beta);
   std::vector<RitzCandidate> all;
   for (int64_t i = m - 1; i >= 0; --i) {
-    const Eigen::VectorXd s = solver.eigenvectors().col(i);
-    all.push_back({solver.eigenvalues()[i], f.beta.back() * std::abs(s[m - 1]), s[0] * s[0], s});
+    const Eigen::VectorXd s = eigen.vectors.col(i);
+    all.push_back({eigen.values[i], f.beta.back() * std::abs(s[m - 1]), s[0] * s[0], s, {}});
   }
   return all;
 }
@@ -41,8 +37,8 @@ std::vector<RitzCandidate> candidates_of_h(const KrylovFactorization& f) {
     const double length = z.real().norm();
     if (length < 1e-8) continue;
     const Eigen::VectorXd s = z.real() / length;
-    const double coupling = std::hypot(f.beta.back() * s[m - 1], theta.imag() * z.imag().norm() / length);
-    all.push_back({theta.real(), coupling, s[0] * s[0], s});
+    all.push_back({theta.real(), f.beta.back() * std::abs(s[m - 1]), s[0] * s[0], s, {}});
+    if (theta.imag() != 0) all.back().leftover = -theta.imag() / length * z.imag();
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.value > b.value; });
   return all;

@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Core>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,17 +15,22 @@ enum class Which { largest, smallest, both, magnitude };
 /// Parses `largest | smallest | both | magnitude`; throws InputError on another word.
 Which parse_which(const std::string& text);
 
-/// A candidate: an eigenpair (theta, s) of the small matrix H (or T) with unit s.
+/// A candidate: an eigenpair (theta, s) of the small matrix H (or T) with unit s, for which
+/// A Q's - theta Q's = Q'leftover + beta s_m q.
 struct RitzCandidate {
-  double value = 0;     ///< theta
-  double coupling = 0;  ///< beta |s_m|: ||A Q's - theta Q's||, not yet divided by ||Q's||
-  double gamma = 0;     ///< s_1^2
-  Eigen::VectorXd s;    ///< [m]
+  double value = 0;          ///< theta
+  double coupling = 0;       ///< beta |s_m|, not yet divided by ||Q's||
+  double gamma = 0;          ///< s_1^2
+  Eigen::VectorXd s;         ///< [m]
+  Eigen::VectorXd leftover;  ///< [m] H s - theta s where theta is the real part of a complex pair, else empty
+
+  /// ||A Q's - theta Q's|| as if the rows of Q were orthonormal.
+  double bound() const { return std::hypot(coupling, leftover.norm()); }
 };
 
 /// All candidates, descending by value. Modes that record nothing beyond the three-term recurrence or that
 /// keep orthogonality have H = T to rounding and solve the symmetric T; `selective` solves H itself, whose
-/// complex pairs theta +- i tau enter once, as Re s with coupling hypot(beta |s_m|, |tau| ||Im s||).
+/// complex pairs theta +- i tau, s +- i t enter once, as theta and s with the leftover -tau t.
 std::vector<RitzCandidate> ritz_candidates(const KrylovFactorization& f, const Reorthogonalization& mode);
 
 /// One end of the spectrum: candidates in the order in which they are wanted, and how many are.

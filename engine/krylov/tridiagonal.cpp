@@ -23,8 +23,8 @@ size_t split(const std::vector<double>& d, const std::vector<double>& e, size_t 
   return m;
 }
 
-// One implicit QL sweep on rows l..m; the rotations also act on the first and last rows of the eigenvectors.
-void sweep(std::vector<double>& d, std::vector<double>& e, size_t l, size_t m, TridiagonalEigen& eigen) {
+// One implicit QL sweep on rows l..m; the rotations also act on the columns of z, rows of the eigenvectors.
+void sweep(std::vector<double>& d, std::vector<double>& e, size_t l, size_t m, Eigen::MatrixXd& z) {
   double g = (d[l + 1] - d[l]) / (2 * e[l]);
   double r = std::hypot(g, 1.0);
   g = d[m] - d[l] + e[l] / (g + std::copysign(r, g));
@@ -45,10 +45,12 @@ void sweep(std::vector<double>& d, std::vector<double>& e, size_t l, size_t m, T
     p = s * r;
     d[i + 1] = g + p;
     g = c * r - b;
-    for (auto* row : {&eigen.first, &eigen.last}) {
-      const double z = (*row)[i + 1];
-      (*row)[i + 1] = s * (*row)[i] + c * z;
-      (*row)[i] = c * (*row)[i] - s * z;
+    double* const left = z.col(static_cast<Eigen::Index>(i)).data();
+    double* const right = left + z.rows();
+    for (Eigen::Index t = 0; t < z.rows(); ++t) {
+      const double old = right[t];
+      right[t] = s * left[t] + c * old;
+      left[t] = c * left[t] - s * old;
     }
   }
   d[l] -= p;
@@ -56,39 +58,60 @@ void sweep(std::vector<double>& d, std::vector<double>& e, size_t l, size_t m, T
   e[m] = 0;
 }
 
-void sort_ascending(TridiagonalEigen& eigen) {
-  std::vector<size_t> order(eigen.values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return eigen.values[a] < eigen.values[b]; });
-  const TridiagonalEigen old = eigen;
-  for (size_t i = 0; i < order.size(); ++i) {
-    eigen.values[i] = old.values[order[i]];
-    eigen.first[i] = old.first[order[i]];
-    eigen.last[i] = old.last[order[i]];
+// Eigenvalues in the order of deflation; z [r, m], whose rows are rows of the identity, becomes those rows of
+// the eigenvector matrix.
+std::vector<double> ql(std::span<const double> alpha, std::span<const double> beta, Eigen::MatrixXd& z) {
+  std::vector<double> d(alpha.begin(), alpha.end()), e(d.size(), 0.0);
+  std::copy(beta.begin(), beta.begin() + static_cast<std::ptrdiff_t>(d.size() - 1), e.begin());
+  for (size_t l = 0; l < d.size(); ++l) {
+    for (int sweeps = 0;; ++sweeps) {
+      const size_t end = split(d, e, l);
+      if (end == l) break;
+      if (sweeps == kMaxSweeps) throw Error(ExitCode::failure, "the eigenvalues of T did not converge");
+      sweep(d, e, l, end, z);
+    }
   }
+  return d;
+}
+
+std::vector<Eigen::Index> ascending(const std::vector<double>& values) {
+  std::vector<Eigen::Index> order(values.size());
+  std::iota(order.begin(), order.end(), Eigen::Index{0});
+  std::stable_sort(order.begin(), order.end(), [&](Eigen::Index a, Eigen::Index b) {
+    return values[static_cast<size_t>(a)] < values[static_cast<size_t>(b)];
+  });
+  return order;
 }
 
 }  // namespace
 
 TridiagonalEigen tridiagonal_eigen(std::span<const double> alpha, std::span<const double> beta) {
-  const size_t m = alpha.size();
-  TridiagonalEigen eigen{{}, std::vector<double>(m, 0.0), std::vector<double>(m, 0.0)};
+  const auto m = static_cast<Eigen::Index>(alpha.size());
+  TridiagonalEigen eigen;
   if (m == 0) return eigen;
-  std::vector<double> d(alpha.begin(), alpha.end()), e(m, 0.0);
-  std::copy(beta.begin(), beta.begin() + static_cast<std::ptrdiff_t>(m - 1), e.begin());
-  eigen.first.front() = 1;
-  eigen.last.back() = 1;
-  for (size_t l = 0; l < m; ++l) {
-    for (int sweeps = 0;; ++sweeps) {
-      const size_t end = split(d, e, l);
-      if (end == l) break;
-      if (sweeps == kMaxSweeps) throw Error(ExitCode::failure, "the eigenvalues of T did not converge");
-      sweep(d, e, l, end, eigen);
-    }
+  Eigen::MatrixXd z = Eigen::MatrixXd::Zero(2, m);
+  z(0, 0) = 1;
+  z(1, m - 1) = 1;
+  const std::vector<double> values = ql(alpha, beta, z);
+  for (Eigen::Index i : ascending(values)) {
+    eigen.values.push_back(values[static_cast<size_t>(i)]);
+    eigen.first.push_back(z(0, i));
+    eigen.last.push_back(z(1, i));
   }
-  eigen.values = std::move(d);
-  sort_ascending(eigen);
+  return eigen;
+}
+
+TridiagonalVectors tridiagonal_eigenvectors(std::span<const double> alpha, std::span<const double> beta) {
+  const auto m = static_cast<Eigen::Index>(alpha.size());
+  TridiagonalVectors eigen{Eigen::VectorXd(m), Eigen::MatrixXd(m, m)};
+  if (m == 0) return eigen;
+  Eigen::MatrixXd z = Eigen::MatrixXd::Identity(m, m);
+  const std::vector<double> values = ql(alpha, beta, z);
+  Eigen::Index to = 0;
+  for (Eigen::Index i : ascending(values)) {
+    eigen.values[to] = values[static_cast<size_t>(i)];
+    eigen.vectors.col(to++) = z.col(i);
+  }
   return eigen;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <Eigen/Core>
 #include <span>
 #include <vector>
 
@@ -15,5 +16,14 @@ struct TridiagonalEigen {
 /// rows of the eigenvector matrix are rotated along (Golub and Welsch, Math. Comp. 23, 1969; EISPACK's tql2).
 /// Throws Error when an eigenvalue does not converge in 60 sweeps.
 TridiagonalEigen tridiagonal_eigen(std::span<const double> alpha, std::span<const double> beta);
+
+/// The same with whole eigenvectors, O(m^3).
+struct TridiagonalVectors {
+  Eigen::VectorXd values;   ///< [m] ascending
+  Eigen::MatrixXd vectors;  ///< [m, m] column i belongs to values[i]
+};
+
+/// Own, because Eigen's solver gives up on some of the ghost-laden T that mode `off` makes.
+TridiagonalVectors tridiagonal_eigenvectors(std::span<const double> alpha, std::span<const double> beta);
 
 }  // namespace ritzflow

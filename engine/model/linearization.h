@@ -31,11 +31,14 @@ class HessianLinearization {
   virtual ParamTensors hvp(const ParamTensors& v) = 0;
 };
 
-/// Linearises f at `theta` over `inputs` with LibTorch's autograd.
+/// Linearises f at `theta` over `inputs` with LibTorch's autograd: vjp on a kept graph, jvp in forward mode.
+/// All tensors of a direction have the type of `theta`, else jvp throws std::invalid_argument. Different
+/// linearizations may be used by different threads at once. `network` outlives the result.
 std::unique_ptr<Linearization> linearize(const Network& network, const ParamTensors& theta,
                                          const at::Tensor& inputs);
 
-/// Linearises the gradient of sum_i w_i l(f(theta, x_i), y_i): reverse over reverse on one kept graph.
+/// Linearises the gradient of sum_i w_i l(f(theta, x_i), y_i): reverse over reverse on one kept graph, the
+/// layout that is exact for every operation used here. Directions and threads as in linearize().
 std::unique_ptr<HessianLinearization> linearize_gradient(const Network& network, const Loss& loss,
                                                          const ParamTensors& theta, const at::Tensor& inputs,
                                                          const at::Tensor& targets,

@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import cells
+import numpy as np
 import pandas as pd
 import table_text
 from script_cli import InputError, Parser, run
@@ -49,6 +50,8 @@ def ablation(frame: pd.DataFrame) -> pd.DataFrame:
             values = pd.to_numeric(done[name]).astype(float)
             row[f"{name}_mean"], row[f"{name}_sd"] = values.mean(), values.std(ddof=1)
             row[f"{name}_max"], row[f"{name}_n"] = values.max(), values.count()
+        ratios = pd.to_numeric(done["residual_ratio"]).astype(float)
+        row["residual_ratio_worst"] = ratios.loc[np.log(ratios).abs().idxmax()] if ratios.count() else np.nan
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -13,15 +13,19 @@ AXES = ("model", "seed", "step", "operator", "reorth_mode", "probe")
 ROW_AXES = ("model", "step", "operator", "reorth_mode")  # what a table row is; seed and probe are averaged
 PLACE = "{model}/seed{seed}/step{step}/{operator}/{reorth_mode}/probe{probe}"
 RELATIVE_TOLERANCE = 1e-6  # of wrong_of_top_k
+EPS = np.finfo(np.float64).eps
 
 QUANTITIES = (
     "lambda_max",
     "wrong_of_top_k",
     "naive_wrong_of_top_k",
+    "outside_interval_of_top_k",
     "naive_ghosts",
     "converged",
+    "n_converged",
     "max_residual",
     "max_relative_residual",
+    "max_residual_over_lambda_max",
     "residual_ratio",
     "orthogonality_loss",
     "operator_calls",
@@ -62,8 +66,8 @@ def read(results: Path, cell: dict) -> dict | None:
     record = {**metrics, **cell}
     record["reorth_mode_ran"] = metrics["reorth_mode"]
     record["lambda_max"] = metrics["max_eigenvalue"]
-    record["converged"] = metrics["converged"]
-    record["intervals"] = intervals(place / "ritz.h5", metrics["eigenvalues"])
+    record["max_residual_over_lambda_max"] = over_largest(metrics["max_residual"], metrics["eigenvalues"])
+    record["intervals"] = intervals(place / "ritz.h5")
     record["wall_seconds"] = wall_seconds(results / "benchmarks" / PLACE.format(**cell) / "lanczos.tsv")
     for name in ("lanczos", "ritz"):
         record[f"{name}_sha256"] = content_digest(place / f"{name}.h5")
@@ -77,45 +81,60 @@ def read_all(results: Path, config: dict) -> list[dict]:
     full = {tuple(r[a] for a in key): r for r in records if r["reorth_mode"] == "full"}
     for record in records:
         reference = full.get(tuple(record[a] for a in key))
-        record["wrong_of_top_k"] = wrong(record["eigenvalues"], reference, record["intervals"])
-        record["naive_wrong_of_top_k"] = wrong(record.get("naive_eigenvalues"), reference, None)
+        record["wrong_of_top_k"] = wrong(record["eigenvalues"], reference)
+        record["naive_wrong_of_top_k"] = wrong(record.get("naive_eigenvalues"), reference)
+        record["outside_interval_of_top_k"] = outside(record, reference)
     return records
 
 
-def wrong(values: list | None, reference: dict | None, own_intervals: np.ndarray | None) -> int | None:
+def wrong(values: list | None, reference: dict | None) -> int | None:
     """Entries of a descending top-k list that are not the reference's entry of the same rank.
 
-    Entry i is right when |theta_i - ref_i| <= max(1e-6 |ref_i|, h_i), h_i the sum of the half widths of the
-    two entries' intervals (of the reference's alone for a naive list, which has none). An entry that is
-    missing is wrong. None where there is no reference.
+    Entry i is right when |theta_i - ref_i| <= max(1e-6 |ref_i|, h_i), h_i the half width of the reference's
+    interval. An entry that is missing is wrong. None where there is no reference.
     """
     if values is None or reference is None:
         return None
     right = np.sort(reference["eigenvalues"])[::-1]
+    tolerance = np.maximum(RELATIVE_TOLERANCE * np.abs(right), half_widths(reference, len(right)))
+    return int(np.sum(~(deviations(values, right) <= tolerance)))
+
+
+def outside(record: dict, reference: dict | None) -> int | None:
+    """Returned entries whose interval lies wholly beside that of the reference's entry of the same rank."""
+    if reference is None:
+        return None
+    right = np.sort(reference["eigenvalues"])[::-1]
+    reach = half_widths(reference, len(right)) + half_widths(record, len(right))
+    return int(np.sum(deviations(record["eigenvalues"], right) > np.maximum(reach, EPS * np.abs(right))))
+
+
+def deviations(values: list, right: np.ndarray) -> np.ndarray:
+    """|theta_i - ref_i| rank by rank; nan where the list has no entry i."""
     found = np.full(len(right), np.nan)
     head = np.sort(values)[::-1][: len(right)]
     found[: len(head)] = head
-    width = half_widths(reference["intervals"], len(right))
-    if own_intervals is not None:
-        width = width + half_widths(own_intervals, len(right))
-    tolerance = np.maximum(RELATIVE_TOLERANCE * np.abs(right), width)
-    return int(np.sum(~(np.abs(found - right) <= tolerance)))
+    return np.abs(found - right)
 
 
-def half_widths(bounds: np.ndarray, count: int) -> np.ndarray:
-    """(upper - lower) / 2 of the first `count` intervals, 0 where there is none."""
-    widths = np.zeros(count)
-    known = (bounds[:count, 1] - bounds[:count, 0]) / 2
-    widths[: len(known)] = known
+def half_widths(record: dict, count: int) -> np.ndarray:
+    """(upper - lower) / 2 of the first `count` intervals of a record, 0 where there is none."""
+    bounds, widths = record["intervals"][:count], np.zeros(count)
+    widths[: len(bounds)] = (bounds[:, 1] - bounds[:, 0]) / 2
     return widths
 
 
-def intervals(path: Path, wanted: list[float]) -> np.ndarray:
-    """[k,2] intervals of the wanted values in descending order, from ritz.h5, which also lists copies."""
+def intervals(path: Path) -> np.ndarray:
+    """[k,2] intervals of the wanted values, descending; ritz.h5 lists copies and spurious ones, too."""
     with h5py.File(path) as file:
-        values, bounds = file["eigenvalues"][...], file["intervals"][...]
-    index = [int(np.argmin(np.abs(values - value))) for value in sorted(wanted, reverse=True)]
-    return bounds[index].reshape(-1, 2)
+        verdicts, bounds = file["verdicts"].asstr()[...], file["intervals"][...]
+    return bounds[np.isin(verdicts, ["converged", "unconverged"])]
+
+
+def over_largest(residual: float | None, eigenvalues: list[float]) -> float | None:
+    """A residual relative to the returned value of largest magnitude."""
+    scale = max(map(abs, eigenvalues), default=0.0)
+    return residual / scale if residual is not None and scale > 0 else None
 
 
 def content_digest(path: Path) -> str:

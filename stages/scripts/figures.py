@@ -36,8 +36,9 @@ class Sweep:
         return [r for r in self.records if want.items() <= r.items()]
 
     def dataset(self, record: dict, file: str, name: str) -> np.ndarray:
+        """A dataset of a cell's file; empty where the stage did not write it."""
         with h5py.File(cells.folder(self.results, record) / f"{file}.h5") as handle:
-            return handle[name][...]
+            return handle[name][...] if name in handle else np.empty(0)
 
 
 def draw_spectrum(axes, sweep: Sweep, model: str, operator: str) -> None:

@@ -81,11 +81,11 @@ COLUMNS = (
     Column("wrong", "wrong", of("wrong_of_top_k_mean", count)),
     Column("naive wrong", "naive", of("naive_wrong_of_top_k_mean", count)),
     Column("ghosts", "ghosts", of("naive_ghosts_mean", count)),
-    Column("residual", "residual", of("max_relative_residual_max", power)),
+    Column("residual", "residual", of("max_residual_over_lambda_max_max", power)),
     Column(
         "true/est.",
         "true/est.",
-        of("residual_ratio_max", lambda v: significant(v, 3) if v < 1e3 else power(v)),
+        of("residual_ratio_worst", lambda v: significant(v, 3) if v < 1e3 else power(v)),
     ),
     Column("orth. loss", "orth.~loss", of("orthogonality_loss_max", power)),
     Column("products", "products", of("operator_calls_mean", count)),

@@ -89,8 +89,7 @@ def independent(results, operator, mode):
     for place in sorted(results.glob(f"cells/digits_mlp/seed*/step20/{operator}/{mode}/probe0")):
         full = place.parents[1] / "full" / "probe0"
         theta, reference = top_k(place), top_k(full)
-        slack = half_widths(place, theta) + half_widths(full, reference)
-        wrong = np.abs(theta - reference) > np.maximum(1e-6 * np.abs(reference), slack)
+        wrong = np.abs(theta - reference) > np.maximum(1e-6 * np.abs(reference), half_widths(full, reference))
         values["wrong_of_top_k"].append(wrong.sum())
         values["lambda_max"].append(theta.max())
         with h5py.File(place / "ritz.h5") as ritz, h5py.File(place / "lanczos.h5") as lanczos:

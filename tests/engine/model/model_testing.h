@@ -1,5 +1,6 @@
 #pragma once
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,12 @@
 
 /// Small problems and reference derivatives shared by the tests of the model room.
 namespace ritzflow::testing {
+
+/// One compute thread, as in every stage: tensors this small only wait for a second one.
+inline const bool one_compute_thread = [] {
+  at::set_num_threads(1);
+  return true;
+}();
 
 /// Standard normal numbers of `shape`, float64.
 inline at::Tensor random_normal(const std::string& purpose, at::IntArrayRef shape) {

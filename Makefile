@@ -1,0 +1,50 @@
+# The two commands of the README: `make demo` and `make test`. Everything else serves them.
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+export PATH := $(CURDIR)/build/bin:$(CURDIR)/.venv/bin:$(PATH)
+
+PACKAGES := build-essential cmake ninja-build ccache mold git python3 python3-venv libeigen3-dev libhdf5-dev \
+  libtbb-dev libspdlog-dev libfmt-dev libgtest-dev libcli11-dev nlohmann-json3-dev libbenchmark-dev libssl-dev \
+  clang-format-19 clang-tidy-19
+CXX_FILES = $(shell git ls-files 'engine/**.cpp' 'engine/**.h' 'stages/*.cpp' 'stages/*.h' 'tests/**.cpp' 'tests/**.h')
+
+.PHONY: demo test bench setup packages venv configure build lint clean
+
+demo: build  ## train, measure and tabulate the demo sweep on real data
+	snakemake --configfile configs/demo.yaml
+	@$(PYTHON) stages/scripts/where.py results/demo
+
+test: build lint  ## every test
+	ctest --preset release --output-on-failure -j2
+	$(PYTHON) -m pytest -q tests
+
+bench: build  ## ratios within one run; no assertion on time
+	tests/bench/run
+
+build: configure  ## stages in build/bin
+	cmake --build --preset release
+
+configure: setup
+	cmake --preset release $(if $(CI),-DRITZFLOW_WERROR=ON)
+
+setup: packages venv
+
+# Asked of dpkg first, so that a machine that has everything needs neither root nor the network.
+packages:
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; fi
+
+venv: .venv/.installed
+.venv/.installed: requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install -q -r requirements.txt
+	touch $@
+
+lint: configure  ## formatting, clang-tidy, ruff, snakefmt
+	clang-format-19 --dry-run --Werror $(CXX_FILES)
+	ruff check . && ruff format --check .
+	snakefmt --check Snakefile stages/rules
+	$(PYTHON) tests/lint/tidy.py
+
+clean:
+	rm -rf build

@@ -1,0 +1,39 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "curvature/operator_builder.h"
+
+namespace ritzflow {
+
+/// The flags that say which operator is meant, shared by `build-operator` and `spectrum`.
+struct OperatorFlags {
+  OperatorSettings settings;
+  std::string matrix;
+
+  /// The settings with `--matrix` taken apart. Throws InputError on a malformed one.
+  OperatorSettings parsed() const {
+    OperatorSettings all = settings;
+    if (!matrix.empty()) all.matrix = parse_matrix_place(matrix);
+    return all;
+  }
+};
+
+inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
+  OperatorSettings& s = flags.settings;
+  app.add_option("--data", s.data, "data.h5: the samples that the risk averages over");
+  app.add_option("--model", s.model, "model.h5: the network and its parameters theta");
+  app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
+  app.add_option("--operator", s.kind, "hessian | ggn | mc_fisher | empirical_fisher | matrix")->required();
+  app.add_option("--ggn-mode", s.ggn_mode, "ggn: true | empirical (rank one) | auto (= true)")
+      ->capture_default_str();
+  app.add_option("--mc-samples", s.mc_samples, "mc_fisher: draws a row")->capture_default_str();
+  app.add_option("--params-filter", s.params_filter, "GLOB ... of parameter names, '!GLOB' excludes");
+  app.add_option("--batch-size", s.batch_size,
+                 "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");
+  app.add_option("--dtype-compute", s.dtype_compute, "float32 | float64; a matrix is applied in float64")
+      ->capture_default_str();
+  app.add_option("--matrix", flags.matrix, "FILE.h5:/dataset: symmetric [n,n], or [n] as a diagonal");
+}
+
+}  // namespace ritzflow

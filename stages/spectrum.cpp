@@ -1,0 +1,85 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+
+#include "core/error.h"
+#include "curvature/probes.h"
+#include "krylov/evidence.h"
+#include "operator_flags.h"
+#include "stage/lanczos_settings.h"
+#include "stage/stage.h"
+
+namespace ritzflow {
+namespace {
+
+struct Options {
+  OperatorFlags op;
+  LanczosSettings lanczos;
+};
+
+void declare(CLI::App& app, Options& options) {
+  declare_operator_flags(app, options.op);
+  declare_lanczos_flags(app, options.lanczos);
+}
+
+void iterate(LanczosProcess& process, const Reorthogonalization& mode, const LanczosOptions& wanted,
+             const StageRun& stage) {
+  Progress progress = stage.progress("products", wanted.max_iters);
+  const auto outcome = run_lanczos(process, mode, wanted, [&](const LanczosOutcome& now) {
+    progress.update(process.factorization().size(), fmt::format("converged {}/{}", now.converged, wanted.k));
+    return !stop_requested();
+  });
+  if (outcome.stopped) throw Interrupted("stopped by a signal; nothing was written");
+}
+
+void print(const BuiltOperator& built, const Probes& probes, const std::string& mode, int64_t products,
+           const RitzEvidence& evidence) {
+  fmt::print(
+      "# {} of dimension {}; mode {}, {} products and {} for residuals; relative noise of a product {:.1e}\n",
+      built.settings.kind, built.op->dim(), mode, products, evidence.operator_calls,
+      probes.additivity + probes.repeatability);
+  fmt::print("{:>4}  {:>16}  {:>9}  {:>33}  {}\n", "#", "eigenvalue", "residual", "interval", "verdict");
+  int64_t rank = 0;
+  for (const auto& pair : evidence.pairs) {
+    fmt::print("{:>4}  {:>16.9g}  {:>9.2e}  [{:>15.8g}, {:>15.8g}]  {}\n", ++rank, pair.value, pair.residual,
+               pair.interval[0], pair.interval[1], verdict_name(pair.verdict));
+  }
+}
+
+void run(const Options& options, const StageRun& stage) {
+  const BuiltOperator built = build_operator(options.op.parsed());
+  const int64_t n = built.op->dim();
+  check_lanczos_settings(options.lanczos, n);
+  const Probes probes = probe(*built.op, 0);
+  require_symmetric_linear(probes, built.settings.dtype_compute == "float64" ? 0x1p-53 : 0x1p-24);
+  const ModeChoice choice = choose_mode(options.lanczos, n, available_memory());
+  LanczosProcess process(*built.op, random_start(n, options.lanczos.seed), choice.mode,
+                         static_cast<uint64_t>(options.lanczos.seed), true);
+  iterate(process, choice.mode, options.lanczos.options(), stage);
+  const auto& f = process.factorization();
+  const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode,
+                                              {.k = options.lanczos.k,
+                                               .which = parse_which(options.lanczos.which),
+                                               .tol = options.lanczos.tol,
+                                               .norm_a = std::max(probes.norm, f.norm_estimate()),
+                                               .noise = probes.additivity + probes.repeatability});
+  print(built, probes, mode_name(choice.mode), f.size(), evidence);
+}
+
+}  // namespace
+
+Stage make_stage() {
+  const auto options = std::make_shared<Options>();
+  return {
+      .name = "spectrum",
+      .summary =
+          "From a model and data to printed eigenvalues in one call: builds the operator, probes it, runs\n"
+          "Lanczos and measures the true residual ||A x - theta x|| of every pair. Writes no file.",
+      .example = "spectrum --data data.h5 --model model.h5 --operator hessian --k 10",
+      .algorithm = 1,
+      .writes_file = false,
+      .declare = [options](CLI::App& app) { declare(app, *options); },
+      .run = [options](StageRun& stage) { run(*options, stage); }};
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,206 @@
+#include "krylov/evidence.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "krylov/lanczos.h"
+#include "problems.h"
+
+namespace ritzflow {
+namespace {
+
+const std::vector<Reorthogonalization> modes = {Off{}, Window{8, 5}, Window{5, 5}, Full{}};
+constexpr uint64_t kSeeds = 3;
+constexpr double kFloor = 2e-13;  // of a residual, relative to ||A||: rounding over 100 rows
+
+RitzEvidence evidence_after(const Problem& problem, const Reorthogonalization& mode, uint64_t seed,
+                            int64_t steps, Which which = Which::largest, int64_t k = 10) {
+  const auto op = problem.make();
+  const auto process = run_steps(*op, mode, seed, steps);
+  return ritz_evidence(*op, process.factorization(), process.basis(), mode,
+                       {.k = k, .which = which, .tol = 1e-8, .norm_a = problem.norm()});
+}
+
+bool contains_an_eigenvalue(const RitzPair& pair, const Spectrum& spectrum) {
+  return std::any_of(spectrum.begin(), spectrum.end(),
+                     [&](double l) { return pair.interval[0] <= l && l <= pair.interval[1]; });
+}
+
+// Whether each converged pair can be given an eigenvalue of its own inside its interval (earliest end first).
+bool each_has_its_own_eigenvalue(const std::vector<RitzPair>& pairs, Spectrum spectrum) {
+  std::vector<std::array<double, 2>> intervals;
+  for (const auto& pair : pairs) {
+    if (pair.verdict == Verdict::converged) intervals.push_back(pair.interval);
+  }
+  std::sort(intervals.begin(), intervals.end(), [](const auto& a, const auto& b) { return a[1] < b[1]; });
+  std::sort(spectrum.begin(), spectrum.end());
+  std::vector<bool> used(spectrum.size(), false);
+  for (const auto& interval : intervals) {
+    size_t i = 0;
+    while (i < spectrum.size() && (used[i] || spectrum[i] < interval[0])) ++i;
+    if (i == spectrum.size() || spectrum[i] > interval[1]) return false;
+    used[i] = true;
+  }
+  return true;
+}
+
+template <class Check>
+void on_all(Check check) {
+  for (const Problem& problem : standard_problems()) {
+    for (const auto& mode : modes) {
+      for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+        SCOPED_TRACE(problem.name + " " + mode_name(mode) + " seed " + std::to_string(seed));
+        check(problem, mode, evidence_after(problem, mode, seed, 100));
+      }
+    }
+  }
+}
+
+TEST(Evidence, RitzResidualEqualsTrueResidualWithinAFactorTwoOrTheNoiseFloor) {
+  on_all([](const Problem& problem, const auto&, const RitzEvidence& evidence) {
+    for (const auto& pair : evidence.pairs) {
+      const double floor = kFloor * problem.norm() / std::max(pair.basis_norm, 1e-3);
+      if (pair.verdict == Verdict::spurious || (pair.residual <= floor && pair.estimate <= floor)) continue;
+      if (pair.basis_norm < 0.1) continue;
+      EXPECT_LE(pair.residual, 2 * pair.estimate + floor) << pair.value;
+      EXPECT_GE(pair.residual, pair.estimate / 2 - floor) << pair.value;
+    }
+  });
+}
+
+TEST(Evidence, EveryIntervalContainsAnEigenvalue) {
+  on_all([](const Problem& problem, const auto&, const RitzEvidence& evidence) {
+    for (const auto& pair : evidence.pairs) {
+      EXPECT_TRUE(contains_an_eigenvalue(pair, problem.spectrum)) << pair.value << " +- " << pair.residual;
+    }
+  });
+}
+
+TEST(Evidence, ConvergedPairsNeverClaimAnEigenvalueMoreOftenThanItExists) {
+  on_all([](const Problem& problem, const auto&, const RitzEvidence& evidence) {
+    EXPECT_TRUE(each_has_its_own_eigenvalue(evidence.pairs, problem.spectrum));
+  });
+}
+
+TEST(Evidence, FullHasNoGhostsAndOffHasThem) {
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    EXPECT_EQ(evidence_after(psd_curvature(), Full{}, seed, 100).naive_ghosts, 0);
+    EXPECT_GE(evidence_after(psd_curvature(), Off{}, seed, 100).naive_ghosts, 5);
+  }
+}
+
+TEST(Evidence, OffReturnsTheTopTenOfCurvatureSpectraAfterTheGhostFilter) {
+  for (const Problem& problem : {psd_curvature(), indefinite(), power_law(1)}) {
+    for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+      const RitzEvidence evidence = evidence_after(problem, Off{}, seed, 100);
+      size_t found = 0;
+      for (const auto& pair : evidence.pairs) {
+        if (pair.verdict != Verdict::converged) continue;
+        EXPECT_NEAR(pair.value, problem.spectrum[found], 1e-10 * problem.norm()) << problem.name;
+        ++found;
+      }
+      EXPECT_EQ(found, 10u) << problem.name << " seed " << seed;
+    }
+  }
+}
+
+TEST(Evidence, FullReturnsEveryEigenvalueOfStrakosToRounding) {
+  const Problem problem = strakos(24, 0.7);
+  const RitzEvidence evidence = evidence_after(problem, Full{}, 1, 50, Which::largest, 24);
+  ASSERT_EQ(evidence.pairs.size(), 24u);
+  for (size_t i = 0; i < 24; ++i) {
+    EXPECT_NEAR(evidence.pairs[i].value, problem.spectrum[i], 1e-14 * problem.norm());
+    EXPECT_EQ(evidence.pairs[i].verdict, Verdict::converged);
+  }
+}
+
+TEST(Evidence, FullReturnsBothMembersOfWilkinsonsPair) {
+  const RitzEvidence evidence = evidence_after(wilkinson(), Full{}, 1, 21, Which::largest, 2);
+  ASSERT_EQ(evidence.pairs.size(), 2u);
+  for (const auto& pair : evidence.pairs) {
+    EXPECT_NEAR(pair.value, 10.746194182903393, 1e-13);
+    EXPECT_EQ(pair.verdict, Verdict::converged);
+  }
+}
+
+TEST(Evidence, MoreWantedThanTheDimensionGivesTheWholeSpectrum) {
+  for (int n = 1; n <= 3; ++n) {
+    const Problem problem = diagonal_problem("small", linspace(1, 3, n));
+    const RitzEvidence evidence = evidence_after(problem, Full{}, 1, 10);
+    ASSERT_EQ(static_cast<int>(evidence.pairs.size()), n);
+    for (const auto& pair : evidence.pairs) EXPECT_EQ(pair.verdict, Verdict::converged);
+  }
+}
+
+TEST(Evidence, ScaledIdentityGivesEveryCopyInFull) {
+  for (double c : {0.0, 2.5}) {
+    const RitzEvidence evidence =
+        evidence_after(diagonal_problem("identity", Spectrum(20, c)), Full{}, 1, 15);
+    int64_t converged = 0;
+    for (const auto& pair : evidence.pairs) {
+      EXPECT_NEAR(pair.value, c, 1e-13);
+      converged += pair.verdict == Verdict::converged;
+    }
+    EXPECT_EQ(converged, 10);
+  }
+}
+
+TEST(Evidence, BothEndsAreReturnedHalfAndHalf) {
+  const Problem problem = indefinite();
+  const RitzEvidence evidence = evidence_after(problem, Full{}, 1, 120, Which::both, 7);
+  ASSERT_EQ(evidence.pairs.size(), 7u);
+  for (size_t i = 0; i < 4; ++i)
+    EXPECT_NEAR(evidence.pairs[i].value, problem.spectrum[i], 1e-10 * problem.norm());
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(evidence.pairs[6 - i].value, problem.spectrum[problem.spectrum.size() - 1 - i], 1e-8);
+  }
+}
+
+/// A product that is wrong by a relative 1e-7, the same for the same vector: what float32 inside looks like.
+class NoisyOperator final : public LinearOperator {
+ public:
+  explicit NoisyOperator(Spectrum spectrum) : clean_(std::move(spectrum)) {}
+  int64_t dim() const override { return clean_.dim(); }
+  void apply(VectorView v, VectorSpan out) override {
+    clean_.apply(v, out);
+    for (double& x : out) x = static_cast<float>(x);
+  }
+
+ private:
+  DiagonalOperator clean_;
+};
+
+TEST(Evidence, IntervalsOfANoisyOperatorStillContainAnEigenvalue) {
+  const Problem problem = indefinite();
+  for (const auto& mode : modes) {
+    NoisyOperator op(problem.spectrum);
+    const auto process = run_steps(op, mode, 1, 60);
+    const RitzEvidence evidence =
+        ritz_evidence(op, process.factorization(), process.basis(), mode,
+                      {.k = 10, .tol = 1e-6, .norm_a = problem.norm(), .noise = 1e-7});
+    for (const auto& pair : evidence.pairs) EXPECT_TRUE(contains_an_eigenvalue(pair, problem.spectrum));
+  }
+}
+
+TEST(RunLanczos, StopsWhenTheWantedPairsAreConverged) {
+  for (const Reorthogonalization& mode : std::vector<Reorthogonalization>{Off{}, Full{}}) {
+    const auto op = psd_curvature().make();
+    LanczosProcess process(*op, random_start(op->dim(), 1), mode, 1, true);
+    const auto outcome = run_lanczos(process, mode, {.k = 10, .max_iters = 100, .tol = 1e-8},
+                                     [](const LanczosOutcome&) { return true; });
+    EXPECT_EQ(outcome.converged, 10);
+    EXPECT_LE(process.factorization().size(), 25);
+  }
+}
+
+TEST(RunLanczos, ObserverStopsTheRun) {
+  const auto op = psd_curvature().make();
+  LanczosProcess process(*op, random_start(op->dim(), 1), Full{}, 1);
+  const auto outcome =
+      run_lanczos(process, Full{}, {.k = 10, .max_iters = 100}, [](const LanczosOutcome&) { return false; });
+  EXPECT_TRUE(outcome.stopped);
+  EXPECT_EQ(process.factorization().size(), 1);
+}
+
+}  // namespace
+}  // namespace ritzflow
