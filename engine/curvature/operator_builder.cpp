@@ -92,11 +92,12 @@ std::unique_ptr<LinearOperator> make_curvature(std::shared_ptr<const EmpiricalRi
 
 /// `training.loss` of the model's spec where it is given, else the task's own.
 std::string loss_name(const ModelPoint& model, Task task) {
-  const auto training = model.spec.find("training");
-  if (training != model.spec.end() && training->is_object() && training->contains("loss")) {
-    return training->at("loss").get<std::string>();
-  }
-  return task == Task::regression ? "mse" : "cross_entropy";
+  const auto training = model.spec.value("training", nlohmann::json::object());
+  const std::string usual = task == Task::regression ? "mse" : "cross_entropy";
+  if (!training.is_object() || !training.contains("loss")) return usual;
+  if (training.at("loss").is_string()) return training.at("loss").get<std::string>();
+  throw InputError("training.loss of the model's spec is " + training.at("loss").dump() +
+                   ", expected cross_entropy or mse");
 }
 
 void choose_batch_size(const Dataset& data, OperatorSettings& settings) {

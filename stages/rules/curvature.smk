@@ -44,6 +44,7 @@ rule build_operator:
         " --threads {threads} --out {output.operator} 2> {log}"
 
 
+# The checkpoint lies beside the results and is no output: an interrupted job must find it again.
 rule lanczos:
     input:
         operator=rules.build_operator.output.operator,
@@ -57,11 +58,13 @@ rule lanczos:
     params:
         version=VERSION["lanczos"],
         flags=lanczos_flags,
+        checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
         "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator} {wildcards.reorth_mode}"
     shell:
         "lanczos --operator {input.operator} --reorth-mode {wildcards.reorth_mode} --seed {wildcards.probe}"
-        " {params.flags} --threads {threads} --out {output.lanczos} 2> {log}"
+        " {params.flags} --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
+        " --threads {threads} --out {output.lanczos} 2> {log}"
 
 
 rule ritz_residuals:

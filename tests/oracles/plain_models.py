@@ -1,6 +1,6 @@
 """The built-in networks of ritzflow, written again in plain PyTorch from their documentation.
 
-A model is a list of (name, shape) in the order of the flat vector, and a forward function of a dict of tensors.
+A model is a list of (name, shape) in the order of the flat vector, and a function of a dict of tensors.
 """
 
 import math

@@ -46,12 +46,12 @@ def built(folder, names):
 def test_kronecker_operators_need_collect_kfac(tmp_path):
     config = {"operators": {"mine": {"kind": "ekfac"}}}
     folder = built(tmp_path, stage_versions.STAGES)
-    with pytest.raises(InputError, match="x.yaml: operator kind 'ekfac' needs build/bin/collect-kfac"):
+    with pytest.raises(InputError, match=r"x\.yaml: operator kind 'ekfac' needs build/bin/collect-kfac"):
         stage_versions.check_built(config, folder, "x.yaml")
     stage_versions.check_built(config, built(folder, ["collect-kfac"]), "x.yaml")
 
 
 def test_missing_stage_says_how_to_build_it(tmp_path):
     config = {"operators": {"ggn": {"kind": "ggn"}}}
-    with pytest.raises(InputError, match="the sweep needs build/bin/train-model, .*run 'make build'"):
+    with pytest.raises(InputError, match=r"the sweep needs build/bin/train-model, .*run 'make build'"):
         stage_versions.check_built(config, tmp_path, "x.yaml")

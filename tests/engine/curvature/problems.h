@@ -44,7 +44,7 @@ inline at::Tensor random_labels(int64_t rows, int64_t classes, uint64_t seed) {
 }
 
 struct MlpOptions {
-  std::vector<int64_t> hidden;
+  std::vector<int64_t> hidden = {};
   std::string activation = "tanh";
   bool bias = false;
   double scale = 0.5;  ///< standard deviation of theta
