@@ -33,13 +33,7 @@ rule all:
         rules.figures.output,
         rules.report.output,
     message:
-        f"{RESULTS} is complete"
-
-
-onsuccess:
-    print(
-        f"table   {RESULTS}/tables/ablation.md\nfigure  {RESULTS}/figures/overview.png\nreport  {RESULTS}/report.html"
-    )
+        f"see {RESULTS}/tables/ablation.md, {RESULTS}/figures/overview.png, {RESULTS}/report.html"
 
 
 onerror:

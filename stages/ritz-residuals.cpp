@@ -49,7 +49,9 @@ std::unique_ptr<LanczosProcess> replay(LinearOperator& op, RitzContext& context,
   Progress progress = stage.progress("replayed products", m);
   while (process->factorization().size() < m && process->step()) {
     progress.update(process->factorization().size());
-    if (stop_requested()) throw Interrupted("stopped by a signal; start the same command again");
+    if (stop_requested()) {
+      throw Error(ExitCode::failure, "stopped by a signal; nothing is kept: start the same command again");
+    }
   }
   context.replay_calls = process->factorization().size();
   context.basis_source = "replayed";

@@ -29,7 +29,7 @@ void iterate(LanczosProcess& process, const Reorthogonalization& mode, const Lan
     progress.update(process.factorization().size(), fmt::format("converged {}/{}", now.converged, wanted.k));
     return !stop_requested();
   });
-  if (outcome.stopped) throw Interrupted("stopped by a signal; nothing was written");
+  if (outcome.stopped) throw Error(ExitCode::failure, "stopped by a signal; nothing was written");
 }
 
 void print(const BuiltOperator& built, const Probes& probes, const std::string& mode, int64_t products,

@@ -125,7 +125,8 @@ TrainingRecord train_and_write(ArtifactWriter& file, const Plan& plan, const Dat
     if (plan.keep.contains(step)) write_point(file, plan.network->params(), step, theta);
     progress.update(step);
     if (stop_requested()) {
-      throw Interrupted(
+      throw Error(
+          ExitCode::failure,
           fmt::format("stopped by a signal at step {} of {}; training has no checkpoint: run it again", step,
                       plan.training.steps));
     }

@@ -106,34 +106,48 @@ Schema operator_schema() {
               data("probes/additivity", real, {}, "||A(u + v) - A u - A v||, relative to norm"),
               data("probes/symmetry", real, {}, "|u'A v - v'A u|, relative to norm"),
               data("probes/norm", real, {}, "estimate of ||A||_2"),
+              optional(data("matrix", real, {"n", "..."}, "operator matrix: [n, n], or [n] as a diagonal")),
+              optional(attr("batch_size_used", integer, "samples in a micro-batch; 0 for a matrix")),
+              optional(attr("dtype_compute", text, "float32 or float64: the arithmetic of a product")),
+              optional(attr("step", integer, "training step whose weights are meant")),
+              optional(attr("seed", integer, "seed of Monte-Carlo draws and probe vectors")),
+              optional(attr("loss", text, "cross_entropy or mse")),
+              optional(attr("ggn_mode", text, "true or empirical")),
+              optional(attr("mc_samples", integer, "draws a row of mc_fisher")),
+              optional(attr("fisher_unit", text, "sample or token: what a Fisher matrix averages over")),
+              optional(attr("data_sha256", text, "content_sha256 of data.h5")),
+              optional(attr("model_sha256", text, "content_sha256 of model.h5")),
+              optional(attr("matrix_sha256", text, "digest of the matrix")),
           })};
 }
 
 Schema lanczos_schema() {
-  return {"ritzflow-lanczos", "1.0", "A Krylov factorisation A Q' = Q' H + beta q e', vectors as rows of Q.",
-          with_common(with_settings({
-              data("H", real, {"m", "m"}, "every coefficient that was subtracted, column j by step j"),
-              data("alpha", real, {"m"}, "diagonal of H"),
-              data("beta", real, {"m"}, "subdiagonal of H; beta[m-1] is the final residual norm"),
-              data("start_vector", real, {"n"}, "the vector that the iteration began with"),
-              optional(data("basis", real, {"m", "n"}, "Lanczos vectors, where they were kept")),
-              optional(data("residual_vector", real, {"n"}, "the unit vector q behind the basis")),
-              optional(data("locked/eigenvalues", real, {"l"}, "values locked by restarts")),
-              optional(data("locked/vectors", real, {"l", "n"}, "their vectors")),
-              optional(data("locked/residuals", real, {"l"}, "their residual norms")),
-              optional(data("certificate/alpha", real, {"c"}, "diagonal of the certificate's own run")),
-              optional(data("certificate/beta", real, {"c"}, "its subdiagonal")),
-              attr("reorth_mode", text, "the mode that ran"),
-              attr("reorth_mode_requested", text, "the mode that was asked for"),
-              attr("reorth_reason", text, "why this mode ran"),
-              attr("iterations", integer, "Lanczos steps"),
-              attr("operator_calls", integer, "all products, the certificate's included"),
-              attr("certificate_calls", integer, "products of the certificate"),
-              optional(attr("basis_bytes", integer, "bytes of Lanczos vectors that were held at most")),
-              optional(attr("converged", integer, "wanted pairs that met the tolerance by their estimate")),
-              optional(attr("norm_estimate", real, "estimate of ||A||_2")),
-              optional(attr("operator_sha256", text, "content_sha256 of the operator")),
-          }))};
+  return {
+      "ritzflow-lanczos", "1.0", "A Krylov factorisation A Q' = Q' H + beta q e', vectors as rows of Q.",
+      with_common(with_settings({
+          data("H", real, {"m", "m"}, "every coefficient that was subtracted, column j by step j"),
+          data("alpha", real, {"m"}, "diagonal of H"),
+          data("beta", real, {"m"}, "subdiagonal of H; beta[m-1] is the final residual norm"),
+          data("start_vector", real, {"n"}, "the vector that the iteration began with"),
+          optional(data("basis", real, {"m", "n"}, "Lanczos vectors, where they were kept")),
+          optional(data("residual_vector", real, {"n"}, "the unit vector q behind the basis")),
+          optional(data("locked/eigenvalues", real, {"l"}, "values locked by restarts")),
+          optional(data("locked/vectors", real, {"l", "n"}, "their vectors")),
+          optional(data("locked/residuals", real, {"l"}, "their residual norms")),
+          optional(data("certificate/alpha", real, {"c"}, "diagonal of the certificate's own run")),
+          optional(data("certificate/beta", real, {"c"}, "its subdiagonal")),
+          attr("reorth_mode", text, "the mode that ran"),
+          attr("reorth_mode_requested", text, "the mode that was asked for"),
+          attr("reorth_reason", text, "why this mode ran"),
+          attr("iterations", integer, "Lanczos steps"),
+          attr("operator_calls", integer, "all products, the certificate's included"),
+          attr("certificate_calls", integer, "products of the certificate"),
+          optional(attr("basis_bytes", integer, "bytes of Lanczos vectors that were held at most")),
+          optional(attr("converged", integer, "wanted pairs that met the tolerance by their estimate")),
+          optional(attr("norm_estimate", real, "estimate of ||A||_2")),
+          optional(attr("operator_sha256", text, "content_sha256 of the operator")),
+          optional(attr("exhausted", boolean, "an invariant subspace was met, and no direction behind it")),
+      }))};
 }
 
 Schema ritz_schema() {
@@ -194,15 +208,15 @@ Schema checkpoint_schema() {
               attr("identity", text, "JSON: settings and operator digest that a continuation must share"),
               attr("first_row", integer, "number of the first row in this segment"),
               attr("norm_estimate", real, "estimate of ||A|| so far"),
-              attr("exhausted", boolean, "an invariant subspace was met"),
+              attr("exhausted", boolean, "an invariant subspace was met, and no direction behind it"),
           })};
 }
 
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {data_schema(),     model_schema(),   kfac_schema(),
-                                          operator_schema(), lanczos_schema(), ritz_schema(),
+  static const std::vector<Schema> all = {data_schema(),     model_schema(),     kfac_schema(),
+                                          operator_schema(), lanczos_schema(),   ritz_schema(),
                                           density_schema(),  checkpoint_schema()};
   return all;
 }

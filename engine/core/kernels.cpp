@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -11,9 +12,19 @@
 namespace ritzflow {
 namespace {
 
-// Elements of a tile: 64 rows of it (512 KiB) stay in a core's second-level cache between the two halves of
-// subtract_then_dots.
-constexpr int64_t kTile = 1024;
+// Bytes of a tile over all rows: half of a core's second-level cache, where the tile stays between the two
+// halves of subtract_then_dots.
+constexpr int64_t kTileBytes = 512 * 1024;
+
+// Rows that go at once: as many running sums as hide the latency of an addition.
+constexpr int kRowsAtOnce = 8;
+
+// Elements of a tile, a function of the number of rows alone (partial sums are formed per tile).
+int64_t tile_length(size_t rows) {
+  const auto most = kTileBytes / int64_t{sizeof(double)} / std::max<int64_t>(1, static_cast<int64_t>(rows));
+  return std::clamp(static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most))), int64_t{128},
+                    int64_t{1024});
+}
 
 // Four float64 lanes, added lane by lane in a fixed order (no -ffast-math).
 using Lanes = double __attribute__((vector_size(32)));
@@ -24,22 +35,21 @@ Lanes load(const double* p) {
   return x;
 }
 
+void store(double* p, Lanes x) { std::memcpy(p, &x, sizeof x); }
+
 double total(Lanes x) { return (x[0] + x[1]) + (x[2] + x[3]); }
 
 // R dot products with the same w: w is loaded once for R rows.
 template <int R>
 void tile_dots(const double* const* rows, int64_t first, const double* w, int64_t count, double* h) {
-  Lanes even[R] = {}, odd[R] = {};
+  Lanes sums[R] = {};
   int64_t t = 0;
-  for (; t + 8 <= count; t += 8) {
-    const Lanes w0 = load(w + t), w1 = load(w + t + 4);
-    for (int r = 0; r < R; ++r) {
-      even[r] += load(rows[r] + first + t) * w0;
-      odd[r] += load(rows[r] + first + t + 4) * w1;
-    }
+  for (; t + 4 <= count; t += 4) {
+    const Lanes x = load(w + t);
+    for (int r = 0; r < R; ++r) sums[r] += load(rows[r] + first + t) * x;
   }
   for (int r = 0; r < R; ++r) {
-    double sum = total(even[r] + odd[r]);
+    double sum = total(sums[r]);
     for (int64_t s = t; s < count; ++s) sum += rows[r][first + s] * w[s];
     h[r] += sum;
   }
@@ -47,28 +57,41 @@ void tile_dots(const double* const* rows, int64_t first, const double* w, int64_
 
 void all_tile_dots(Rows rows, int64_t first, const double* w, int64_t count, double* h) {
   size_t i = 0;
-  for (; i + 4 <= rows.size(); i += 4) tile_dots<4>(&rows[i], first, w, count, h + i);
+  for (; i + kRowsAtOnce <= rows.size(); i += kRowsAtOnce)
+    tile_dots<kRowsAtOnce>(&rows[i], first, w, count, h + i);
   for (; i < rows.size(); ++i) tile_dots<1>(&rows[i], first, w, count, h + i);
 }
 
-void tile_subtract(Rows rows, std::span<const double> c, int64_t first, double* w, int64_t count) {
-  size_t i = 0;
-  for (; i + 4 <= rows.size(); i += 4) {
-    const double *a = rows[i] + first, *b = rows[i + 1] + first, *d = rows[i + 2] + first,
-                 *e = rows[i + 3] + first;
-    const double ca = c[i], cb = c[i + 1], cd = c[i + 2], ce = c[i + 3];
-    for (int64_t t = 0; t < count; ++t) w[t] -= (ca * a[t] + cb * b[t]) + (cd * d[t] + ce * e[t]);
+// w <- w - sum_r c_r rows_r over one tile: w is loaded and stored once for R rows.
+template <int R>
+void tile_subtract(const double* const* rows, const double* c, int64_t first, double* w, int64_t count) {
+  int64_t t = 0;
+  for (; t + 8 <= count; t += 8) {
+    Lanes x = load(w + t), y = load(w + t + 4);
+    for (int r = 0; r < R; ++r) {
+      x -= c[r] * load(rows[r] + first + t);
+      y -= c[r] * load(rows[r] + first + t + 4);
+    }
+    store(w + t, x);
+    store(w + t + 4, y);
   }
-  for (; i < rows.size(); ++i) {
-    const double* a = rows[i] + first;
-    const double ca = c[i];
-    for (int64_t t = 0; t < count; ++t) w[t] -= ca * a[t];
+  for (; t < count; ++t) {
+    for (int r = 0; r < R; ++r) w[t] -= c[r] * rows[r][first + t];
   }
 }
 
+void all_tile_subtract(Rows rows, std::span<const double> c, int64_t first, double* w, int64_t count) {
+  size_t i = 0;
+  for (; i + kRowsAtOnce <= rows.size(); i += kRowsAtOnce) {
+    tile_subtract<kRowsAtOnce>(&rows[i], &c[i], first, w, count);
+  }
+  for (; i < rows.size(); ++i) tile_subtract<1>(&rows[i], &c[i], first, w, count);
+}
+
 template <class Body>
-void for_each_tile(int64_t first, int64_t last, Body body) {
-  for (int64_t t = first; t < last; t += kTile) body(t, std::min(kTile, last - t));
+void for_each_tile(size_t rows, int64_t first, int64_t last, Body body) {
+  const int64_t length = tile_length(rows);
+  for (int64_t t = first; t < last; t += length) body(t, std::min(length, last - t));
 }
 
 // Runs body(chunk's first, last, its k partial sums) and adds the partial sums in chunk order.
@@ -118,23 +141,23 @@ void scale(double a, VectorSpan x) {
 }
 
 void dots(Rows rows, VectorView w, std::span<double> h) {
+  // A whole chunk of each row at once: long runs let the hardware fetch ahead.
   reduce_chunks(static_cast<int64_t>(w.size()), h, [&](int64_t first, int64_t last, double* partial) {
-    for_each_tile(first, last,
-                  [&](int64_t t, int64_t count) { all_tile_dots(rows, t, w.data() + t, count, partial); });
+    all_tile_dots(rows, first, w.data() + first, last - first, partial);
   });
 }
 
 void subtract(Rows rows, std::span<const double> c, VectorSpan w) {
   for_each_chunk(static_cast<int64_t>(w.size()), [&](int64_t first, int64_t last) {
-    for_each_tile(first, last,
-                  [&](int64_t t, int64_t count) { tile_subtract(rows, c, t, w.data() + t, count); });
+    for_each_tile(rows.size(), first, last,
+                  [&](int64_t t, int64_t count) { all_tile_subtract(rows, c, t, w.data() + t, count); });
   });
 }
 
 void subtract_then_dots(Rows rows, std::span<const double> c, VectorSpan w, std::span<double> g) {
   reduce_chunks(static_cast<int64_t>(w.size()), g, [&](int64_t first, int64_t last, double* partial) {
-    for_each_tile(first, last, [&](int64_t t, int64_t count) {
-      tile_subtract(rows, c, t, w.data() + t, count);
+    for_each_tile(rows.size(), first, last, [&](int64_t t, int64_t count) {
+      all_tile_subtract(rows, c, t, w.data() + t, count);
       all_tile_dots(rows, t, w.data() + t, count, partial);
     });
   });
@@ -145,6 +168,25 @@ void combine(Rows rows, std::span<const double> c, VectorSpan out) {
   for (double& v : minus) v = -v;
   std::fill(out.begin(), out.end(), 0.0);
   subtract(rows, minus, out);
+}
+
+void recombine(std::span<double* const> rows, std::span<const double> s, int64_t n) {
+  constexpr int64_t kLength = 256;
+  const size_t k = rows.size(), kept = s.size() / k;
+  std::vector<double> minus(s.begin(), s.end());
+  for (double& v : minus) v = -v;
+  const Rows old(rows.data(), k);
+  for_each_chunk(n, [&](int64_t first, int64_t last) {
+    std::vector<double> tile(kept * kLength);
+    for (int64_t t = first; t < last; t += kLength) {
+      const int64_t count = std::min(kLength, last - t);
+      std::fill(tile.begin(), tile.end(), 0.0);
+      for (size_t c = 0; c < kept; ++c) {
+        all_tile_subtract(old, std::span(minus).subspan(c * k, k), t, &tile[c * kLength], count);
+      }
+      for (size_t c = 0; c < kept; ++c) std::copy_n(&tile[c * kLength], count, rows[c] + t);
+    }
+  });
 }
 
 bool all_finite(VectorView x) {

@@ -39,6 +39,10 @@ void subtract_then_dots(Rows rows, std::span<const double> c, VectorSpan w, std:
 /// out <- sum_i c_i rows_i.
 void combine(Rows rows, std::span<const double> c, VectorSpan out);
 
+/// rows_c <- sum_i s[c k + i] rows_i for the first s.size() / k of the k rows, in place. Each row has length
+/// n.
+void recombine(std::span<double* const> rows, std::span<const double> s, int64_t n);
+
 /// Whether every element is finite.
 bool all_finite(VectorView x);
 

@@ -45,6 +45,15 @@ class RamBasis final : public Basis {
     ritzflow::combine(rows(first, c.size()), c, out);
   }
 
+  void compress(const Eigen::MatrixXd& s) override {
+    std::vector<double*> all;
+    for (auto& row : rows_) all.push_back(row.data());
+    recombine(all, {s.data(), static_cast<size_t>(s.size())}, n_);
+    rows_.resize(static_cast<size_t>(s.cols()));
+    pointers_.resize(rows_.size());
+    size_ = s.cols();
+  }
+
  private:
   Rows rows(int64_t first, size_t count) const {
     return Rows(pointers_).subspan(static_cast<size_t>(first - first_kept()), count);

@@ -1,4 +1,5 @@
 #pragma once
+#include <Eigen/Core>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -31,6 +32,9 @@ class Basis {
   /// The same, and g_i = q_(first+i)' w of the new w, in one read of the rows.
   virtual void subtract_then_dots(int64_t first, std::span<const double> c, VectorSpan w,
                                   std::span<double> g) const = 0;
+
+  /// Replaces the rows, all of which are held, by the combinations Q <- S'Q, S [size, kept].
+  virtual void compress(const Eigen::MatrixXd& s) = 0;
 
   /// out <- sum_i c_i q_(first+i).
   virtual void combine(int64_t first, std::span<const double> c, VectorSpan out) const = 0;

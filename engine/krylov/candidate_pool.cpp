@@ -14,6 +14,7 @@ namespace {
 constexpr double kUsableLength = 0.1;
 constexpr double kCopyEnergy = 0.5;
 constexpr double kFarBetter = 1e-3;  // of residual estimates
+constexpr double kShift = 1e-3;      // of a Rayleigh quotient, relative
 
 void combine_rows(const Basis& basis, const Eigen::VectorXd& c, VectorSpan out) {
   basis.combine(0, {c.data(), static_cast<size_t>(c.size())}, out);
@@ -38,11 +39,36 @@ RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis) {
   return pair;
 }
 
-// Energy of a unit vector inside a span: c' G^-1 c with c its dot products and G the Gram matrix of the span.
-double energy_inside(const Eigen::MatrixXd& gram, const std::vector<Eigen::Index>& span, Eigen::Index x) {
-  if (span.empty()) return 0;
-  const Eigen::VectorXd c = gram(span, x);
-  return c.dot(gram(span, span).ldlt().solve(c));
+// The part of a unit vector x inside the span of other unit vectors with Gram matrix G and c = their dot
+// products with x: coefficients a = G^-1 c.
+struct Projection {
+  double energy = 0;  // c'a
+  double value = 0;   // a' Theta G a: its Rayleigh quotient times its energy
+};
+
+Projection project(const std::vector<RitzPair>& pool, const Eigen::MatrixXd& gram,
+                   const std::vector<Eigen::Index>& span, Eigen::Index x) {
+  if (span.empty()) return {};
+  const Eigen::VectorXd c = gram(span, x), a = gram(span, span).ldlt().solve(c);
+  Eigen::VectorXd weighted = a;
+  for (size_t i = 0; i < span.size(); ++i) {
+    weighted[static_cast<Eigen::Index>(i)] *= pool[static_cast<size_t>(span[i])].value;
+  }
+  return {c.dot(a), weighted.dot(c)};
+}
+
+// Whether x is an eigenvector that has already converged under way to appear again: without its components
+// along far better converged pairs its Rayleigh quotient is another one.
+bool copy_in_formation(const std::vector<RitzPair>& pool, const Eigen::MatrixXd& gram,
+                       const std::vector<Eigen::Index>& kept, Eigen::Index x) {
+  const RitzPair& pair = pool[static_cast<size_t>(x)];
+  std::vector<Eigen::Index> better;
+  std::copy_if(kept.begin(), kept.end(), std::back_inserter(better), [&](Eigen::Index i) {
+    return pool[static_cast<size_t>(i)].estimate <= kFarBetter * pair.estimate;
+  });
+  const Projection inside = project(pool, gram, better, x);
+  const double rest = (pair.value - inside.value) / (1 - inside.energy);
+  return std::abs(pair.value - rest) > kShift * std::abs(pair.value);
 }
 
 bool near_a_kept_value(const std::vector<RitzPair>& pool, const std::vector<Eigen::Index>& kept,
@@ -66,7 +92,7 @@ int64_t judge(std::vector<RitzPair>& pool, const Eigen::MatrixXd& gram) {
     RitzPair& pair = pool[static_cast<size_t>(i)];
     if (pair.basis_norm < kUsableLength) {
       pair.verdict = near_a_kept_value(pool, kept, pair) ? Verdict::ghost : Verdict::spurious;
-    } else if (energy_inside(gram, kept, i) > kCopyEnergy) {
+    } else if (project(pool, gram, kept, i).energy > kCopyEnergy || copy_in_formation(pool, gram, kept, i)) {
       pair.verdict = Verdict::ghost;
     } else {
       pair.verdict = Verdict::unconverged;

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/kernels.h"
 #include "krylov/candidate_pool.h"
-#include "krylov/tridiagonal.h"
+#include "krylov/projected.h"
 
 namespace ritzflow {
 namespace {
@@ -31,7 +31,7 @@ void measure(LinearOperator& op, const EvidenceOptions& options, std::vector<dou
 }
 
 std::vector<double> naive_list(const KrylovFactorization& f, const EvidenceOptions& options) {
-  std::vector<double> values = tridiagonal_eigen(f.alphas(), f.beta).values, wanted;
+  std::vector<double> values = projected_ends(f).values, wanted;
   std::reverse(values.begin(), values.end());
   for (const auto& end : wanted_ends(values, options.which, options.k)) {
     for (int64_t r = 0; r < end.count && r < static_cast<int64_t>(end.order.size()); ++r) {

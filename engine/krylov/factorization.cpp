@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/kernels.h"
 #include "core/philox.h"
+#include "krylov/projected.h"
 
 namespace ritzflow {
 namespace {
@@ -15,6 +16,22 @@ namespace {
 // Below this multiple of ||A|| the new direction is rounding noise: the basis spans an invariant subspace.
 double breakdown_level(int64_t n) {
   return 10 * std::sqrt(static_cast<double>(n)) * std::numeric_limits<double>::epsilon();
+}
+
+void check(const ThickRestart& mode, int64_t n) {
+  const int64_t least = std::min(n, mode.k + 2);
+  if (mode.krylov_dim < least) {
+    throw InputError("krylov_dim " + std::to_string(mode.krylov_dim) + " is too small for k = " +
+                     std::to_string(mode.k) + ": at least " + std::to_string(least));
+  }
+}
+
+// A pair is locked when its coupling is below rounding, so that the relation still holds without it.
+constexpr double kLocked = std::numeric_limits<double>::epsilon();
+
+// The wanted pairs, and half of the room behind them for what comes next.
+int64_t rows_kept(const ThickRestart& mode) {
+  return std::min(mode.krylov_dim - 1, mode.k + (mode.krylov_dim - mode.k) / 2);
 }
 
 }  // namespace
@@ -33,6 +50,8 @@ Eigen::MatrixXd KrylovFactorization::H() const {
     h.col(j).head(j + 1) = Eigen::Map<const Eigen::VectorXd>(column.data(), j + 1);
     if (j + 1 < m) h(j + 1, j) = beta[static_cast<size_t>(j)];
   }
+  const auto l = static_cast<int64_t>(spike.size());
+  if (l > 0) h.row(l).head(l) = Eigen::Map<const Eigen::RowVectorXd>(spike.data(), l);
   return h;
 }
 
@@ -42,6 +61,7 @@ LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogona
       mode_(mode),
       seed_(seed),
       basis_(make_ram_basis(op.dim(), keep_all ? 0 : rows_needed(mode))) {
+  if (const auto* restarted = std::get_if<ThickRestart>(&mode)) check(*restarted, op.dim());
   if (static_cast<int64_t>(start.size()) != op.dim()) {
     throw InputError("start vector has length " + std::to_string(start.size()) +
                      ", the operator has dimension " + std::to_string(op.dim()));
@@ -57,21 +77,27 @@ LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogona
 
 LanczosProcess::LanczosProcess(LinearOperator& op, Reorthogonalization mode, uint64_t seed,
                                KrylovFactorization state, std::unique_ptr<Basis> basis)
-    : operator_(op), mode_(mode), seed_(seed), basis_(std::move(basis)), factorization_(std::move(state)) {}
+    : operator_(op), mode_(mode), seed_(seed), basis_(std::move(basis)), factorization_(std::move(state)) {
+  if (factorization_.spike.empty()) factorization_.products = factorization_.size();
+}
 
 bool LanczosProcess::step() {
   auto& f = factorization_;
   if (f.exhausted) return false;
+  if (const auto* mode = std::get_if<ThickRestart>(&mode_); mode && f.size() >= mode->krylov_dim)
+    restart(*mode);
   basis_->append(f.residual_vector);
   // w = A q_j, into the memory of the vector that the basis has just copied
   VectorSpan w(f.residual_vector);
   operator_.apply(basis_->row(f.size()), w);
   if (!all_finite(w)) {
-    throw InputError("product " + std::to_string(f.size() + 1) + " of the operator has a NaN or an infinity");
+    throw InputError("product " + std::to_string(f.products + 1) +
+                     " of the operator has a NaN or an infinity");
   }
   std::vector<double> column(static_cast<size_t>(f.size() + 1), 0.0);
   const double beta = orthogonalize(mode_, *basis_, f.beta.empty() ? 0.0 : f.beta.back(), w, column);
   f.norm_estimate_ = std::max(f.norm_estimate_, std::hypot(norm(column), beta));
+  ++f.products;
   f.columns.push_back(std::move(column));
   f.beta.push_back(beta);
   if (beta > breakdown_level(operator_.dim()) * f.norm_estimate_) {
@@ -80,6 +106,32 @@ bool LanczosProcess::step() {
     continue_behind_invariant_subspace(w);
   }
   return true;
+}
+
+// With H = S Theta S' the kept columns S_l give A (S_l'Q)' = (S_l'Q)' Theta_l + q (beta e_m'S_l): the
+// couplings are row l of the new H, below its diagonal, and the next product finds them again above it.
+void LanczosProcess::restart(const ThickRestart& mode) {
+  auto& f = factorization_;
+  const SymmetricEigen eigen = projected_eigen_rounded_once(f);
+  const int64_t m = f.size();
+  const Eigen::VectorXd descending = eigen.values.reverse();
+  const std::vector<double> values(descending.begin(), descending.end());
+  Eigen::MatrixXd s(m, rows_kept(mode));
+  f.columns.clear();
+  f.spike.clear();
+  Eigen::Index l = 0;
+  for (const auto& end : wanted_ends(values, mode.which, s.cols())) {
+    for (int64_t r = 0; r < end.count; ++r, ++l) {
+      const auto i = m - 1 - static_cast<Eigen::Index>(end.order[static_cast<size_t>(r)]);
+      s.col(l) = eigen.vectors.col(i);
+      f.columns.emplace_back(static_cast<size_t>(l + 1), 0.0).back() = eigen.values[i];
+      const double coupling = f.beta.back() * s(m - 1, l);
+      f.spike.push_back(std::abs(coupling) <= kLocked * f.norm_estimate() ? 0 : coupling);
+    }
+  }
+  f.beta.assign(static_cast<size_t>(l), 0.0);
+  f.beta.back() = f.spike.back();
+  basis_->compress(s);
 }
 
 // beta_j = 0 decouples H: a fresh direction orthogonal to all rows keeps the relation true and goes on to the
@@ -92,7 +144,7 @@ void LanczosProcess::continue_behind_invariant_subspace(VectorSpan w) {
     std::fill(w.begin(), w.end(), 0.0);
     return;
   }
-  Philox(seed_, "lanczos", "direction behind step " + std::to_string(f.size())).fill_normal(w);
+  Philox(seed_, "lanczos", "direction behind step " + std::to_string(f.products)).fill_normal(w);
   scale(1 / norm(w), w);
   std::vector<double> discarded(static_cast<size_t>(basis_->size()), 0.0);
   const double length = orthogonalize(mode_, *basis_, 0, w, discarded);

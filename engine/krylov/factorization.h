@@ -10,13 +10,16 @@
 
 namespace ritzflow {
 
-/// The Krylov relation A Q' = Q' H + beta q e_m' of m products (rows of Q are vectors). It holds to rounding
-/// in
-/// **every** mode, because each subtracted coefficient is recorded in H (Stewart, UMIACS-TR-2001-31).
+/// The Krylov relation A Q' = Q' H + beta q e_m' (rows of Q are vectors). It holds to rounding in **every**
+/// mode, because each subtracted coefficient is recorded in H (Stewart, UMIACS-TR-2001-31). Without restarts
+/// m is the number of products; after one, H is the compressed matrix: diag(theta_1..theta_l), row l =
+/// `spike` left of its diagonal (an arrow), and the tridiagonal continuation.
 struct KrylovFactorization {
   std::vector<std::vector<double>> columns;  ///< column j of H, rows 0..j (upper part and diagonal)
   std::vector<double> beta;                  ///< [m] subdiagonal of H; beta[m-1] is the final residual norm
   std::vector<double> residual_vector;       ///< [n] the unit vector q behind the basis
+  std::vector<double> spike;                 ///< [l] H_(l,0..l-1) after a restart, 0 where a pair is locked
+  int64_t products = 0;                      ///< products spent; size() where nothing was compressed
   bool exhausted = false;  ///< an invariant subspace: no further direction exists or is found
 
   int64_t size() const { return static_cast<int64_t>(columns.size()); }
@@ -51,6 +54,7 @@ class LanczosProcess {
   const Basis& basis() const { return *basis_; }
 
  private:
+  void restart(const ThickRestart& mode);
   void continue_behind_invariant_subspace(VectorSpan w);
 
   LinearOperator& operator_;

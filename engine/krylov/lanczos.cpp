@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "krylov/ghosts.h"
-#include "krylov/tridiagonal.h"
+#include "krylov/projected.h"
 
 namespace ritzflow {
 namespace {
@@ -28,7 +28,7 @@ std::vector<size_t> kept_values(const TridiagonalEigen& eigen, const KrylovFacto
 
 LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonalization& mode,
                                 const LanczosOptions& options) {
-  const TridiagonalEigen eigen = tridiagonal_eigen(f.alphas(), f.beta);
+  const TridiagonalEigen eigen = projected_ends(f);
   const std::vector<size_t> kept = kept_values(eigen, f, mode);
   std::vector<double> values;
   for (size_t i : kept) values.push_back(eigen.values[i]);
@@ -51,11 +51,11 @@ LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& m
   const bool stops_early = !std::holds_alternative<Window>(mode);
   LanczosOutcome outcome;
   const auto judge = [&] {
-    const bool last = f.size() == options.max_iters || f.exhausted;
+    const bool last = f.products >= options.max_iters || f.exhausted;
     if (last || (stops_early && f.size() >= options.k)) outcome = wanted_converged(f, mode, options);
   };
   const auto done = [&] {
-    return f.size() >= options.max_iters || f.exhausted || (stops_early && outcome.converged >= options.k);
+    return f.products >= options.max_iters || f.exhausted || (stops_early && outcome.converged >= options.k);
   };
   if (f.size() > 0) judge();  // a process that goes on from a checkpoint may be at its end
   while (!done() && process.step()) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -8,9 +9,10 @@
 namespace ritzflow::detail {
 namespace {
 
-// A pass is the last one when the coefficients left in w are rounding noise of its length. One pass reads Q
-// twice; a second one is needed only after strong cancellation.
-constexpr double kNoise = 4 * std::numeric_limits<double>::epsilon();
+// A pass is the last one when no coefficient left in w is more than rounding noise of its length: the basis
+// stays orthogonal to this level. One pass reads Q twice; a second one is needed only after strong
+// cancellation.
+constexpr double kNoise = 16 * std::numeric_limits<double>::epsilon();
 constexpr int kMaxPasses = 4;
 
 }  // namespace
@@ -25,9 +27,15 @@ double orthogonalize(const Full&, const Basis& basis, double, VectorSpan w, std:
     for (size_t i = 0; i < h.size(); ++i) column[i] += h[i];
     h.swap(left);
     length = norm(w);
-    if (norm(h) <= kNoise * length) break;
+    const auto noise = [&](double left_in_w) { return std::abs(left_in_w) <= kNoise * length; };
+    if (std::all_of(h.begin(), h.end(), noise)) break;
   }
   return length;
+}
+
+double orthogonalize(const ThickRestart&, const Basis& basis, double beta_previous, VectorSpan w,
+                     std::span<double> column) {
+  return orthogonalize(Full{}, basis, beta_previous, w, column);
 }
 
 }  // namespace ritzflow::detail

@@ -15,19 +15,23 @@ Overloaded(F...) -> Overloaded<F...>;
 }  // namespace
 
 std::string mode_name(const Reorthogonalization& mode) {
-  return std::visit(Overloaded{[](const Off&) { return "off"; }, [](const Window&) { return "selective"; },
-                               [](const Full&) { return "full"; }},
-                    mode);
+  return std::visit(
+      Overloaded{[](const Off&) { return "off"; }, [](const Window&) { return "selective"; },
+                 [](const Full&) { return "full"; }, [](const ThickRestart&) { return "thick_restart"; }},
+      mode);
 }
 
 int64_t rows_needed(const Reorthogonalization& mode) {
-  return std::visit(Overloaded{[](const Off&) { return int64_t{2}; },
-                               [](const Window& w) { return std::max<int64_t>(2, w.window); },
-                               [](const Full&) { return int64_t{0}; }},
-                    mode);
+  return std::visit(
+      Overloaded{[](const Off&) { return int64_t{2}; },
+                 [](const Window& w) { return std::max<int64_t>(2, w.window); },
+                 [](const Full&) { return int64_t{0}; }, [](const ThickRestart&) { return int64_t{0}; }},
+      mode);
 }
 
-bool keeps_orthogonality(const Reorthogonalization& mode) { return std::holds_alternative<Full>(mode); }
+bool keeps_orthogonality(const Reorthogonalization& mode) {
+  return std::holds_alternative<Full>(mode) || std::holds_alternative<ThickRestart>(mode);
+}
 
 double orthogonalize(const Reorthogonalization& mode, const Basis& basis, double beta_previous, VectorSpan w,
                      std::span<double> column) {

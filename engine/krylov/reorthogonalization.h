@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "krylov/basis.h"
+#include "krylov/wanted.h"
 
 namespace ritzflow {
 
@@ -22,8 +23,17 @@ struct Window {
 /// ("twice is enough"; Giraud, Langou, Rozloznik, van den Eshof, Numer. Math. 101, 2005).
 struct Full {};
 
+/// Mode `full` on at most `krylov_dim` rows: when they are full, the basis is compressed to the best Ritz
+/// vectors of the wanted ends (Wu and Simon, SIAM J. Matrix Anal. Appl. 22:602, 2000). `k` and `which` are
+/// those of the run.
+struct ThickRestart {
+  int64_t krylov_dim = 40;
+  int64_t k = 10;
+  Which which = Which::largest;
+};
+
 /// A mode is a value.
-using Reorthogonalization = std::variant<Off, Window, Full>;
+using Reorthogonalization = std::variant<Off, Window, Full, ThickRestart>;
 
 /// Name of the mode as in `--reorth-mode`.
 std::string mode_name(const Reorthogonalization& mode);
@@ -45,6 +55,8 @@ double orthogonalize(const Off&, const Basis&, double beta_previous, VectorSpan 
 double orthogonalize(const Window&, const Basis&, double beta_previous, VectorSpan w,
                      std::span<double> column);
 double orthogonalize(const Full&, const Basis&, double beta_previous, VectorSpan w, std::span<double> column);
+double orthogonalize(const ThickRestart&, const Basis&, double beta_previous, VectorSpan w,
+                     std::span<double> column);
 }  // namespace detail
 
 }  // namespace ritzflow

@@ -1,5 +1,6 @@
 #include "krylov/tridiagonal.h"
 
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -83,6 +84,21 @@ std::vector<Eigen::Index> ascending(const std::vector<double>& values) {
   return order;
 }
 
+// Eigenpairs of Z T Z'.
+SymmetricEigen eigen_behind_reduction(std::span<const double> alpha, std::span<const double> beta,
+                                      Eigen::MatrixXd z) {
+  const auto m = static_cast<Eigen::Index>(alpha.size());
+  SymmetricEigen eigen{Eigen::VectorXd(m), Eigen::MatrixXd(z.rows(), m)};
+  if (m == 0) return eigen;
+  const std::vector<double> values = ql(alpha, beta, z);
+  Eigen::Index to = 0;
+  for (Eigen::Index i : ascending(values)) {
+    eigen.values[to] = values[static_cast<size_t>(i)];
+    eigen.vectors.col(to++) = z.col(i);
+  }
+  return eigen;
+}
+
 }  // namespace
 
 TridiagonalEigen tridiagonal_eigen(std::span<const double> alpha, std::span<const double> beta) {
@@ -101,18 +117,18 @@ TridiagonalEigen tridiagonal_eigen(std::span<const double> alpha, std::span<cons
   return eigen;
 }
 
-TridiagonalVectors tridiagonal_eigenvectors(std::span<const double> alpha, std::span<const double> beta) {
+SymmetricEigen tridiagonal_eigenvectors(std::span<const double> alpha, std::span<const double> beta) {
   const auto m = static_cast<Eigen::Index>(alpha.size());
-  TridiagonalVectors eigen{Eigen::VectorXd(m), Eigen::MatrixXd(m, m)};
-  if (m == 0) return eigen;
-  Eigen::MatrixXd z = Eigen::MatrixXd::Identity(m, m);
-  const std::vector<double> values = ql(alpha, beta, z);
-  Eigen::Index to = 0;
-  for (Eigen::Index i : ascending(values)) {
-    eigen.values[to] = values[static_cast<size_t>(i)];
-    eigen.vectors.col(to++) = z.col(i);
-  }
-  return eigen;
+  return eigen_behind_reduction(alpha, beta, Eigen::MatrixXd::Identity(m, m));
+}
+
+SymmetricEigen symmetric_eigenvectors(const Eigen::MatrixXd& a) {
+  const auto m = a.rows();
+  if (m < 2) return {a.diagonal(), Eigen::MatrixXd::Identity(m, m)};
+  const Eigen::Tridiagonalization<Eigen::MatrixXd> reduction(a);
+  const Eigen::VectorXd alpha = reduction.diagonal(), beta = reduction.subDiagonal();
+  return eigen_behind_reduction({alpha.data(), static_cast<size_t>(m)},
+                                {beta.data(), static_cast<size_t>(m - 1)}, reduction.matrixQ());
 }
 
 }  // namespace ritzflow

@@ -18,12 +18,16 @@ struct TridiagonalEigen {
 TridiagonalEigen tridiagonal_eigen(std::span<const double> alpha, std::span<const double> beta);
 
 /// The same with whole eigenvectors, O(m^3).
-struct TridiagonalVectors {
+struct SymmetricEigen {
   Eigen::VectorXd values;   ///< [m] ascending
   Eigen::MatrixXd vectors;  ///< [m, m] column i belongs to values[i]
 };
 
-/// Own, because Eigen's solver gives up on some of the ghost-laden T that mode `off` makes.
-TridiagonalVectors tridiagonal_eigenvectors(std::span<const double> alpha, std::span<const double> beta);
+/// T's own solver, because Eigen's solver gives up on some of the ghost-laden T that mode `off` makes.
+SymmetricEigen tridiagonal_eigenvectors(std::span<const double> alpha, std::span<const double> beta);
+
+/// Eigenpairs of a symmetric matrix, of which the lower triangle is read: Householder's reduction, then as
+/// above.
+SymmetricEigen symmetric_eigenvectors(const Eigen::MatrixXd& a);
 
 }  // namespace ritzflow

@@ -26,6 +26,16 @@ std::vector<fs::path> segments(const fs::path& folder) {
   return files;
 }
 
+// What killed processes left of segments in the writing: segment-<steps>.h5.part.<pid>.
+std::vector<fs::path> unfinished(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename().string().find(".h5.part.") != std::string::npos)
+      files.push_back(entry.path());
+  }
+  return files;
+}
+
 std::vector<double> packed(const std::vector<std::vector<double>>& columns) {
   std::vector<double> values;
   for (const auto& column : columns) values.insert(values.end(), column.begin(), column.end());
@@ -55,7 +65,7 @@ void append_rows(const ArtifactReader& file, int64_t n, int64_t capacity, std::u
   const std::vector<int64_t> shape = file.shape("rows");
   if (shape[1] != n)
     throw InputError(file.path().string() + ": rows have another dimension than the operator");
-  if (capacity > 0 || !basis) basis = make_ram_basis(n, capacity, first);
+  if (capacity > 0 || !basis) basis = make_ram_basis(n, capacity, capacity > 0 ? first : 0);
   if (basis->size() != first)
     throw InputError(file.path().string() + ": an earlier segment is missing or damaged");
   std::vector<double> row(static_cast<size_t>(n));
@@ -89,7 +99,6 @@ std::optional<LanczosCheckpoint::State> LanczosCheckpoint::load(int64_t n) {
       saved_ = state.factorization.size();
     } catch (const InputError& damage) {
       spdlog::warn("checkpoint segment passed over: {}", damage.what());
-      if (capacity_ == 0) break;  // later rows need the ones of this segment
     }
   }
   if (state.factorization.size() == 0) return std::nullopt;
@@ -124,6 +133,7 @@ void LanczosCheckpoint::save(const LanczosProcess& process) {
 
 void LanczosCheckpoint::remove() {
   for (const auto& path : segments(folder_)) fs::remove(path);
+  for (const auto& path : unfinished(folder_)) fs::remove(path);
   lock_.reset();
   std::error_code ignored;  // folders that hold anything else stay
   fs::remove(folder_ / "lock", ignored);

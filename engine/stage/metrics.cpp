@@ -183,7 +183,8 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   record["iterations"] = ritz.attribute<int64_t>("iterations");
   record["operator_calls"] = ritz.attribute<int64_t>("lanczos_operator_calls");
   record["residual_calls"] = ritz.attribute<int64_t>("operator_calls");
-  record["batch_size_used"] = ritz.attribute<int64_t>("batch_size_used");
+  const auto batch_size = ritz.attribute<int64_t>("batch_size_used");
+  record["batch_size_used"] = batch_size > 0 ? Json(batch_size) : Json(nullptr);  // a matrix has no batches
   record["regularization_applied"] = 0.0;
   record["ritz_min"] = number(ritz.attribute<double>("lambda_min"));
   record["ritz_max"] = number(ritz.attribute<double>("lambda_max"));

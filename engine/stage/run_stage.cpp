@@ -7,6 +7,7 @@
 #include <new>
 #include <thread>
 
+#include "artifact/publish.h"
 #include "core/error.h"
 #include "core/nearest.h"
 #include "ritzflow_version.h"
@@ -64,6 +65,13 @@ std::string unexpected_flags(const CLI::App& app) {
   return text.empty() ? "unexpected argument '" + app.remaining().front() + "'" : text;
 }
 
+// A run of hours must not find out at its end that its output cannot be written.
+void check_output(const std::filesystem::path& out) {
+  const auto part = part_path(out);
+  check_writable(out, part);
+  remove_file(part);
+}
+
 }  // namespace
 
 Progress StageRun::progress(const std::string& unit, int64_t total) const {
@@ -94,6 +102,8 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
   } catch (const CLI::Success& wish) {
     return app.exit(wish);  // --help, --version
   } catch (const CLI::ParseError& error) {
+    // A mistyped flag often hides behind "--operator is required".
+    if (app.remaining_size() > 0) return fail(ExitCode::bad_input, unexpected_flags(app));
     return fail(ExitCode::bad_input, std::string(error.what()) + "; see " + stage.name + " --help");
   }
   set_logging(stage, common);
@@ -104,6 +114,7 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
   run.facts["stage"] = stage.name;
   tbb::global_control threads(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(run.threads));
   try {
+    if (stage.writes_file) check_output(run.out);
     stage.run(run);
     return static_cast<int>(ExitCode::done);
   } catch (const Error& error) {

@@ -44,9 +44,9 @@ wildcard_constraints:
 
 
 def flags(options):
-    """Command-line flags of the options that are set; true is a bare flag."""
+    """Command-line flags of the options that are set, in one order whatever the sweep file's; true is a bare flag."""
     words = []
-    for name, value in options.items():
+    for name, value in sorted(options.items()):
         if value is None or value is False or value == []:
             continue
         words.append(f"--{name.replace('_', '-')}")
@@ -70,7 +70,8 @@ def model_spec(wildcards):
     """What train-model gets, and model.h5 keeps as its attribute `spec`."""
     model = SWEEP["models"][wildcards.model]
     training = {key: value for key, value in model["training"].items() if value is not None}
-    return json.dumps({"architecture": model["architecture"], "training": training, "steps": model["steps"]})
+    spec = {"architecture": model["architecture"], "training": training, "steps": model["steps"]}
+    return json.dumps(spec, sort_keys=True)
 
 
 def kronecker_factors(wildcards):

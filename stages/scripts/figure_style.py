@@ -43,7 +43,7 @@ STYLE = {
 }
 
 
-def grid(rows: int, columns: int, width: float = 2.5, height: float = 1.95):
+def grid(rows: int, columns: int, width: float = 2.8, height: float = 1.95):
     """A figure of small multiples and its axes [rows, columns]."""
     plt.rcParams.update(STYLE)
     return plt.subplots(rows, columns, figsize=(width * columns, height * rows + 0.35), squeeze=False)
@@ -64,5 +64,6 @@ def save(figure, stem: Path) -> None:
     for suffix, facts in (("svg", {"Date": None, "Creator": "ritzflow"}), ("png", {"Software": "ritzflow"})):
         part = stem.with_name(f"{stem.name}.part.{suffix}")
         figure.savefig(part, metadata=facts)
+        figure.set_layout_engine("none")  # the layout is found once, for both files
         part.replace(stem.with_name(f"{stem.name}.{suffix}"))
     plt.close(figure)

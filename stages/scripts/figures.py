@@ -94,7 +94,8 @@ def draw_orthogonality(axes, sweep: Sweep, model: str, operator: str) -> None:
 
 def line(axes, x: np.ndarray, y: np.ndarray, mode: str) -> None:
     look = {key: style.MODES[mode][key] for key in ("color", "linestyle")}
-    axes.plot(x, np.maximum(y, FLOOR), alpha=0.75, **look)
+    width, alpha = (2.6, 0.45) if mode == "full" else (1.1, 0.9)  # lines that coincide with full stay visible
+    axes.plot(x, np.maximum(y, FLOOR), linewidth=width, alpha=alpha, **look)
 
 
 def same_run(one: dict, other: dict) -> bool:
@@ -103,7 +104,7 @@ def same_run(one: dict, other: dict) -> bool:
 
 PANELS = {
     "spectrum": (draw_spectrum, "rank", "eigenvalue"),
-    "convergence": (draw_convergence, "Lanczos step", r"worst error of top $k$ / $|\lambda_1|$"),
+    "convergence": (draw_convergence, "Lanczos step", r"worst error of naive top $k$ / $|\lambda_1|$"),
     "orthogonality": (draw_orthogonality, "Lanczos step", r"$\max_{i<j}\,|q_i^{\top} q_j|$"),
 }
 
@@ -132,8 +133,7 @@ def overview(sweep: Sweep):
             draw(panel, sweep, model, operator)
             panel.set_title(f"{model} · {operator}")
             panel.set_ylabel(ylabel)
-            if row is axes[-1]:
-                panel.set_xlabel(xlabel)
+            panel.set_xlabel(xlabel if model == sweep.models[-1] else "")
     style.mode_legend(figure, sweep.modes)
     return figure
 

@@ -1,8 +1,10 @@
 """The declared algorithm version of each stage: what tells a sweep that a rebuilt binary must run again."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from script_cli import InputError
@@ -47,8 +49,11 @@ def remembered(program: Path, known: dict) -> dict:
 
 
 def ask(program: Path) -> int:
-    """Runs `PROGRAM --version`, which prints `NAME VERSION (algorithm N)`."""
-    answer = subprocess.run([program, "--version"], capture_output=True, text=True)
+    """Runs `PROGRAM --version`, which prints `NAME VERSION (algorithm N)`; scripts run in this Python."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    answer = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, env={**os.environ, "PATH": path}
+    )
     match = re.search(r"\(algorithm (\d+)\)", answer.stdout)
     if not match:
         raise InputError(

@@ -12,6 +12,7 @@ import torch
 from dense import Reference
 from plain_models import KINDS
 
+torch.set_num_threads(1)
 BIN = Path(os.environ.get("RITZFLOW_BIN", Path(__file__).parents[2] / "build" / "bin"))
 
 
@@ -45,12 +46,9 @@ class Problem:
         self.shapes, self.forward = KINDS[self.architecture["kind"]](
             self.architecture, self.input_shape, self.outputs
         )
-        self.parameters = [
-            torch.from_numpy(
-                1.0 * (name.endswith("weight") and len(s) == 1) + self.scale * random.standard_normal(s)
-            )
-            for name, s in self.shapes
-        ]
+        self.parameters = [torch.from_numpy(self.scale * random.standard_normal(s)) for _, s in self.shapes]
+        for (name, shape), values in zip(self.shapes, self.parameters):
+            values += 1.0 * (len(shape) == 1 and name.endswith("weight"))  # scales of norms lie around 1
 
     def repeated(self, times):
         """The same data set, every sample `times` times."""
@@ -109,10 +107,8 @@ def run(program, *arguments):
 
 def build(folder, operator, *flags, out="operator.h5"):
     """Runs build-operator on the files of `folder`."""
-    return run(
-        "build-operator", "--data", folder / "data.h5", "--model", folder / "model.h5", "--operator", operator,
-        "--out", folder / out, *flags,
-    )  # fmt: skip
+    files = ("--data", folder / "data.h5", "--model", folder / "model.h5", "--out", folder / out)
+    return run("build-operator", *files, "--operator", operator, *flags)
 
 
 def dense(folder, operator, *flags, threads=2):

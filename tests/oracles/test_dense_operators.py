@@ -133,11 +133,11 @@ def test_the_empirical_ggn_is_the_outer_product_of_the_gradient(tmp_path):
 def test_monte_carlo_fisher_tends_to_the_ggn_and_ignores_the_cut(name, tmp_path):
     problem = PROBLEMS[name]()
     folder, expected = problem.write(tmp_path), problem.reference().ggn()
-    draws = ("--mc-samples", 2000, *FLOAT64)
+    draws = ("--mc-samples", 400, *FLOAT64)
     whole = dense(folder, "mc_fisher", *draws)
     assert relative_error(dense(folder, "mc_fisher", *draws, "--batch-size", 2), whole) < 1e-12
-    # 2000 draws a row: standard errors of a few per cent of the largest entry
-    assert relative_error(whole, expected) < 0.15
+    # 400 draws a row: standard errors of some per cent of the largest entry
+    assert relative_error(whole, expected) < 0.3
     other_seed = dense(folder, "mc_fisher", *draws, "--seed", 1)
     assert relative_error(other_seed, whole) > 1e-4
 

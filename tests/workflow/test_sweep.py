@@ -65,12 +65,12 @@ def test_finished_runs_leave_no_checkpoint(folder):
 
 
 def test_factorisation_holds_the_ritz_values(results):
-    """eig(H) contains every returned value: H carries all subtracted coefficients, in every mode."""
+    """Every returned value is near an eigenvalue of H, to a float32 product's rounding, in every mode."""
     for place in cell_folders(results):
         with h5py.File(place / "lanczos.h5") as lanczos, h5py.File(place / "ritz.h5") as ritz:
             theta = np.linalg.eigvals(lanczos["H"][:]).real
             for value in ritz["eigenvalues"][:]:
-                assert np.abs(theta - value).min() <= 1e-9 * np.abs(theta).max(), place
+                assert np.abs(theta - value).min() <= 1e-6 * np.abs(theta).max(), place
 
 
 def top_k(place):
@@ -187,9 +187,6 @@ def test_failed_stage_shows_its_error_and_the_table_counts_its_cells(tmp_path):
 
 def test_snakemake_lint_finds_nothing_but_the_missing_container(tmp_path):
     """The software is one virtual environment and the binaries of this repository, not a container a rule."""
-    _, said = snakemake(tmp_path, "--lint", "json")
-    report = json.loads(said[said.index("{") : said.rindex("}") + 1])
-    titles = {
-        lint["title"] for part in ("rules", "snakefiles") for entry in report[part] for lint in entry["lints"]
-    }
-    assert titles <= {"Specify a conda environment or container for each rule."}
+    _, said = snakemake(tmp_path, "--lint")
+    titles = set(re.findall(r"^    \* (.*):$", said, flags=re.M))
+    assert titles == {"Specify a conda environment or container for each rule."}

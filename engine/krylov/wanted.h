@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ritzflow {
+
+/// Which eigenvalues are wanted. `both`: k in total, half at each end, the odd one at the top.
+enum class Which { largest, smallest, both, magnitude };
+
+/// Parses `largest | smallest | both | magnitude`; throws InputError on another word.
+Which parse_which(const std::string& text);
+
+/// One end of the spectrum: candidates in the order in which they are wanted, and how many are.
+struct WantedEnd {
+  std::vector<size_t> order;
+  int64_t count = 0;
+};
+
+/// The ends that `which` asks for, over `values` descending. `k` is cut to the number of values.
+std::vector<WantedEnd> wanted_ends(const std::vector<double>& values, Which which, int64_t k);
+
+/// The method's own bound: a wanted pair is converged when its residual is at most this.
+/// tol * max(|theta|, eps^(2/3) ||A||).
+double residual_goal(double tol, double theta, double norm_a);
+
+}  // namespace ritzflow
