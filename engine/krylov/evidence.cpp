@@ -14,22 +14,6 @@ namespace {
 
 constexpr double kEps = std::numeric_limits<double>::epsilon();
 
-// residual = ||A x - theta x||, the interval that follows from it, and whether it meets the goal.
-void measure(LinearOperator& op, const EvidenceOptions& options, std::vector<double>& product,
-             RitzPair& pair) {
-  op.apply(pair.vector, product);
-  if (!all_finite(product)) throw InputError("a product for a true residual has a NaN or an infinity");
-  const double* x = pair.vector.data();
-  subtract(Rows(&x, 1), {&pair.value, 1}, product);
-  pair.residual = norm(product);
-  const double radius = pair.residual + (options.noise + 4 * kEps) * options.norm_a;
-  pair.interval = {pair.value - radius, pair.value + radius};
-  if (pair.verdict == Verdict::unconverged &&
-      pair.residual <= residual_goal(options.tol, pair.value, options.norm_a)) {
-    pair.verdict = Verdict::converged;
-  }
-}
-
 std::vector<double> naive_list(const KrylovFactorization& f, const EvidenceOptions& options) {
   std::vector<double> values = projected_ends(f).values, wanted;
   std::reverse(values.begin(), values.end());
@@ -93,6 +77,21 @@ std::string verdict_name(Verdict verdict) {
   return "";
 }
 
+void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& pair) {
+  std::vector<double> product(pair.vector.size());
+  op.apply(pair.vector, product);
+  if (!all_finite(product)) throw InputError("a product for a true residual has a NaN or an infinity");
+  const double* x = pair.vector.data();
+  subtract(Rows(&x, 1), {&pair.value, 1}, product);
+  pair.residual = norm(product);
+  const double radius = pair.residual + (options.noise + 4 * kEps) * options.norm_a;
+  pair.interval = {pair.value - radius, pair.value + radius};
+  if (pair.verdict == Verdict::unconverged &&
+      pair.residual <= residual_goal(options.tol, pair.value, options.norm_a)) {
+    pair.verdict = Verdict::converged;
+  }
+}
+
 RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Basis& basis,
                            const Reorthogonalization& mode, const EvidenceOptions& options) {
   const std::vector<RitzCandidate> candidates = ritz_candidates(f, mode);
@@ -106,8 +105,7 @@ RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, con
   for (const auto& end : wanted_ends(values, options.which, options.k)) {
     for (auto& pair : candidate_pool(candidates, end, basis)) evidence.pairs.push_back(std::move(pair));
   }
-  std::vector<double> product(static_cast<size_t>(op.dim()));
-  for (auto& pair : evidence.pairs) measure(op, options, product, pair);
+  for (auto& pair : evidence.pairs) measure_pair(op, options, pair);
   evidence.operator_calls = static_cast<int64_t>(evidence.pairs.size());
   std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),
                    [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });

@@ -46,6 +46,10 @@ struct EvidenceOptions {
   double noise = 0;   ///< relative noise of a product: a floor of every interval
 };
 
+/// Spends one product on residual = ||A x - theta x|| of a pair, and derives its interval and whether it
+/// meets the goal.
+void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& pair);
+
 /// Forms the vectors of the wanted pairs from all rows of `basis`, tells copies from eigenvectors by the
 /// vectors themselves, and spends one product a pair on the true residual. Valid in every mode: it rests on
 /// A Q' = Q' H + beta q e' and on products, not on orthogonality.

@@ -25,7 +25,7 @@ int64_t rows_needed(const Reorthogonalization& mode) {
   return std::visit(
       Overloaded{[](const Off&) { return int64_t{2}; },
                  [](const Window& w) { return std::max<int64_t>(2, w.window); },
-                 [](const Full&) { return int64_t{0}; }, [](const ThickRestart&) { return int64_t{0}; }},
+                 [](const Full&) { return int64_t{0}; }, [](const ThickRestart& t) { return t.krylov_dim; }},
       mode);
 }
 

@@ -103,7 +103,7 @@ def test_killed_run_ends_in_the_bits_of_an_uninterrupted_one(mode, keep, big, tm
     assert not job.root.exists()
 
 
-@pytest.mark.parametrize("number, mode", zip((signal.SIGTERM, signal.SIGINT, signal.SIGUSR1), MODES))
+@pytest.mark.parametrize("number, mode", list(zip((signal.SIGTERM, signal.SIGINT, signal.SIGUSR1), MODES)))
 def test_signal_writes_a_segment_and_exits_75_and_the_same_command_goes_on(number, mode, big, tmp_path):
     job = Run(big, tmp_path, mode)
     process = job.start_and_wait_for_a_segment()
