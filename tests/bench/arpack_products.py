@@ -38,7 +38,9 @@ def arpack(spectrum, ncv, seed):
 
 
 def ours(program, name, dim, seeds):
-    lines = subprocess.run([program, "run", name, str(dim), str(seeds)], capture_output=True, text=True, check=True)
+    lines = subprocess.run(
+        [program, "run", name, str(dim), str(seeds)], capture_output=True, text=True, check=True
+    )
     return [int(line) for line in lines.stdout.split()]
 
 
@@ -47,9 +49,13 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
-    print(f"{'problem':18}{'basis':>6}{'floor':>7}{'ours':>7}{'arpack':>8}{'ours/floor':>12}{'ours/arpack':>13}")
+    print(
+        f"{'problem':18}{'basis':>6}{'floor':>7}{'ours':>7}{'arpack':>8}{'ours/floor':>12}{'ours/arpack':>13}"
+    )
     for name in PROBLEMS:
-        text = subprocess.run([arguments.program, "spectrum", name], capture_output=True, text=True, check=True)
+        text = subprocess.run(
+            [arguments.program, "spectrum", name], capture_output=True, text=True, check=True
+        )
         spectrum = np.array(text.stdout.split(), dtype=float)
         floor = statistics.median(ours(arguments.program, name, 0, arguments.seeds))
         for dim in DIMS:
@@ -57,7 +63,9 @@ def main():
             runs = [arpack(spectrum, dim, seed) for seed in range(arguments.seeds)]
             done = [calls for calls in runs if calls is not None]
             peer = statistics.median(done) if done else float("nan")
-            print(f"{name:18}{dim:6}{floor:7.0f}{mine:7.0f}{peer:8.0f}{mine / floor:12.2f}{mine / peer:13.2f}")
+            print(
+                f"{name:18}{dim:6}{floor:7.0f}{mine:7.0f}{peer:8.0f}{mine / floor:12.2f}{mine / peer:13.2f}"
+            )
 
 
 if __name__ == "__main__":
