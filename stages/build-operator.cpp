@@ -2,6 +2,7 @@
 
 #include "curvature/operator_builder.h"
 #include "curvature/operator_file.h"
+#include "operator_flags.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -9,7 +10,7 @@ namespace {
 
 struct Flags {
   OperatorSettings settings;
-  std::string matrix, kfac;
+  std::string matrix;
 };
 
 void declare(CLI::App& app, Flags& flags) {
@@ -17,11 +18,12 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--data", s.data, "data.h5: the samples that the risk averages over");
   app.add_option("--model", s.model, "model.h5: the network and its parameters theta");
   app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
-  app.add_option("--operator", s.kind, "hessian | ggn | mc_fisher | empirical_fisher | matrix")->required();
+  app.add_option("--operator", s.kind, "hessian | ggn | mc_fisher | empirical_fisher | kfac | ekfac | matrix")
+      ->required();
   app.add_option("--ggn-mode", s.ggn_mode, "ggn: true | empirical (rank one) | auto (= true)")
       ->capture_default_str();
   app.add_option("--mc-samples", s.mc_samples, "mc_fisher: draws a row")->capture_default_str();
-  app.add_option("--kfac", flags.kfac, "kfac.h5 of the kinds kfac and ekfac");
+  declare_kronecker_flags(app, s);
   app.add_option("--params-filter", s.params_filter, "GLOB ... of parameter names, '!GLOB' excludes");
   app.add_option("--batch-size", s.batch_size,
                  "samples in a micro-batch; changes cost and rounding, no more "
@@ -50,7 +52,8 @@ Stage make_stage() {
           "Freezes a symmetric operator A and probes its products for repeatability, additivity and "
           "symmetry.\nL = (1/W) sum_i w_i l(f(theta, x_i), y_i);  hessian: d2L/dtheta2;  ggn: (1/W) sum_i "
           "w_i J_i' (d2l/dz2)_i J_i;\nempirical_fisher: (1/W) sum_i w_i g_i g_i';  mc_fisher: the same with "
-          "y_i drawn from the model.",
+          "y_i drawn from the model;  kfac: block diagonal of A (x) G over the layers, ekfac: with the "
+          "second\nmoments in its eigenbasis, both of collect-kfac.",
       .example = "build-operator --data data.h5 --model model.h5 --operator hessian --out operator.h5",
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
       .run = [flags](StageRun& stage) { run(*flags, stage); }};

@@ -81,18 +81,32 @@ Schema kfac_schema() {
   return {
       "ritzflow-kfac", "1.0", "Kronecker factors A (inputs) and G (output gradients) of each layer.",
       with_common({
-          data("layers/<layer>/a_eigenvalues", real, {"in"}, "of A; the bias counts as one more input"),
-          data("layers/<layer>/a_eigenvectors", real, {"in", "in"}, "columns are eigenvectors, as in LAPACK"),
-          data("layers/<layer>/g_eigenvalues", real, {"out"}, "eigenvalues of G"),
-          data("layers/<layer>/g_eigenvectors", real, {"out", "out"}, "columns are eigenvectors"),
+          optional(data("layers/<layer>/a_eigenvalues", real, {"in"},
+                        "of A, ascending; the bias counts as one more, last input")),
+          optional(data("layers/<layer>/a_eigenvectors", real, {"in", "in"},
+                        "columns are eigenvectors, as in LAPACK; absent: the identity (embeddings)")),
+          optional(data("layers/<layer>/g_eigenvalues", real, {"out"}, "eigenvalues of G")),
+          optional(data("layers/<layer>/g_eigenvectors", real, {"out", "out"}, "columns are eigenvectors")),
+          optional(data("layers/<layer>/a", real, {"in", "in"}, "A itself, instead of its eigenpairs")),
+          optional(data("layers/<layer>/g", real, {"out", "out"}, "G itself, instead of its eigenpairs")),
           optional(data("layers/<layer>/ekfac_eigenvalues", real, {"out", "in"},
                         "second moments in the Kronecker eigenbasis")),
           attr("layers/<layer>@parameters", text, "parameters of the layer's block, weight first", {"p"}),
+          optional(
+              attr("layers/<layer>@kind", text, "linear (where absent), convolution, embedding or norm")),
+          optional(
+              attr("layers/<layer>@tied", text,
+                   "the table is the token embedding, too; its block is that of the output layer alone")),
           attr("covered_parameters", integer, "parameters that some layer covers"),
           attr("total_parameters", integer, "parameters of the model"),
           attr("covered_elements", integer, "elements of the covered parameters"),
           attr("total_elements", integer, "elements of all parameters"),
           attr("missing", text, "names of the parameters that no layer covers", {"u"}),
+          optional(attr("kfac_approx", text, "weight sharing: expand or reduce")),
+          optional(attr("fisher_type", text, "type2, mc or empirical")),
+          optional(attr("step", integer, "training step of the model")),
+          optional(attr("data_sha256", text, "content_sha256 of the data")),
+          optional(attr("model_sha256", text, "content_sha256 of the model")),
       })};
 }
 
@@ -118,6 +132,13 @@ Schema operator_schema() {
               optional(attr("data_sha256", text, "content_sha256 of data.h5")),
               optional(attr("model_sha256", text, "content_sha256 of model.h5")),
               optional(attr("matrix_sha256", text, "digest of the matrix")),
+              optional(data("spectrum", real, {"n"},
+                            "all eigenvalues, descending, where they are known in closed form")),
+              optional(attr("kfac_sha256", text, "content_sha256 of the Kronecker factors")),
+              optional(attr("uncovered", text, "what stands for parameters without factors")),
+              optional(attr("damping", real, "d of (K + d I)^p")),
+              optional(attr("power", real, "p of (K + d I)^p")),
+              optional(attr("coverage", real, "share of the parameters' elements that factors cover")),
           })};
 }
 

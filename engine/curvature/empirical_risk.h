@@ -48,6 +48,10 @@ class EmpiricalRisk {
 
   const Network& network() const { return *network_; }
   const Loss& loss_function() const { return *loss_; }
+  /// W, the sum of all weights.
+  double total_weight() const { return total_weight_; }
+  /// Terms of the loss that a sample has: 1, or its tokens.
+  int64_t rows_per_sample() const { return rows_per_sample_; }
   /// theta in the compute dtype.
   const ParamTensors& theta() const { return theta_; }
   const RiskOptions& options() const { return options_; }

@@ -12,6 +12,7 @@
 #include "curvature/empirical_risk.h"
 #include "curvature/ggn.h"
 #include "curvature/hessian.h"
+#include "curvature/kfac_file.h"
 #include "curvature/mc_fisher.h"
 #include "curvature/model_file.h"
 #include "curvature/restriction.h"
@@ -19,7 +20,8 @@
 namespace ritzflow {
 namespace {
 
-const std::vector<std::string> kinds = {"hessian", "ggn", "mc_fisher", "empirical_fisher", "matrix"};
+const std::vector<std::string> kinds = {"hessian", "ggn",   "mc_fisher", "empirical_fisher",
+                                        "kfac",    "ekfac", "matrix"};
 
 void require_one_of(const std::string& flag, const std::string& value,
                     const std::vector<std::string>& choices) {
@@ -28,13 +30,7 @@ void require_one_of(const std::string& flag, const std::string& value,
                                did_you_mean(value, choices)));
 }
 
-void require_kind(const std::string& kind) {
-  if (kind == "kfac" || kind == "ekfac") {
-    throw InputError("--operator " + kind + ": this build has no K-FAC operator yet; it has " +
-                     fmt::format("{}", fmt::join(kinds, ", ")));
-  }
-  require_one_of("--operator", kind, kinds);
-}
+bool is_kronecker(const std::string& kind) { return kind == "kfac" || kind == "ekfac"; }
 
 at::ScalarType scalar_type(const std::string& dtype) {
   if (dtype == "bfloat16")
@@ -100,6 +96,53 @@ std::string loss_name(const ModelPoint& model, Task task) {
                    ", expected cross_entropy or mse");
 }
 
+/// Throws unless the factors are of this very model, data and step, as far as the file says.
+void require_origin(const KfacFile& file, const std::filesystem::path& path, const BuiltOperator& built) {
+  const auto require = [&](const std::string& what, const std::string& actual, const std::string& expected) {
+    if (actual.empty() || actual == expected) return;
+    throw InputError(fmt::format("{}: was collected for another {} ({}, expected {}); run collect-kfac again",
+                                 path.string(), what, actual.substr(0, 12), expected.substr(0, 12)));
+  };
+  require("model", file.origin.model_sha256, built.digests.model);
+  require("data set", file.origin.data_sha256, built.digests.data);
+  require("step", file.origin.step < 0 ? "" : std::to_string(file.origin.step), built.settings.step);
+}
+
+std::unique_ptr<LinearOperator> uncovered_ggn(std::shared_ptr<const EmpiricalRisk> risk,
+                                              const KroneckerFactors& factors) {
+  auto ranges = uncovered_ranges(factors, risk->network().params());
+  if (ranges.empty()) return nullptr;
+  return make_restriction(make_ggn(std::move(risk)), std::move(ranges));
+}
+
+/// Fills the operator, its coverage and its spectrum in.
+void make_kronecker(const std::shared_ptr<const EmpiricalRisk>& risk, const Digests& expected,
+                    BuiltOperator& built) {
+  const OperatorSettings& settings = built.settings;
+  if (settings.kfac.empty()) throw InputError("--operator " + settings.kind + " needs --kfac kfac.h5");
+  const KroneckerOptions options{.ekfac = settings.kind == "ekfac",
+                                 .uncovered = parse_uncovered(settings.uncovered),
+                                 .damping = settings.damping,
+                                 .power = settings.power};
+  const KfacFile file = read_kfac(settings.kfac);
+  require_digest(settings.kfac, file.sha256, expected.kfac);
+  require_origin(file, settings.kfac, built);
+  built.digests.kfac = file.sha256;
+  try {
+    const ParamSpace& space = risk->network().params();
+    built.coverage = coverage(file.factors, space);
+    auto uncovered = options.uncovered == Uncovered::exact_ggn ? uncovered_ggn(risk, file.factors) : nullptr;
+    auto op = std::make_unique<KroneckerOperator>(file.factors, space, options, std::move(uncovered));
+    built.spectrum = op->spectrum();
+    built.op = std::move(op);
+    // Factors are applied in float64 whatever the exact block computes in.
+    if (!built.spectrum.empty()) built.settings.dtype_compute = "float64";
+  } catch (const InputError& error) {
+    throw InputError(settings.kfac.string() + ": " + error.what());
+  }
+  spdlog::info("{}", built.coverage.text());
+}
+
 void choose_batch_size(const Dataset& data, OperatorSettings& settings) {
   if (settings.batch_size < 0) {
     throw InputError(fmt::format("--batch-size is {}, expected at least 1 sample", settings.batch_size));
@@ -115,26 +158,24 @@ void choose_batch_size(const Dataset& data, OperatorSettings& settings) {
 BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& expected) {
   if (settings.data.empty()) throw InputError("--operator " + settings.kind + " needs --data data.h5");
   if (settings.model.empty()) throw InputError("--operator " + settings.kind + " needs --model model.h5");
-  const at::ScalarType dtype = scalar_type(settings.dtype_compute);
+  RiskPoint point = load_risk(settings, expected);
   BuiltOperator built;
-  built.settings = settings;
+  built.settings = point.settings;
+  built.digests = point.digests;
   built.is_psd = settings.kind != "hessian";
-  const Dataset data = load_dataset(settings.data);
-  require_digest(settings.data, data.sha256, expected.data);
-  const ModelPoint model = load_model(settings.model, settings.step, data.shape);
-  require_digest(settings.model, model.sha256, expected.model);
-  built.digests = {data.sha256, model.sha256, ""};
-  built.settings.step = std::to_string(model.step);
-  built.loss = loss_name(model, data.task);
-  if (settings.kind.ends_with("fisher")) built.fisher_unit = data.rows_per_sample > 1 ? "token" : "sample";
-  choose_batch_size(data, built.settings);
-  const auto risk = std::make_shared<const EmpiricalRisk>(
-      model.network, make_loss(built.loss), data, model.theta,
-      RiskOptions{.batch_size = built.settings.batch_size, .dtype = dtype});
-  built.op = make_curvature(risk, built.settings);
+  built.loss = point.risk->loss_function().name();
+  if (settings.kind.ends_with("fisher")) {
+    built.fisher_unit = point.risk->rows_per_sample() > 1 ? "token" : "sample";
+  }
+  if (is_kronecker(settings.kind)) {
+    make_kronecker(point.risk, expected, built);
+  } else {
+    built.op = make_curvature(point.risk, built.settings);
+  }
   if (!settings.params_filter.empty()) {
     built.op = make_restriction(std::move(built.op),
-                                select_parameters(model.network->params(), settings.params_filter));
+                                select_parameters(point.risk->network().params(), settings.params_filter));
+    built.spectrum.clear();  // eigenvalues of a sub-block are others
   }
   return built;
 }
@@ -147,8 +188,26 @@ int64_t default_batch_size(const Dataset& data) {
   return std::clamp<int64_t>(std::min(by_rows, by_elements), 1, data.samples);
 }
 
+RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
+  const at::ScalarType dtype = scalar_type(settings.dtype_compute);
+  RiskPoint point;
+  point.settings = settings;
+  const Dataset data = load_dataset(settings.data);
+  require_digest(settings.data, data.sha256, expected.data);
+  const ModelPoint model = load_model(settings.model, settings.step, data.shape);
+  require_digest(settings.model, model.sha256, expected.model);
+  point.digests.data = data.sha256;
+  point.digests.model = model.sha256;
+  point.settings.step = std::to_string(model.step);
+  choose_batch_size(data, point.settings);
+  point.risk = std::make_shared<const EmpiricalRisk>(
+      model.network, make_loss(loss_name(model, data.task)), data, model.theta,
+      RiskOptions{.batch_size = point.settings.batch_size, .dtype = dtype});
+  return point;
+}
+
 BuiltOperator build_operator(const OperatorSettings& settings, const Digests& expected) {
-  require_kind(settings.kind);
+  require_one_of("--operator", settings.kind, kinds);
   if (settings.kind == "matrix") return build_matrix(settings, expected);
   return build_curvature(settings, expected);
 }

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "curvature/dataset.h"
+#include "curvature/empirical_risk.h"
+#include "curvature/kfac.h"
 #include "curvature/matrix.h"
 #include "krylov/linear_operator.h"
 
@@ -13,7 +15,7 @@ namespace ritzflow {
 
 /// What the user asks of build-operator; the names are those of its flags.
 struct OperatorSettings {
-  std::string kind;  ///< `--operator`: hessian | ggn | mc_fisher | empirical_fisher | matrix
+  std::string kind;  ///< `--operator`: hessian | ggn | mc_fisher | empirical_fisher | kfac | ekfac | matrix
   std::filesystem::path data;
   std::filesystem::path model;
   std::string step = "final";     ///< "final" or a number
@@ -24,11 +26,15 @@ struct OperatorSettings {
   std::string dtype_compute = "float32";  ///< float32 | float64; a matrix is always applied in float64
   int64_t seed = 0;                       ///< of the Monte-Carlo draws and of the probes' vectors
   MatrixPlace matrix;
+  std::filesystem::path kfac;        ///< kfac.h5 of the kinds kfac and ekfac
+  std::string uncovered = "refuse";  ///< zero | identity | exact_ggn | refuse
+  double damping = 0;                ///< of kfac and ekfac: (K + damping I)^power
+  double power = 1;                  ///< 1, -1 or -0.5
 };
 
 /// Content digests of the files under an operator; an empty one is unknown, or of a file that is not used.
 struct Digests {
-  std::string data, model, matrix;
+  std::string data, model, matrix, kfac;
 };
 
 /// An operator, ready for products, and what was decided while it was built.
@@ -41,7 +47,20 @@ struct BuiltOperator {
   std::string loss;         ///< cross_entropy | mse; empty for a matrix
   std::string fisher_unit;  ///< of a Fisher matrix: sample | token; else empty
   std::shared_ptr<const Matrix> matrix;  ///< of kind matrix
+  Coverage coverage;                     ///< of kfac and ekfac
+  std::vector<double> spectrum;          ///< all eigenvalues, descending, where they are known in closed form
 };
+
+/// The risk at a point, and the settings and digests of what it was made from.
+struct RiskPoint {
+  std::shared_ptr<const EmpiricalRisk> risk;
+  OperatorSettings settings;  ///< step and batch_size as numbers
+  Digests digests;
+};
+
+/// Loads data, model and step of `settings`. Throws InputError on wrong settings or files, and where a file's
+/// digest is not the one in `expected`.
+RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected = {});
 
 /// Samples in a micro-batch where the user names none: about 512 rows and 2^20 input elements, at least one
 /// sample, at most all. It depends on the data alone, never on the machine.

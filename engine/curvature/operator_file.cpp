@@ -40,6 +40,14 @@ void write_settings(ArtifactWriter& file, const BuiltOperator& built) {
   file.attribute("batch_size_used", settings.batch_size);
   if (settings.kind == "ggn") file.attribute("ggn_mode", settings.ggn_mode);
   if (settings.kind == "mc_fisher") file.attribute("mc_samples", settings.mc_samples);
+  if (!built.digests.kfac.empty()) {
+    file.attribute("kfac_sha256", built.digests.kfac);
+    file.attribute("uncovered", settings.uncovered);
+    file.attribute("damping", settings.damping);
+    file.attribute("power", settings.power);
+    file.attribute("coverage", static_cast<double>(built.coverage.covered_elements) /
+                                   static_cast<double>(built.coverage.total_elements));
+  }
   if (!built.fisher_unit.empty()) file.attribute("fisher_unit", built.fisher_unit);
   if (!settings.params_filter.empty()) file.attribute("params_filter", settings.params_filter);
 }
@@ -62,6 +70,7 @@ nlohmann::json with_paths(nlohmann::json facts, const BuiltOperator& built, cons
   } else {
     facts["data_path"] = from_folder_of(out, settings.data);
     facts["model_path"] = from_folder_of(out, settings.model);
+    if (!settings.kfac.empty()) facts["kfac_path"] = from_folder_of(out, settings.kfac);
   }
   return facts;
 }
@@ -93,6 +102,12 @@ OperatorSettings read_settings(const ArtifactReader& file) {
   settings.step = std::to_string(file.attribute<int64_t>("step"));
   settings.batch_size = file.attribute<int64_t>("batch_size_used");
   settings.ggn_mode = attribute_or<std::string>(file, "ggn_mode", "true");
+  if (file.has_attribute("kfac_sha256")) {
+    settings.kfac = referred(file, "kfac_path");
+    settings.uncovered = file.attribute<std::string>("uncovered");
+    settings.damping = file.attribute<double>("damping");
+    settings.power = file.attribute<double>("power");
+  }
   settings.mc_samples = attribute_or<int64_t>(file, "mc_samples", 1);
   settings.params_filter = attribute_or<std::vector<std::string>>(file, "params_filter", {});
   return settings;
@@ -125,6 +140,7 @@ OperatorInfo write_operator(const BuiltOperator& built, const fs::path& out,
     file.dataset("matrix", built.matrix->values,
                  built.matrix->diagonal ? std::vector<int64_t>{n} : std::vector<int64_t>{n, n});
   }
+  if (!built.spectrum.empty()) file.dataset("spectrum", built.spectrum);
   file.provenance(with_paths(provenance, built, out));
   return info_of(built, probes, file.commit());
 }
@@ -133,7 +149,8 @@ OpenOperator open_operator(const fs::path& path) {
   const ArtifactReader file(path, "ritzflow-operator");
   const Digests expected{.data = attribute_or<std::string>(file, "data_sha256", ""),
                          .model = attribute_or<std::string>(file, "model_sha256", ""),
-                         .matrix = attribute_or<std::string>(file, "matrix_sha256", "")};
+                         .matrix = attribute_or<std::string>(file, "matrix_sha256", ""),
+                         .kfac = attribute_or<std::string>(file, "kfac_sha256", "")};
   BuiltOperator built = build_operator(read_settings(file), expected);
   const auto scalar = [&](const char* name) { return file.read<double>(name).front(); };
   const Probes probes{.repeatability = scalar("probes/repeatability"),
@@ -145,7 +162,10 @@ OpenOperator open_operator(const fs::path& path) {
     throw InputError(path.string() +
                      ": attribute 'n_params' is not the dimension of the operator that it names");
   }
-  return {std::move(built.op), std::move(info)};
+  return {.op = std::move(built.op),
+          .info = std::move(info),
+          .settings = std::move(built.settings),
+          .coverage = attribute_or<double>(file, "coverage", 1.0)};
 }
 
 }  // namespace ritzflow

@@ -41,6 +41,8 @@ OperatorInfo write_operator(const BuiltOperator& built, const std::filesystem::p
 struct OpenOperator {
   std::unique_ptr<LinearOperator> op;
   OperatorInfo info;
+  OperatorSettings settings;  ///< that build it again
+  double coverage = 1;        ///< of kfac and ekfac: share of the elements that factors cover
 };
 
 /// Reopens the operator of an operator.h5. Throws InputError if a file that it refers to is gone or has other

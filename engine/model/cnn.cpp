@@ -35,10 +35,12 @@ class Cnn : public Network {
   }
 
   at::Tensor forward(const ParamTensors& theta, const at::Tensor& inputs) const override {
-    at::Tensor h = inputs.to(theta.front().scalar_type());
-    if (h.dim() == 3) h = h.unsqueeze(1);  // grey images [N, H, W] have one channel
-    for (const Block& block : blocks_) h = apply(block, theta, h);
-    return linear(head_, theta, h.flatten(1));
+    return evaluate(theta, inputs, nullptr);
+  }
+
+  at::Tensor forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
+                               Taps& taps) const override {
+    return evaluate(theta, inputs, &taps);
   }
 
   void initialize(uint64_t seed, VectorSpan theta) const override {
@@ -51,6 +53,13 @@ class Cnn : public Network {
   }
 
  private:
+  at::Tensor evaluate(const ParamTensors& theta, const at::Tensor& inputs, Taps* taps) const {
+    at::Tensor h = inputs.to(theta.front().scalar_type());
+    if (h.dim() == 3) h = h.unsqueeze(1);  // grey images [N, H, W] have one channel
+    for (const Block& block : blocks_) h = apply(block, theta, h, taps);
+    return linear(head_, theta, h.flatten(1), taps);
+  }
+
   /// Appends a block of `width` channels and returns the shape of its images.
   ImageShape add_block(const ImageShape& in, int64_t width) {
     const std::string name = "blocks." + std::to_string(blocks_.size());
@@ -62,9 +71,9 @@ class Cnn : public Network {
     return {width, in.height / divisor, in.width / divisor};
   }
 
-  at::Tensor apply(const Block& block, const ParamTensors& theta, const at::Tensor& x) const {
-    at::Tensor h = conv3x3(block.conv, theta, x);
-    if (block.norm) h = group_norm(*block.norm, theta, h, options_.groups);
+  at::Tensor apply(const Block& block, const ParamTensors& theta, const at::Tensor& x, Taps* taps) const {
+    at::Tensor h = conv3x3(block.conv, theta, x, taps);
+    if (block.norm) h = group_norm(*block.norm, theta, h, options_.groups, taps);
     h = options_.activation(h);
     if (!block.pooled) return h;
     return options_.pooling == "max" ? at::max_pool2d(h, 2) : at::avg_pool2d(h, 2);

@@ -1,7 +1,9 @@
 #include "model/layers.h"
 
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/group_norm.h>
+#include <ATen/ops/im2col.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 
@@ -17,11 +19,32 @@ std::optional<at::Tensor> bias_of(const Layer& layer, const ParamTensors& theta)
   return layer.bias ? std::optional(theta[*layer.bias]) : std::nullopt;
 }
 
+/// Appends the tap, if any are wanted, and hands on its output.
+at::Tensor tapped(Taps* taps, LayerKind kind, const Layer& layer, const at::Tensor& input,
+                  const at::Tensor& output) {
+  if (taps) taps->push_back({kind, layer, input.detach(), output});
+  return output;
+}
+
 Philox stream(uint64_t seed, const Parameter& parameter) {
   return {seed, "train-model", "initial " + parameter.name};
 }
 
 }  // namespace
+
+std::string to_string(LayerKind kind) {
+  switch (kind) {
+    case LayerKind::linear:
+      return "linear";
+    case LayerKind::convolution:
+      return "convolution";
+    case LayerKind::embedding:
+      return "embedding";
+    case LayerKind::norm:
+      break;
+  }
+  return "norm";
+}
 
 Layer add_linear(ParamSpace& params, const std::string& name, int64_t in, int64_t out, bool bias) {
   Layer layer{params.add(name + ".weight", {out, in}), std::nullopt};
@@ -39,20 +62,34 @@ Layer add_norm(ParamSpace& params, const std::string& name, int64_t width) {
   return {weight, params.add(name + ".bias", {width})};
 }
 
-at::Tensor linear(const Layer& layer, const ParamTensors& theta, const at::Tensor& x) {
-  return at::linear(x, theta[layer.weight], bias_of(layer, theta));
+at::Tensor linear(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, Taps* taps) {
+  return tapped(taps, LayerKind::linear, layer, x, at::linear(x, theta[layer.weight], bias_of(layer, theta)));
 }
 
-at::Tensor conv3x3(const Layer& layer, const ParamTensors& theta, const at::Tensor& x) {
-  return at::conv2d(x, theta[layer.weight], bias_of(layer, theta), /*stride=*/1, /*padding=*/1);
+at::Tensor conv3x3(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, Taps* taps) {
+  return tapped(taps, LayerKind::convolution, layer, x,
+                at::conv2d(x, theta[layer.weight], bias_of(layer, theta), /*stride=*/1, /*padding=*/1));
 }
 
-at::Tensor layer_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x) {
-  return at::layer_norm(x, {x.size(-1)}, theta[layer.weight], bias_of(layer, theta));
+at::Tensor unfold3x3(const at::Tensor& x) {
+  return at::im2col(x, {3, 3}, /*dilation=*/{1, 1}, /*padding=*/{1, 1}, /*stride=*/{1, 1}).transpose(1, 2);
 }
 
-at::Tensor group_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, int64_t groups) {
-  return at::group_norm(x, groups, theta[layer.weight], bias_of(layer, theta));
+at::Tensor embedding(const Layer& layer, const ParamTensors& theta, const at::Tensor& indices, Taps* taps) {
+  return tapped(taps, LayerKind::embedding, layer, indices, at::embedding(theta[layer.weight], indices));
+}
+
+at::Tensor layer_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, Taps* taps) {
+  const at::Tensor y = at::layer_norm(x, {x.size(-1)}, theta[layer.weight], bias_of(layer, theta));
+  if (taps) tapped(taps, LayerKind::norm, layer, at::layer_norm(x.detach(), {x.size(-1)}), y);
+  return y;
+}
+
+at::Tensor group_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, int64_t groups,
+                      Taps* taps) {
+  const at::Tensor y = at::group_norm(x, groups, theta[layer.weight], bias_of(layer, theta));
+  if (taps) tapped(taps, LayerKind::norm, layer, at::group_norm(x.detach(), groups), y);
+  return y;
 }
 
 void Initializer::uniform(const Layer& layer) {

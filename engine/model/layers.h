@@ -7,14 +7,9 @@
 
 #include "core/vector.h"
 #include "model/param_space.h"
+#include "model/taps.h"
 
 namespace ritzflow {
-
-/// A weight and, where there is one, a bias: indices into the ParamSpace. Layers hold no tensors.
-struct Layer {
-  size_t weight;
-  std::optional<size_t> bias;
-};
 
 /// Appends `<name>.weight` [out, in] and `<name>.bias` [out].
 Layer add_linear(ParamSpace& params, const std::string& name, int64_t in, int64_t out, bool bias);
@@ -25,17 +20,28 @@ Layer add_conv3x3(ParamSpace& params, const std::string& name, int64_t in, int64
 /// Appends `<name>.weight` [width] and `<name>.bias` [width], the scale and shift of a norm.
 Layer add_norm(ParamSpace& params, const std::string& name, int64_t width);
 
+// Each function below also appends what it did to `taps`, where there are any.
+
 /// x W' + b over the last dimension of x.
-at::Tensor linear(const Layer& layer, const ParamTensors& theta, const at::Tensor& x);
+at::Tensor linear(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, Taps* taps = nullptr);
 
 /// 3 x 3 convolution with stride 1 and zero padding 1 of images [N, C, H, W].
-at::Tensor conv3x3(const Layer& layer, const ParamTensors& theta, const at::Tensor& x);
+at::Tensor conv3x3(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, Taps* taps = nullptr);
+
+/// The patches that conv3x3 multiplies: images [N, C, H, W] -> [N, H W, 9 C], elements in the weight's order.
+at::Tensor unfold3x3(const at::Tensor& x);
+
+/// Rows `indices` [N, R] of the table `layer.weight` [rows, d]: [N, R, d].
+at::Tensor embedding(const Layer& layer, const ParamTensors& theta, const at::Tensor& indices,
+                     Taps* taps = nullptr);
 
 /// Normalisation over the last dimension (biased variance, eps 1e-5), then scale and shift.
-at::Tensor layer_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x);
+at::Tensor layer_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x,
+                      Taps* taps = nullptr);
 
 /// Normalisation over each of `groups` groups of channels and all pixels of a sample, then scale and shift.
-at::Tensor group_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, int64_t groups);
+at::Tensor group_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, int64_t groups,
+                      Taps* taps = nullptr);
 
 /// Fills parts of a starting point; each parameter has a random stream of its own, named after it.
 class Initializer {

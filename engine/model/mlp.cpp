@@ -19,9 +19,12 @@ class Mlp : public Network {
   }
 
   at::Tensor forward(const ParamTensors& theta, const at::Tensor& inputs) const override {
-    at::Tensor h = inputs.to(theta.front().scalar_type()).flatten(1);
-    for (size_t l = 0; l + 1 < layers_.size(); ++l) h = activation_(linear(layers_[l], theta, h));
-    return linear(layers_.back(), theta, h);
+    return evaluate(theta, inputs, nullptr);
+  }
+
+  at::Tensor forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
+                               Taps& taps) const override {
+    return evaluate(theta, inputs, &taps);
   }
 
   void initialize(uint64_t seed, VectorSpan theta) const override {
@@ -30,6 +33,12 @@ class Mlp : public Network {
   }
 
  private:
+  at::Tensor evaluate(const ParamTensors& theta, const at::Tensor& inputs, Taps* taps) const {
+    at::Tensor h = inputs.to(theta.front().scalar_type()).flatten(1);
+    for (size_t l = 0; l + 1 < layers_.size(); ++l) h = activation_(linear(layers_[l], theta, h, taps));
+    return linear(layers_.back(), theta, h, taps);
+  }
+
   Activation activation_;
   std::vector<Layer> layers_;
 };

@@ -18,6 +18,10 @@ const std::map<std::string, Maker> makers = {
 
 }  // namespace
 
+at::Tensor Network::forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs, Taps&) const {
+  return forward(theta, inputs);
+}
+
 std::unique_ptr<Network> make_network(const nlohmann::json& architecture, const DataShape& shape) {
   const std::string kinds = "one of cnn, mlp, transformer";
   if (!architecture.is_object() || !architecture.contains("kind") || !architecture.at("kind").is_string()) {

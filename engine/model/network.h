@@ -7,6 +7,7 @@
 
 #include "core/vector.h"
 #include "model/param_space.h"
+#include "model/taps.h"
 
 namespace ritzflow {
 
@@ -28,6 +29,10 @@ class Network {
 
   /// Logits z [rows, C]; rows = samples, or samples x tokens (row-major) for a language model.
   virtual at::Tensor forward(const ParamTensors& theta, const at::Tensor& inputs) const = 0;
+
+  /// The same z, and appends to `taps` every use of a layer that K-FAC knows. A network that hands out none
+  /// (the default) has no Kronecker factors: its parameters are reported as not covered.
+  virtual at::Tensor forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs, Taps& taps) const;
 
   /// Starting point of training, drawn from the counter-based generator keyed by `seed`.
   virtual void initialize(uint64_t seed, VectorSpan theta) const = 0;

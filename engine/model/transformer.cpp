@@ -1,6 +1,5 @@
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/embedding.h>
-#include <ATen/ops/linear.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
@@ -60,13 +59,12 @@ class Transformer : public Network {
   }
 
   at::Tensor forward(const ParamTensors& theta, const at::Tensor& inputs) const override {
-    at::Tensor h = at::embedding(theta[tokens_], inputs) + theta[positions_].slice(0, 0, inputs.size(1));
-    for (const Block& block : blocks_) {
-      h = h + attention(block, theta, layer_norm(block.ln_1, theta, h));
-      const at::Tensor inner = linear(block.fc, theta, layer_norm(block.ln_2, theta, h));
-      h = h + linear(block.mlp_out, theta, options_.activation(inner));
-    }
-    return at::linear(layer_norm(final_norm_, theta, h).flatten(0, 1), theta[head_]);
+    return evaluate(theta, inputs, nullptr);
+  }
+
+  at::Tensor forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
+                               Taps& taps) const override {
+    return evaluate(theta, inputs, &taps);
   }
 
   // Radford et al. 2019: sd 0.02, and 0.02 / sqrt(2 layers) where a block writes into the residual stream.
@@ -84,13 +82,40 @@ class Transformer : public Network {
   }
 
  private:
-  at::Tensor attention(const Block& block, const ParamTensors& theta, const at::Tensor& x) const {
+  at::Tensor evaluate(const ParamTensors& theta, const at::Tensor& inputs, Taps* taps) const {
+    at::Tensor h = embed(theta, inputs, taps);
+    for (const Block& block : blocks_) {
+      h = h + attention(block, theta, layer_norm(block.ln_1, theta, h, taps), taps);
+      const at::Tensor inner = linear(block.fc, theta, layer_norm(block.ln_2, theta, h, taps), taps);
+      h = h + linear(block.mlp_out, theta, options_.activation(inner), taps);
+    }
+    h = layer_norm(final_norm_, theta, h, taps);
+    const at::Tensor z = linear({head_, std::nullopt}, theta, h, taps);
+    if (taps) taps->back().tied = options_.tie_embeddings;
+    return z.flatten(0, 1);
+  }
+
+  /// Token plus position, [N, T, d]. A tied table is tapped as the output layer alone.
+  at::Tensor embed(const ParamTensors& theta, const at::Tensor& tokens, Taps* taps) const {
+    const int64_t samples = tokens.size(0), context = tokens.size(1);
+    const at::Tensor token =
+        embedding({tokens_, std::nullopt}, theta, tokens, options_.tie_embeddings ? nullptr : taps);
+    at::Tensor position = theta[positions_].slice(0, 0, context);
+    if (taps) {  // a row of its own for each sample, so that gradients can be told apart
+      position = position.expand({samples, context, options_.d_model});
+      const at::Tensor indices = at::arange(context, tokens.options()).expand({samples, context});
+      taps->push_back({LayerKind::embedding, {positions_, std::nullopt}, indices, position});
+    }
+    return token + position;
+  }
+
+  at::Tensor attention(const Block& block, const ParamTensors& theta, const at::Tensor& x, Taps* taps) const {
     const int64_t n = x.size(0), t = x.size(1), d = options_.d_model, heads = options_.heads;
     // [N, T, 3 d] -> 3 x [N, heads, T, d / heads]
     const at::Tensor qkv =
-        linear(block.qkv, theta, x).view({n, t, 3, heads, d / heads}).permute({2, 0, 3, 1, 4});
+        linear(block.qkv, theta, x, taps).view({n, t, 3, heads, d / heads}).permute({2, 0, 3, 1, 4});
     const at::Tensor mixed = attend(qkv.select(0, 0), qkv.select(0, 1), qkv.select(0, 2));
-    return linear(block.attention_out, theta, mixed.transpose(1, 2).reshape({n, t, d}));
+    return linear(block.attention_out, theta, mixed.transpose(1, 2).reshape({n, t, d}), taps);
   }
 
   TransformerOptions options_;

@@ -33,6 +33,7 @@ one_line_errors(load_sweep)
 
 RESULTS = f"results/{SWEEP['name']}"
 RUN = "{model}/seed{seed}"
+KFAC_OPTIONS = ("kfac_approx", "fisher_type", "mc_samples", "dtype_compute", "batch_size")
 OPERATOR = f"{RUN}/step{{step}}/{{operator}}"
 CELL = cells.PLACE
 
@@ -82,7 +83,19 @@ def kronecker_factors(wildcards):
 
 def kfac_flags(wildcards):
     options = SWEEP["operators"][wildcards.operator]
-    return flags({name: options[name] for name in ("kfac_approx", "fisher_type")})
+    return flags({name: options[name] for name in KFAC_OPTIONS})
+
+
+def comparisons():
+    """comparison.json of every K-FAC operator of the sweep."""
+    kinds = {name: options["kind"] for name, options in SWEEP["operators"].items()}
+    return sorted(
+        {
+            f"{RESULTS}/cells/{OPERATOR}/comparison.json".format(**cell)
+            for cell in cells.expected(SWEEP)
+            if kinds[cell["operator"]] in stage_versions.KRONECKER_KINDS
+        }
+    )
 
 
 def operator_flags(wildcards):

@@ -44,6 +44,26 @@ rule build_operator:
         " --threads {threads} --out {output.operator} 2> {log}"
 
 
+rule compare_kfac:
+    input:
+        operator=rules.build_operator.output.operator,
+    output:
+        comparison=f"{RESULTS}/cells/{OPERATOR}/comparison.json",
+    log:
+        f"{RESULTS}/logs/{OPERATOR}/compare-kfac.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{OPERATOR}/compare-kfac.tsv"
+    threads: 1
+    params:
+        version=VERSION.get("compare-kfac"),
+        k=SWEEP["lanczos"]["k"],
+    message:
+        "comparison {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}"
+    shell:
+        "compare-kfac --operator {input.operator} --k {params.k}"
+        " --threads {threads} --out {output.comparison} 2> {log}"
+
+
 # The checkpoint lies beside the results and is no output: an interrupted job must find it again.
 rule lanczos:
     input:
@@ -90,6 +110,7 @@ rule ritz_residuals:
 rule metrics:
     input:
         ritz=rules.ritz_residuals.output.ritz,
+        operator=rules.build_operator.output.operator,
     output:
         metrics=f"{RESULTS}/cells/{CELL}/metrics.json",
     log:
@@ -102,4 +123,4 @@ rule metrics:
     message:
         "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator} {wildcards.reorth_mode}"
     shell:
-        "metrics --ritz {input.ritz} --threads {threads} --out {output.metrics} 2> {log}"
+        "metrics --ritz {input.ritz} --operator {input.operator} --threads {threads} --out {output.metrics} 2> {log}"

@@ -23,6 +23,7 @@ rule ablation_table:
         lanczos=all_cells("lanczos.h5"),
         ritz=all_cells("ritz.h5"),
         metrics=all_cells("metrics.json"),
+        comparisons=comparisons(),
     output:
         csv=f"{RESULTS}/tables/ablation.csv",
         md=f"{RESULTS}/tables/ablation.md",

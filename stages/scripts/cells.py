@@ -15,6 +15,7 @@ PLACE = "{model}/seed{seed}/step{step}/{operator}/{reorth_mode}/probe{probe}"
 RELATIVE_TOLERANCE = 1e-6  # of wrong_of_top_k
 EPS = np.finfo(np.float64).eps
 
+KFAC_QUANTITIES = ("kfac_error", "overlap", "coverage")  # of comparison.json, for kfac and ekfac
 QUANTITIES = (
     "lambda_max",
     "wrong_of_top_k",
@@ -31,6 +32,8 @@ QUANTITIES = (
     "operator_calls",
     "basis_bytes",
     "wall_seconds",
+    "closed_form_error",
+    *KFAC_QUANTITIES,
 )
 
 
@@ -69,6 +72,8 @@ def read(results: Path, cell: dict) -> dict | None:
     record["max_residual_over_lambda_max"] = over_largest(metrics["max_residual"], metrics["eigenvalues"])
     record["intervals"] = intervals(place / "ritz.h5")
     record["wall_seconds"] = wall_seconds(results / "benchmarks" / PLACE.format(**cell) / "lanczos.tsv")
+    record.setdefault("closed_form_error", None)
+    record |= comparison(place.parents[1] / "comparison.json")
     for name in ("lanczos", "ritz"):
         record[f"{name}_sha256"] = content_digest(place / f"{name}.h5")
     return record
@@ -129,6 +134,12 @@ def intervals(path: Path) -> np.ndarray:
     with h5py.File(path) as file:
         verdicts, bounds = file["verdicts"].asstr()[...], file["intervals"][...]
     return bounds[np.isin(verdicts, ["converged", "unconverged"])]
+
+
+def comparison(path: Path) -> dict:
+    """What compare-kfac says of a K-FAC operator; None of each for other operators."""
+    said = json.loads(path.read_text()) if path.is_file() else {}
+    return {name: said.get(name) for name in KFAC_QUANTITIES}
 
 
 def over_largest(residual: float | None, eigenvalues: list[float]) -> float | None:

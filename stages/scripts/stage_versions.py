@@ -10,13 +10,14 @@ from pathlib import Path
 from script_cli import InputError
 
 STAGES = ("train-model", "build-operator", "lanczos", "ritz-residuals", "metrics")
+KRONECKER_STAGES = ("collect-kfac", "compare-kfac")
 KRONECKER_KINDS = ("kfac", "ekfac")
 
 
 def needed(config: dict) -> list[str]:
     """The stage binaries that a sweep runs."""
     kinds = {options["kind"] for options in config["operators"].values()}
-    return [*STAGES, *(["collect-kfac"] if kinds & set(KRONECKER_KINDS) else [])]
+    return [*STAGES, *(KRONECKER_STAGES if kinds & set(KRONECKER_KINDS) else [])]
 
 
 def check_built(config: dict, folder: Path, origin: str) -> None:
@@ -25,7 +26,7 @@ def check_built(config: dict, folder: Path, origin: str) -> None:
         if (folder / name).is_file():
             continue
         kinds = [o["kind"] for o in config["operators"].values() if o["kind"] in KRONECKER_KINDS]
-        why = f"operator kind '{kinds[0]}'" if name == "collect-kfac" else "the sweep"
+        why = f"operator kind '{kinds[0]}'" if name in KRONECKER_STAGES else "the sweep"
         raise InputError(f"{origin}: {why} needs build/bin/{name}, which is not built; run 'make build'")
 
 

@@ -48,7 +48,7 @@ def test_kronecker_operators_need_collect_kfac(tmp_path):
     folder = built(tmp_path, stage_versions.STAGES)
     with pytest.raises(InputError, match=r"x\.yaml: operator kind 'ekfac' needs build/bin/collect-kfac"):
         stage_versions.check_built(config, folder, "x.yaml")
-    stage_versions.check_built(config, built(folder, ["collect-kfac"]), "x.yaml")
+    stage_versions.check_built(config, built(folder, ["collect-kfac", "compare-kfac"]), "x.yaml")
 
 
 def test_missing_stage_says_how_to_build_it(tmp_path):

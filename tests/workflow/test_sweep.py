@@ -190,3 +190,37 @@ def test_snakemake_lint_finds_nothing_but_the_missing_container(tmp_path):
     _, said = snakemake(tmp_path, "--lint")
     titles = set(re.findall(r"^    \* (.*):$", said, flags=re.M))
     assert titles == {"Specify a conda environment or container for each rule."}
+
+
+@pytest.fixture(scope="module")
+def kfac_results(tmp_path_factory):
+    """A sweep of the two K-FAC operators on one seed and mode."""
+    folder = tmp_path_factory.mktemp("kfac")
+    config = changed(
+        folder,
+        seeds=[0],
+        operators={
+            "ggn": {},
+            "kfac": {},
+            "reduced": {"kind": "ekfac", "kfac_approx": "reduce", "fisher_type": "mc"},
+        },
+        reorth_modes=["full"],
+    )
+    status, said = snakemake(folder, "--configfile", config)
+    assert status == 0, said[-4000:]
+    return folder / "results" / "tiny"
+
+
+def test_kfac_cells_run_and_the_table_says_how_good_they_are(kfac_results):
+    rows = {row["operator"]: row for row in table_rows(kfac_results)}
+    assert rows["ggn"]["kfac_error_mean"] == ""
+    for name in ("kfac", "reduced"):
+        place = kfac_results / "cells" / "digits_mlp" / "seed0" / "step20" / name
+        said = json.loads((place / "comparison.json").read_text())
+        assert float(rows[name]["coverage_mean"]) == 1
+        assert float(rows[name]["closed_form_error_max"]) < 1e-6
+        for quantity in ("kfac_error", "overlap"):
+            assert 0 < float(rows[name][f"{quantity}_mean"]) < 1
+            assert float(rows[name][f"{quantity}_mean"]) == pytest.approx(said[quantity])
+    with h5py.File(place / "kfac.h5") as file:
+        assert (file.attrs["kfac_approx"], file.attrs["fisher_type"]) == ("reduce", "mc")

@@ -1,0 +1,35 @@
+#pragma once
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "curvature/kfac_factors.h"
+
+namespace ritzflow {
+
+/// What kfac.h5 says of where its factors come from; empty where the file does not say.
+struct KfacOrigin {
+  std::string kfac_approx, fisher_type, dtype_compute, loss;
+  int64_t mc_samples = 1;
+  int64_t seed = 0;
+  int64_t step = -1;  ///< of the model; -1: unknown
+  int64_t batch_size_used = 0;
+  std::string data_sha256, model_sha256;
+};
+
+struct KfacFile {
+  KroneckerFactors factors;
+  KfacOrigin origin;
+  std::string sha256;  ///< content digest of the file
+};
+
+/// Writes kfac.h5 (docs/formats.md) and returns its content digest.
+std::string write_kfac(const std::filesystem::path& out, const KroneckerFactors& factors,
+                       const Coverage& coverage, const KfacOrigin& origin, const nlohmann::json& provenance);
+
+/// Reads a kfac.h5, ours or a user's: each factor as its eigenpairs, or as the dense matrix `a` or `g`, which
+/// is decomposed. Throws InputError that names the file and the dataset where numbers are not finite, shapes
+/// do not agree, eigenvalues are negative or eigenvectors not orthonormal.
+KfacFile read_kfac(const std::filesystem::path& path);
+
+}  // namespace ritzflow

@@ -1,0 +1,57 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "model/taps.h"
+
+namespace ritzflow {
+
+/// How the R positions at which a sample uses a weight are treated. expand: as if each were a sample; reduce:
+/// inputs are averaged and gradients summed over them first. Eschenhagen et al., "Kronecker-factored
+/// approximate curvature for modern neural network architectures", NeurIPS 2023.
+enum class WeightSharing { expand, reduce };
+
+/// Throws InputError on another word.
+WeightSharing parse_weight_sharing(const std::string& word);
+
+/// One layer of one micro-batch of N samples. The block's matrix form is W = [weight, bias] with gradient
+/// sum_r g_r a_r' of a sample, and shapes
+///   a [N, R, in]   inputs, with a 1 behind them where there is a bias; of an embedding the indices [N, R];
+///   g [N, R, out]  gradient with respect to the output, for one cotangent at a time.
+/// A norm's W is the column [scale; shift]: `in` is 1, `out` twice its width, and G is the block itself.
+class LayerMoments {
+ public:
+  /// `weights` [N R'] are those of the samples' terms of the loss, R' a sample; `positions` of the layer that
+  /// are such terms (R = R') have their weight, else a sample's weight is spread evenly over its positions.
+  LayerMoments(const Tap& tap, const at::Tensor& weights, int64_t samples, bool bias, WeightSharing sharing,
+               int64_t table_rows);
+
+  /// sum_n sum_r w_nr a a' (expand), or sum_n w_n mean(a) mean(a)' (reduce): [in, in]; its diagonal [in] for
+  /// an embedding, whose a are unit vectors, and which is always expanded.
+  at::Tensor input_moment() const;
+
+  /// sum_n sum_r g g' (expand), or sum_n (sum_r g)(sum_r g)' (reduce): [out, out]. `gradient` has the shape
+  /// of the tap's output.
+  at::Tensor output_moment(const at::Tensor& gradient) const;
+
+  /// a <- U_A' a, for second_moment(). An undefined U_A is the identity.
+  void rotate_inputs(const at::Tensor& u_a);
+
+  /// sum_n (U_G' (sum_r g a') U_A)^2, element by element: [out, in]; rotate_inputs() comes first.
+  at::Tensor second_moment(const at::Tensor& gradient, const at::Tensor& u_g) const;
+
+ private:
+  at::Tensor by_position(const at::Tensor& images_or_rows) const;
+  at::Tensor norm_gradient(const at::Tensor& g) const;
+  at::Tensor table_second_moment(const at::Tensor& g) const;
+
+  LayerKind kind_;
+  WeightSharing sharing_;
+  int64_t samples_, table_rows_;
+  at::Tensor a_;
+  at::Tensor weights_;  ///< [N, R]
+};
+
+}  // namespace ritzflow

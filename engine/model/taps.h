@@ -1,0 +1,42 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ritzflow {
+
+/// A weight and, where there is one, a bias: indices into the ParamSpace. Layers hold no tensors.
+struct Layer {
+  size_t weight;
+  std::optional<size_t> bias;
+};
+
+/// How a layer's output depends on its parameters, at each of R positions of a sample:
+///   linear       y = W a + b;
+///   convolution  the same, with a the patch under the kernel at one pixel;
+///   embedding    y = row a of the table W, a an index;
+///   norm         y = w o a + b, a the normalised input.
+enum class LayerKind { linear, convolution, embedding, norm };
+
+/// "linear", "convolution", "embedding", "norm".
+std::string to_string(LayerKind kind);
+
+/// One use of a layer in a forward pass of N samples: what K-FAC needs to know of it.
+struct Tap {
+  LayerKind kind;
+  Layer layer;
+  /// a: [N, ..., in]; images [N, C, H, W] of a convolution, which unfold3x3() turns into patches; indices
+  /// [N, R] of an embedding; of a norm the shape of the output.
+  at::Tensor input;
+  /// y, part of the graph, so that gradients with respect to it can be asked for: [N, ..., out] or images.
+  at::Tensor output;
+  /// The weight is a token embedding that is the output layer, too; this tap is its use as the output layer.
+  bool tied = false;
+};
+
+using Taps = std::vector<Tap>;
+
+}  // namespace ritzflow

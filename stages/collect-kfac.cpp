@@ -1,0 +1,86 @@
+#include <spdlog/spdlog.h>
+
+#include "core/error.h"
+#include "curvature/kfac_collect.h"
+#include "curvature/kfac_file.h"
+#include "curvature/operator_builder.h"
+#include "stage/stage.h"
+
+namespace ritzflow {
+namespace {
+
+struct Flags {
+  OperatorSettings settings;
+  std::string kfac_approx = "expand", fisher_type = "type2";
+  int64_t mc_samples = 1, max_factor = KfacOptions{}.max_factor;
+  bool no_ekfac = false;
+};
+
+void declare(CLI::App& app, Flags& flags) {
+  OperatorSettings& s = flags.settings;
+  app.add_option("--data", s.data, "data.h5: the samples that the factors average over")->required();
+  app.add_option("--model", s.model, "model.h5: the network and its parameters theta")->required();
+  app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
+  app.add_option("--kfac-approx", flags.kfac_approx, "expand | reduce: positions that share a weight")
+      ->capture_default_str();
+  app.add_option(
+         "--fisher-type", flags.fisher_type,
+         "type2 (exact; a backward pass a logit of a sample) | mc (a backward pass a draw) | empirical")
+      ->capture_default_str();
+  app.add_option("--mc-samples", flags.mc_samples, "mc: draws a row")->capture_default_str();
+  app.add_option("--seed", s.seed, "mc: of the draws")->capture_default_str();
+  app.add_flag("--no-ekfac", flags.no_ekfac, "leave the second pass and `ekfac_eigenvalues` out");
+  app.add_option("--max-factor", flags.max_factor,
+                 "rows of the widest dense factor; wider layers are not covered")
+      ->capture_default_str();
+  app.add_option("--batch-size", s.batch_size,
+                 "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");
+  app.add_option("--dtype-compute", s.dtype_compute, "float32 | float64; sums are float64 in both")
+      ->capture_default_str();
+}
+
+void run(const Flags& flags, const StageRun& stage) {
+  const KfacOptions options{.sharing = parse_weight_sharing(flags.kfac_approx),
+                            .fisher = {.type = parse_fisher_type(flags.fisher_type),
+                                       .mc_samples = flags.mc_samples,
+                                       .seed = static_cast<uint64_t>(flags.settings.seed)},
+                            .ekfac = !flags.no_ekfac,
+                            .max_factor = flags.max_factor};
+  const RiskPoint point = load_risk(flags.settings);
+  const KroneckerFactors factors = collect_kfac(*point.risk, options);
+  const Coverage covered = coverage(factors, point.risk->network().params());
+  spdlog::info("{}", covered.text());
+  if (factors.layers.empty())
+    throw Refusal("no layer of this model has Kronecker factors; nothing was written");
+  const KfacOrigin origin{.kfac_approx = flags.kfac_approx,
+                          .fisher_type = flags.fisher_type,
+                          .dtype_compute = flags.settings.dtype_compute,
+                          .loss = point.risk->loss_function().name(),
+                          .mc_samples = flags.mc_samples,
+                          .seed = flags.settings.seed,
+                          .step = std::stoll(point.settings.step),
+                          .batch_size_used = point.settings.batch_size,
+                          .data_sha256 = point.digests.data,
+                          .model_sha256 = point.digests.model};
+  write_kfac(stage.out, factors, covered, origin, stage.provenance());
+}
+
+}  // namespace
+
+Stage make_stage() {
+  const auto flags = std::make_shared<Flags>();
+  return {
+      .name = "collect-kfac",
+      .summary =
+          "Gathers the Kronecker factors of every layer over the whole data set and stores their "
+          "eigenpairs.\nThe curvature of a layer W is taken as A (x) G: A = (1/W) sum_i w_i a_i a_i' over "
+          "its inputs (1 behind them\nfor the bias), G = (1/W) sum_i w_i sum_c g_ic g_ic' over gradients "
+          "of the outputs, c the columns of\na root of d2l/dz2 (type2), draws (mc) or the data's targets "
+          "(empirical).",
+      .example = "collect-kfac --data data.h5 --model model.h5 --out kfac.h5",
+      .algorithm = 1,
+      .declare = [flags](CLI::App& app) { declare(app, *flags); },
+      .run = [flags](StageRun& stage) { run(*flags, stage); }};
+}
+
+}  // namespace ritzflow
