@@ -1,6 +1,5 @@
 #include <spdlog/spdlog.h>
 
-#include "curvature/operator_builder.h"
 #include "curvature/operator_file.h"
 #include "operator_flags.h"
 #include "stage/stage.h"
@@ -8,35 +7,14 @@
 namespace ritzflow {
 namespace {
 
-struct Flags {
-  OperatorSettings settings;
-  std::string matrix;
-};
-
-void declare(CLI::App& app, Flags& flags) {
-  OperatorSettings& s = flags.settings;
-  app.add_option("--data", s.data, "data.h5: the samples that the risk averages over");
-  app.add_option("--model", s.model, "model.h5: the network and its parameters theta");
-  app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
-  app.add_option("--operator", s.kind, "hessian | ggn | mc_fisher | empirical_fisher | kfac | ekfac | matrix")
-      ->required();
-  app.add_option("--ggn-mode", s.ggn_mode, "ggn: true | empirical (rank one) | auto (= true)")
+void declare(CLI::App& app, OperatorFlags& flags) {
+  declare_operator_flags(app, flags);
+  app.add_option("--seed", flags.settings.seed, "of Monte-Carlo draws and probe vectors")
       ->capture_default_str();
-  app.add_option("--mc-samples", s.mc_samples, "mc_fisher: draws a row")->capture_default_str();
-  declare_kronecker_flags(app, s);
-  app.add_option("--params-filter", s.params_filter, "GLOB ... of parameter names, '!GLOB' excludes");
-  app.add_option("--batch-size", s.batch_size,
-                 "samples in a micro-batch; changes cost and rounding, no more "
-                 "(default: about 512 rows)");
-  app.add_option("--dtype-compute", s.dtype_compute, "float32 | float64; a matrix is applied in float64")
-      ->capture_default_str();
-  app.add_option("--seed", s.seed, "of Monte-Carlo draws and probe vectors")->capture_default_str();
-  app.add_option("--matrix", flags.matrix, "FILE.h5:/dataset: symmetric [n,n], or [n] as a diagonal");
 }
 
-void run(Flags& flags, const StageRun& stage) {
-  if (!flags.matrix.empty()) flags.settings.matrix = parse_matrix_place(flags.matrix);
-  const BuiltOperator built = build_operator(flags.settings);
+void run(const OperatorFlags& flags, const StageRun& stage) {
+  const BuiltOperator built = build_operator(flags.parsed());
   const OperatorInfo info = write_operator(built, stage.out, stage.provenance());
   spdlog::info("{} of dimension {}: norm about {:.6g}, noise {:.2g} of it", info.kind, info.n_params,
                info.norm(), info.noise());
@@ -45,7 +23,7 @@ void run(Flags& flags, const StageRun& stage) {
 }  // namespace
 
 Stage make_stage() {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<OperatorFlags>();
   return {
       .name = "build-operator",
       .summary =

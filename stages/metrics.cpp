@@ -17,12 +17,13 @@ struct Options {
 void declare(CLI::App& app, Options& options) {
   app.add_option("--ritz", options.ritz, "ritz.h5 of ritz-residuals")->required();
   app.add_option("--density", options.density, "density.h5, for the quantities of the whole spectrum");
-  app.add_option("--operator", options.op,
-                 "operator.h5: where its spectrum is known in closed form, the values are checked against it");
+  app.add_option(
+      "--operator", options.op,
+      "operator.h5: where its spectrum is known in closed form, the values are checked against it");
 }
 
-/// max_i |theta_i - lambda_i| / |lambda_1| over the largest eigenvalues, rank by rank, against the spectrum that
-/// a K-FAC operator has in closed form; null where there is none, or other eigenvalues were wanted.
+/// max_i |theta_i - lambda_i| / |lambda_1| over the largest eigenvalues, rank by rank, against the spectrum
+/// that a K-FAC operator has in closed form; null where there is none, or other eigenvalues were wanted.
 nlohmann::ordered_json closed_form_error(const std::string& op, const ArtifactReader& ritz,
                                          const std::vector<double>& eigenvalues) {
   if (op.empty()) return nullptr;
@@ -49,14 +50,16 @@ void run(const Options& options, const StageRun& stage) {
 
 Stage make_stage() {
   const auto options = std::make_shared<Options>();
-  return {.name = "metrics",
-          .summary =
-              "Writes the flat record of one cell: eigenvalues, true residuals, evidence, warnings.\n"
-              "What is unknown is null, never 0 (docs/metrics.md).",
-          .example = "metrics --ritz ritz.h5 --out metrics.json",
-          .algorithm = 1,
-          .declare = [options](CLI::App& app) { declare(app, *options); },
-          .run = [options](StageRun& stage) { run(*options, stage); }};
+  return {
+      .name = "metrics",
+      .summary =
+          "Writes the flat record of one cell: eigenvalues, true residuals, evidence, warnings.\n"
+          "ritz_effective_rank = exp(-sum p log p), p = theta / sum theta;  sharpness_score = max |theta|;\n"
+          "negative_mass_topk = sum of |theta < 0| / sum of |theta|.  What is unknown is null, never 0.",
+      .example = "metrics --ritz ritz.h5 --out metrics.json",
+      .algorithm = 1,
+      .declare = [options](CLI::App& app) { declare(app, *options); },
+      .run = [options](StageRun& stage) { run(*options, stage); }};
 }
 
 }  // namespace ritzflow

@@ -19,18 +19,6 @@ struct OperatorFlags {
   }
 };
 
-inline void declare_kronecker_flags(CLI::App& app, OperatorSettings& s) {
-  app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac");
-  app.add_option(
-         "--uncovered", s.uncovered,
-         "kfac, ekfac: zero | identity | exact_ggn | refuse: what stands for parameters without factors")
-      ->capture_default_str();
-  app.add_option("--damping", s.damping, "kfac, ekfac: d >= 0 of the operator (K + d I)^p")
-      ->capture_default_str();
-  app.add_option("--power", s.power, "kfac, ekfac: p = 1, -1 (inverse) or -0.5 (inverse square root)")
-      ->capture_default_str();
-}
-
 inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   OperatorSettings& s = flags.settings;
   app.add_option("--data", s.data, "data.h5: the samples that the risk averages over");
@@ -41,7 +29,15 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   app.add_option("--ggn-mode", s.ggn_mode, "ggn: true | empirical (rank one) | auto (= true)")
       ->capture_default_str();
   app.add_option("--mc-samples", s.mc_samples, "mc_fisher: draws a row")->capture_default_str();
-  declare_kronecker_flags(app, s);
+  app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac");
+  app.add_option(
+         "--uncovered", s.uncovered,
+         "kfac, ekfac: zero | identity | exact_ggn | refuse: what stands for parameters without factors")
+      ->capture_default_str();
+  app.add_option("--damping", s.damping, "kfac, ekfac: d >= 0 of the operator (K + d I)^p")
+      ->capture_default_str();
+  app.add_option("--power", s.power, "kfac, ekfac: p = 1, -1 (inverse) or -0.5 (inverse square root)")
+      ->capture_default_str();
   app.add_option("--params-filter", s.params_filter, "GLOB ... of parameter names, '!GLOB' excludes");
   app.add_option("--batch-size", s.batch_size,
                  "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");

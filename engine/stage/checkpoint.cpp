@@ -36,6 +36,13 @@ std::vector<fs::path> unfinished(const fs::path& folder) {
   return files;
 }
 
+// A run that holds few rows writes them all each time: two segments say as much as a hundred, and one may be
+// damaged.
+void remove_all_but_newest_two(const fs::path& folder) {
+  const std::vector<fs::path> files = segments(folder);
+  for (size_t i = 0; i + 2 < files.size(); ++i) fs::remove(files[i]);
+}
+
 std::vector<double> packed(const std::vector<std::vector<double>>& columns) {
   std::vector<double> values;
   for (const auto& column : columns) values.insert(values.end(), column.begin(), column.end());
@@ -126,6 +133,7 @@ void LanczosCheckpoint::save(const LanczosProcess& process) {
   auto rows = file.rows<double>("rows", basis.size() - first, basis.dim());
   for (int64_t i = first; i < basis.size(); ++i) rows.append(basis.row(i));
   file.commit();
+  if (capacity_ > 0) remove_all_but_newest_two(folder_);
   saved_ = f.size();
   last_save_ = std::chrono::steady_clock::now();
   interval_ = std::max(interval_, std::chrono::duration<double>(last_save_ - begin) / kLargestShare);

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "core/error.h"
@@ -48,7 +49,8 @@ void check_lanczos_settings(const LanczosSettings& s, int64_t n) {
   if (s.k < 1) throw InputError(fmt::format("--k {} must be at least 1", s.k));
   if (s.k > n) throw InputError(fmt::format("--k {} is above the operator's dimension {}", s.k, n));
   if (s.max_iters < 1) throw InputError(fmt::format("--max-iters {} must be at least 1", s.max_iters));
-  if (!(s.tol > 0)) throw InputError(fmt::format("--tol {} must be positive", s.tol));
+  if (!(s.tol > 0 && std::isfinite(s.tol)))
+    throw InputError(fmt::format("--tol {} must be positive and finite", s.tol));
   if (s.reorth_window < 1)
     throw InputError(fmt::format("--reorth-window {} must be at least 1", s.reorth_window));
   if (s.reorth_period < 1)
