@@ -95,7 +95,7 @@ bool LanczosProcess::step() {
                      " of the operator has a NaN or an infinity");
   }
   std::vector<double> column(static_cast<size_t>(f.size() + 1), 0.0);
-  const double beta = orthogonalize(mode_, *basis_, f.beta.empty() ? 0.0 : f.beta.back(), w, column);
+  const double beta = orthogonalize(mode_, *basis_, {f.columns, f.beta, f.norm_estimate()}, w, column);
   f.norm_estimate_ = std::max(f.norm_estimate_, std::hypot(norm(column), beta));
   ++f.products;
   f.columns.push_back(std::move(column));
@@ -147,7 +147,7 @@ void LanczosProcess::continue_behind_invariant_subspace(VectorSpan w) {
   Philox(seed_, "lanczos", "direction behind step " + std::to_string(f.products)).fill_normal(w);
   scale(1 / norm(w), w);
   std::vector<double> discarded(static_cast<size_t>(basis_->size()), 0.0);
-  const double length = orthogonalize(mode_, *basis_, 0, w, discarded);
+  const double length = orthogonalize(Full{}, *basis_, {}, w, discarded);
   if (length < 1e-8) {  // n random numbers all but inside the span: the basis is the whole space
     std::fill(w.begin(), w.end(), 0.0);
     return;

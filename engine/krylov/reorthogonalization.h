@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "krylov/basis.h"
 #include "krylov/wanted.h"
@@ -32,8 +33,16 @@ struct ThickRestart {
   Which which = Which::largest;
 };
 
+/// Partial reorthogonalisation (Simon, Math. Comp. 42:115, 1984): the omega recurrence estimates q_i'q_j from
+/// alpha and beta alone; where it passes sqrt(max(eps, noise) / m), the new vector and the one after it are
+/// made orthogonal to the intervals that it names. `noise` is the measured relative noise of a product, the
+/// recurrence's floor.
+struct Partial {
+  double noise = 0;
+};
+
 /// A mode is a value.
-using Reorthogonalization = std::variant<Off, Window, Full, ThickRestart>;
+using Reorthogonalization = std::variant<Off, Window, Full, Partial, ThickRestart>;
 
 /// Name of the mode as in `--reorth-mode`.
 std::string mode_name(const Reorthogonalization& mode);
@@ -41,20 +50,31 @@ std::string mode_name(const Reorthogonalization& mode);
 /// The newest basis rows that the mode reads (0: all), which is what it must hold in memory.
 int64_t rows_needed(const Reorthogonalization& mode);
 
-/// Whether the mode keeps the basis orthogonal to rounding.
+/// Whether the mode keeps the basis orthogonal: to rounding, or `partial` to the square root of it, which is
+/// all that T's eigenvalues need.
 bool keeps_orthogonality(const Reorthogonalization& mode);
+
+/// Columns 0..j-1 of H as recorded (each ends in its alpha) and their subdiagonal.
+struct LanczosHistory {
+  std::span<const std::vector<double>> columns;
+  std::span<const double> beta;
+  double norm_a = 0;  ///< estimate of ||A|| from what was seen
+  double beta_previous() const { return beta.empty() ? 0.0 : beta.back(); }
+};
 
 /// Makes w = A q_j orthogonal to the rows that the mode looks at (j = basis.size() - 1) and adds **every**
 /// coefficient that it subtracts to `column` [j+1], column j of H, so that A q_j = sum_i H_ij q_i + w holds
-/// to rounding whatever the state of the basis. `beta_previous` couples q_(j-1) and q_j. Returns ||w||.
-double orthogonalize(const Reorthogonalization& mode, const Basis& basis, double beta_previous, VectorSpan w,
-                     std::span<double> column);
+/// to rounding whatever the state of the basis. Returns ||w||.
+double orthogonalize(const Reorthogonalization& mode, const Basis& basis, const LanczosHistory& history,
+                     VectorSpan w, std::span<double> column);
 
 namespace detail {
 double orthogonalize(const Off&, const Basis&, double beta_previous, VectorSpan w, std::span<double> column);
 double orthogonalize(const Window&, const Basis&, double beta_previous, VectorSpan w,
                      std::span<double> column);
 double orthogonalize(const Full&, const Basis&, double beta_previous, VectorSpan w, std::span<double> column);
+double orthogonalize(const Partial&, const Basis&, const LanczosHistory&, VectorSpan w,
+                     std::span<double> column);
 double orthogonalize(const ThickRestart&, const Basis&, double beta_previous, VectorSpan w,
                      std::span<double> column);
 }  // namespace detail

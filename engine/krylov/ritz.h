@@ -23,8 +23,8 @@ struct RitzCandidate {
 };
 
 /// All candidates, descending by value. Modes that record nothing beyond the three-term recurrence or that
-/// keep orthogonality have H = T to rounding and solve the symmetric T; `selective` solves H itself, whose
-/// complex pairs theta +- i tau, s +- i t enter once, as theta and s with the leftover -tau t.
+/// keep orthogonality to rounding have H = T and solve the symmetric T; `selective` and `partial` solve H
+/// itself, whose complex pairs theta +- i tau, s +- i t enter once, as theta and s with the leftover -tau t.
 std::vector<RitzCandidate> ritz_candidates(const KrylovFactorization& f, const Reorthogonalization& mode);
 
 }  // namespace ritzflow

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from artifact_digest import USER_BLOCK, content_sha256, seal
 from data_sources import Samples, load
 from script_cli import InputError, Parser, run
 
@@ -108,10 +109,14 @@ def write(out: Path, data: dict[str, np.ndarray], attributes: dict) -> None:
     """Write beside `out`, then rename: `out` is complete or absent."""
     part = out.with_name(out.name + ".part")
     try:
-        with h5py.File(part, "w") as file:  # h5py keeps no object times: same content, same bytes
+        with h5py.File(
+            part, "w", userblock_size=USER_BLOCK
+        ) as file:  # h5py keeps no object times: same content, same bytes
             file.attrs.update(attributes)
             for name, values in data.items():
                 file.create_dataset(name, data=values, track_times=False)
+            file.attrs["content_sha256"] = content_sha256(file)
+        seal(part)
         with part.open("rb") as handle:
             os.fsync(handle.fileno())
         part.replace(out)

@@ -2,7 +2,8 @@
 
     arpack_products.py path/to/krylov_products [--seeds 5]
 
-A run counts once its ten pairs have relative residual 1e-8. `floor` is unrestarted `full`, tested after every product;
+A run counts once its ten pairs have relative residual 1e-8. `floor` is unrestarted `full`, tested after every
+product;
 ratios are medians over seeds.
 """
 

@@ -63,7 +63,7 @@ void full_step(benchmark::State& state) {
     w = fresh;
     std::fill(column.begin(), column.end(), 0.0);
     auto start = std::chrono::steady_clock::now();
-    benchmark::DoNotOptimize(orthogonalize(Full{}, *basis, 0, w, column));
+    benchmark::DoNotOptimize(orthogonalize(Full{}, *basis, {}, w, column));
     const double seconds = seconds_since(start);
     state.SetIterationTime(seconds);
     step = std::min(step, seconds);

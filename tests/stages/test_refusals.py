@@ -3,12 +3,12 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from stage_runs import error_line, make, run, sha256, symmetric, write_matrix
-from test_artifact_h5py import documented_digest
 
 BAD_INPUT, FAILURE = 2, 1
 
@@ -191,18 +191,6 @@ CONSUMERS = {
 }
 
 
-def with_digest(good, name, path):
-    """A copy of a good file; a user's data.h5 gets the digest that makes damage visible."""
-    shutil.copy(getattr(good, name), path)
-    with h5py.File(path, "r") as f:
-        complete = "content_sha256" in f.attrs
-    if not complete:
-        digest = documented_digest()(path)
-        with h5py.File(path, "r+") as f:
-            f.attrs["content_sha256"] = digest
-    return path
-
-
 def flip(path, at):
     data = bytearray(path.read_bytes())
     data[at] ^= 0x10
@@ -212,14 +200,14 @@ def flip(path, at):
 @pytest.mark.parametrize("share", [0, 0.02, 0.5, 0.999])
 @pytest.mark.parametrize("name", CONSUMERS)
 def test_truncated_file_is_refused(name, share, good, tmp_path, refused):
-    path = with_digest(good, name, tmp_path / "cut.h5")
+    path = Path(shutil.copy(getattr(good, name), tmp_path / "cut.h5"))
     os.truncate(path, int(share * path.stat().st_size))
     refused(BAD_INPUT, path, call=CONSUMERS[name](good, path))
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
 def test_flipped_bit_is_refused(name, good, tmp_path, refused):
-    path = with_digest(good, name, tmp_path / "flipped.h5")
+    path = Path(shutil.copy(getattr(good, name), tmp_path / "flipped.h5"))
     with h5py.File(path) as f:
         largest = max((f[key] for key in f if isinstance(f[key], h5py.Dataset)), default=None, key=np.size)
         place = largest.id.get_offset() if largest is not None else None

@@ -1,5 +1,7 @@
 """prepare_data.py: data as the stages expect them, the same bytes each time, nothing left of bad input."""
 
+import hashlib
+
 import h5py
 import numpy as np
 import pytest
@@ -154,3 +156,13 @@ def test_bad_flags_are_one_line(script, tmp_path, arguments, message):
 
 def test_version_line_declares_the_algorithm(script):
     assert script("prepare_data.py", "--version").stdout == "prepare_data 0.1.0 (algorithm 1)\n"
+
+
+def test_prepared_data_carry_both_digests(script, tmp_path):
+    from artifact_digest import content_sha256
+
+    _, attributes = prepare(script, tmp_path, "--source", "digits", "--samples", 20)
+    block, rest = (tmp_path / OUT).read_bytes()[:512], (tmp_path / OUT).read_bytes()[512:]
+    assert block.rstrip(b"\0") == f"ritzflow-sha256 1\n{hashlib.sha256(rest).hexdigest()}\n".encode()
+    with h5py.File(tmp_path / OUT) as file:
+        assert attributes["content_sha256"] == content_sha256(file)

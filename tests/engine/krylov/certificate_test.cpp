@@ -42,8 +42,7 @@ std::vector<double> top(const Certified& result, size_t k) {
 }
 
 TEST(Certificate, SpikedSpectraAreCertifiedInFewProducts) {
-  for (const Problem& problem :
-       {psd_curvature(), indefinite(), power_law(1), power_law(2)}) {
+  for (const Problem& problem : {psd_curvature(), indefinite(), power_law(1), power_law(2)}) {
     const Certified result = run_and_certify(problem, Which::largest, 1);
     EXPECT_TRUE(result.certificate.certified_largest) << problem.name;
     EXPECT_FALSE(result.certificate.certified_smallest);
