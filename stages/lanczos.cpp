@@ -2,6 +2,8 @@
 
 #include "core/error.h"
 #include "curvature/operator_file.h"
+#include "krylov/candidate_pool.h"
+#include "krylov/certificate.h"
 #include "stage/checkpoint.h"
 #include "stage/lanczos_file.h"
 #include "stage/stage.h"
@@ -13,6 +15,8 @@ struct Options {
   std::string operator_file;
   LanczosSettings settings;
   bool keep_basis = false;
+  bool no_certificate = false;
+  double certificate_delta = 1e-6;
   std::string checkpoint;
   double checkpoint_interval = 300;
   bool keep_checkpoint = false;
@@ -20,6 +24,12 @@ struct Options {
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
   declare_lanczos_flags(app, options.settings);
+  app.add_flag("--no-certificate", options.no_certificate,
+               "no search for missed pairs behind the converged ones");
+  app.add_option("--certificate-delta", options.certificate_delta,
+                 "probability that the certificate is wrong")
+      ->check(CLI::Range(1e-300, 0.5))
+      ->capture_default_str();
   app.add_option("--checkpoint", options.checkpoint,
                  "DIR of immutable segments; the same command goes on from them");
   app.add_option("--checkpoint-interval", options.checkpoint_interval, "SECONDS between segments, at least")
@@ -95,6 +105,51 @@ LanczosOutcome iterate(LanczosProcess& process, const Reorthogonalization& mode,
   return outcome;
 }
 
+// The wanted pairs, by their estimates: a deflated run needs no products for residuals to give its bound.
+std::vector<RitzPair> wanted_pairs(const LanczosProcess& process, const Reorthogonalization& mode,
+                                   const LanczosOptions& wanted) {
+  const auto candidates = ritz_candidates(process.factorization(), mode);
+  std::vector<double> values;
+  for (const auto& candidate : candidates) values.push_back(candidate.value);
+  std::vector<RitzPair> pairs;
+  for (const auto& end : wanted_ends(values, wanted.which, wanted.k)) {
+    for (auto& pair : candidate_pool(candidates, end, process.basis())) {
+      pair.residual = pair.estimate;
+      pair.verdict = Verdict::converged;
+      pairs.push_back(std::move(pair));
+    }
+  }
+  return pairs;
+}
+
+// Looks behind the wanted pairs for eigenvalues that one start vector cannot show. It costs at most as many
+// products as the run itself (20 at least); where no basis is at hand or pairs are missing there is nothing
+// to certify.
+std::optional<Certificate> certify_run(const Options& options, const OpenOperator& opened,
+                                       const LanczosProcess& process, const Reorthogonalization& mode,
+                                       const LanczosOutcome& outcome) {
+  const LanczosOptions wanted = options.settings.options();
+  if (options.no_certificate || !keeps_orthogonality(mode) || outcome.converged < wanted.k)
+    return std::nullopt;
+  const auto& f = process.factorization();
+  const Certificate certificate = certify(*opened.op, wanted_pairs(process, mode, wanted),
+                                          {.k = wanted.k,
+                                           .which = wanted.which,
+                                           .tol = wanted.tol,
+                                           .delta = options.certificate_delta,
+                                           .budget = std::max<int64_t>(20, f.size()),
+                                           .seed = static_cast<uint64_t>(options.settings.seed),
+                                           .norm_a = std::max(opened.info.norm(), f.norm_estimate()),
+                                           .noise = opened.info.noise()});
+  spdlog::info(
+      "certificate: {} products, {} pairs found behind the wanted ones; largest {}, every other eigenvalue "
+      "below {:.6g} but for probability {:g}",
+      certificate.calls, certificate.found.size(),
+      certificate.certified_largest ? "certified" : "not certified", certificate.upper_bound,
+      options.certificate_delta);
+  return certificate;
+}
+
 void run(const Options& options, const StageRun& stage) {
   OpenOperator opened = open_operator(options.operator_file);
   const int64_t n = opened.op->dim();
@@ -114,6 +169,8 @@ void run(const Options& options, const StageRun& stage) {
 
   record.factorization = process.factorization();
   record.converged = outcome.converged;
+  record.certificate = certify_run(options, opened, process, choice.mode, outcome);
+  record.certificate_delta = options.certificate_delta;
   const int64_t size = process.basis().size();
   record.basis_bytes = (mode_rows == 0 ? size : std::min(mode_rows, size)) * n * int64_t{sizeof(double)};
   write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr, stage.provenance());

@@ -64,6 +64,21 @@ std::unique_ptr<LanczosProcess> replay(LinearOperator& op, RitzContext& context,
   return process;
 }
 
+// Pairs that the certificate met behind the wanted ones, measured there, take their place in the list.
+void add_locked(RitzEvidence& evidence, const RitzContext& context) {
+  if (!context.record.certificate) return;
+  const EvidenceOptions& o = context.options;
+  for (RitzPair pair : context.record.certificate->found) {
+    const double radius = pair.residual + (o.noise + 1e-15) * o.norm_a;
+    pair.interval = {pair.value - radius, pair.value + radius};
+    pair.verdict = pair.residual <= residual_goal(o.tol, pair.value, o.norm_a) ? Verdict::converged
+                                                                               : Verdict::unconverged;
+    evidence.pairs.push_back(std::move(pair));
+  }
+  std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),
+                   [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });
+}
+
 void run(const Options& options, const StageRun& stage) {
   OpenOperator opened = open_operator(options.operator_file);
   const ArtifactReader file(options.lanczos_file, "ritzflow-lanczos");
@@ -82,9 +97,10 @@ void run(const Options& options, const StageRun& stage) {
                      .tol = settings.tol,
                      .norm_a = std::max(opened.info.norm(), context.record.factorization.norm_estimate()),
                      .noise = opened.info.noise()};
-  const RitzEvidence evidence =
+  RitzEvidence evidence =
       ritz_evidence(*opened.op, context.record.factorization, stored ? *stored : replayed->basis(),
                     context.record.mode(), context.options);
+  add_locked(evidence, context);
   write_ritz(stage.out, context, evidence, stage.provenance());
 
   const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),

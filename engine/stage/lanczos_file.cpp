@@ -1,5 +1,6 @@
 #include "stage/lanczos_file.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "artifact/writer.h"
@@ -30,6 +31,62 @@ void write_settings(ArtifactWriter& file, const LanczosRecord& record) {
   file.attribute("reorth_reason", record.reorth_reason);
 }
 
+void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
+  file.attribute("certificate_calls", record.certificate ? record.certificate->calls : 0);
+  if (!record.certificate) return;
+  const Certificate& c = *record.certificate;
+  file.attribute("certificate_delta", record.certificate_delta);
+  file.attribute("certified_largest", c.certified_largest);
+  file.attribute("certified_smallest", c.certified_smallest);
+  if (std::isfinite(c.upper_bound)) file.attribute("upper_bound", c.upper_bound);
+  if (std::isfinite(c.lower_bound)) file.attribute("lower_bound", c.lower_bound);
+  file.dataset("certificate/alpha", c.alpha);
+  file.dataset("certificate/beta", c.beta);
+  if (c.found.empty()) return;
+  std::vector<double> values, residuals;
+  auto rows = file.rows<double>("locked/vectors", static_cast<int64_t>(c.found.size()),
+                                static_cast<int64_t>(record.start_vector.size()));
+  for (const auto& pair : c.found) {
+    values.push_back(pair.value);
+    residuals.push_back(pair.residual);
+    rows.append(pair.vector);
+  }
+  file.dataset("locked/eigenvalues", values);
+  file.dataset("locked/residuals", residuals);
+}
+
+// Pairs that the certificate found and measured: of unit length, outside the Krylov basis.
+std::vector<RitzPair> read_locked(const ArtifactReader& file) {
+  std::vector<RitzPair> pairs;
+  if (!file.has("locked/eigenvalues")) return pairs;
+  const auto values = file.read<double>("locked/eigenvalues"),
+             residuals = file.read<double>("locked/residuals");
+  for (size_t i = 0; i < values.size(); ++i) {
+    RitzPair pair;
+    pair.value = values[i];
+    pair.residual = pair.estimate = residuals[i];
+    pair.basis_norm = 1;
+    pair.vector.resize(static_cast<size_t>(file.shape("locked/vectors")[1]));
+    file.read_rows<double>("locked/vectors", static_cast<int64_t>(i), 1, pair.vector);
+    pairs.push_back(std::move(pair));
+  }
+  return pairs;
+}
+
+std::optional<Certificate> read_certificate(const ArtifactReader& file) {
+  if (!file.has_attribute("certificate_delta")) return std::nullopt;
+  Certificate c;
+  c.calls = file.attribute<int64_t>("certificate_calls");
+  c.certified_largest = file.attribute<bool>("certified_largest");
+  c.certified_smallest = file.attribute<bool>("certified_smallest");
+  if (file.has_attribute("upper_bound")) c.upper_bound = file.attribute<double>("upper_bound");
+  if (file.has_attribute("lower_bound")) c.lower_bound = file.attribute<double>("lower_bound");
+  c.alpha = file.read<double>("certificate/alpha");
+  c.beta = file.read<double>("certificate/beta");
+  c.found = read_locked(file);
+  return c;
+}
+
 }  // namespace
 
 Reorthogonalization LanczosRecord::mode() const {
@@ -45,8 +102,8 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   write_settings(file, record);
   file.attribute("n_params", static_cast<int64_t>(record.start_vector.size()));
   file.attribute("iterations", f.size());
-  file.attribute("operator_calls", f.size());
-  file.attribute("certificate_calls", int64_t{0});
+  file.attribute("operator_calls", record.operator_calls());
+  write_certificate(file, record);
   file.attribute("converged", record.converged);
   file.attribute("basis_bytes", record.basis_bytes);
   file.attribute("norm_estimate", f.norm_estimate());
@@ -82,6 +139,8 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
   record.converged = file.attribute<int64_t>("converged");
   record.basis_bytes = file.attribute<int64_t>("basis_bytes");
   record.operator_sha256 = file.attribute<std::string>("operator_sha256");
+  record.certificate = read_certificate(file);
+  if (record.certificate) record.certificate_delta = file.attribute<double>("certificate_delta");
   record.start_vector = file.read<double>("start_vector");
   KrylovFactorization& f = record.factorization;
   f.beta = file.read<double>("beta");

@@ -2,10 +2,12 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "artifact/reader.h"
+#include "krylov/certificate.h"
 #include "krylov/factorization.h"
 #include "stage/lanczos_settings.h"
 
@@ -21,6 +23,11 @@ struct LanczosRecord {
   int64_t converged = 0;
   int64_t basis_bytes = 0;
   std::string operator_sha256;
+  std::optional<Certificate> certificate;  ///< what a deflated run found behind the wanted pairs
+  double certificate_delta = 0;
+
+  /// All products: the iterations and the certificate's.
+  int64_t operator_calls() const { return factorization.size() + (certificate ? certificate->calls : 0); }
 
   Reorthogonalization mode() const;
 };

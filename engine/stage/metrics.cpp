@@ -184,6 +184,12 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   record["operator_calls"] = ritz.attribute<int64_t>("lanczos_operator_calls");
   record["residual_calls"] = ritz.attribute<int64_t>("operator_calls");
   const auto batch_size = ritz.attribute<int64_t>("batch_size_used");
+  record["certificate_calls"] = ritz.has_attribute("certificate_calls")
+                                    ? Json(ritz.attribute<int64_t>("certificate_calls"))
+                                    : Json(nullptr);
+  record["certified_largest"] = ritz.attribute<bool>("certified_largest");
+  record["upper_bound"] =
+      ritz.has_attribute("upper_bound") ? number(ritz.attribute<double>("upper_bound")) : Json(nullptr);
   record["batch_size_used"] = batch_size > 0 ? Json(batch_size) : Json(nullptr);  // a matrix has no batches
   record["regularization_applied"] = 0.0;
   record["ritz_min"] = number(ritz.attribute<double>("lambda_min"));

@@ -1,5 +1,6 @@
 #include "stage/ritz_file.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace ritzflow {
@@ -27,10 +28,22 @@ void write_settings(ArtifactWriter& file, const RitzContext& context) {
   file.attribute("krylov_dim", s.krylov_dim);
   file.attribute("basis_bytes", context.record.basis_bytes);
   file.attribute("iterations", context.record.factorization.size());
-  file.attribute("lanczos_operator_calls", context.record.factorization.size());
+  file.attribute("lanczos_operator_calls", context.record.operator_calls());
+  file.attribute("certificate_calls", context.record.certificate ? context.record.certificate->calls : 0);
   file.attribute("norm_estimate", context.options.norm_a);
   file.attribute("noise", context.options.noise);
   for (const auto& [name, value] : context.operator_facts) file.attribute(name, value);
+}
+
+// Completeness: what the deflated run of the stage lanczos says of all eigenvalues that are not listed here.
+void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
+  const Certificate known = record.certificate.value_or(Certificate{});
+  file.attribute("certified_largest", known.certified_largest);
+  file.attribute("certified_smallest", known.certified_smallest);
+  if (!record.certificate) return;
+  file.attribute("certificate_delta", record.certificate_delta);
+  if (std::isfinite(known.upper_bound)) file.attribute("upper_bound", known.upper_bound);
+  if (std::isfinite(known.lower_bound)) file.attribute("lower_bound", known.lower_bound);
 }
 
 void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, int64_t n) {
@@ -63,7 +76,7 @@ void write_ritz(const std::filesystem::path& out, const RitzContext& context, co
   file.attribute("operator_calls", context.replay_calls + evidence.operator_calls);
   file.attribute("lambda_min", evidence.ritz_min);
   file.attribute("lambda_max", evidence.ritz_max);
-  file.attribute("certified_largest", false);
+  write_certificate(file, context.record);
   file.attribute("naive_ghosts", evidence.naive_ghosts);
   write_pairs(file, evidence, static_cast<int64_t>(context.record.start_vector.size()));
   file.dataset("naive_eigenvalues", evidence.naive_eigenvalues);

@@ -1,0 +1,46 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace ritzflow {
+
+/// T = tridiag(alpha, beta) of a Lanczos run from one random probe vector that kept orthogonality.
+struct ProbeRun {
+  std::vector<double> alpha, beta;
+};
+
+/// A quantity of the whole spectrum with bounds: quadrature error of every probe and Monte-Carlo error over
+/// probes.
+struct BoundedValue {
+  double value = 0, lower = 0, upper = 0;
+};
+
+/// Stochastic Lanczos quadrature of the spectral distribution.
+struct SpectralDensity {
+  std::vector<double> grid;       ///< [g] ascending
+  std::vector<double> cdf;        ///< [g] share of eigenvalues <= x
+  std::vector<double> cdf_lower;  ///< [g]
+  std::vector<double> cdf_upper;  ///< [g]
+  std::vector<double> density;    ///< [g] mean of Gaussians of standard deviation `bandwidth` at the nodes
+  double bandwidth = 0;
+  BoundedValue negative_fraction;  ///< of the eigenvalues
+  BoundedValue negative_mass;      ///< sum |lambda < 0| / sum |lambda|
+};
+
+struct DensityOptions {
+  int64_t n = 0;  ///< dimension of the operator
+  int64_t grid_points = 512;
+  double bandwidth = 0;   ///< 0: a hundredth of the range
+  double deviations = 4;  ///< of the Monte-Carlo part of every bound
+  double delta = 1e-6;    ///< probability that the ends of the support are wrong
+};
+
+/// Psi_v(x) = sum_i (u_i'v)^2 [lambda_i <= x] of a unit probe v lies between the weights of the nodes before
+/// the last one up to x and those up to the next one behind x (Chebyshev, Markov, Stieltjes), weights s_1i^2.
+/// The mean over probes has variance 2 P (1 - P) / ((n + 2) probes) about the share P of eigenvalues; the
+/// band holds every P within `deviations` of it (Wilson's score interval). Bounds of the negative mass
+/// integrate the band: sum |lambda < 0| / n is the integral of P over x < 0. Throws InputError without a
+/// probe.
+SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const DensityOptions& options);
+
+}  // namespace ritzflow
