@@ -46,7 +46,7 @@ TEST(Density, IntegratesToOne) {
 }
 
 TEST(Density, NegativeBoundsContainTheTruthOnRandomSpectra) {
-  for (uint64_t seed = 0; seed < 200; ++seed) {
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
     const Philox random(seed, "test", "density");
     const bool heavy = seed % 2 == 0;
     Spectrum spectrum;
