@@ -17,12 +17,13 @@ struct Options {
 void declare(CLI::App& app, Options& options) {
   app.add_option("--ritz", options.ritz, "ritz.h5 of ritz-residuals")->required();
   app.add_option("--density", options.density, "density.h5, for the quantities of the whole spectrum");
-  app.add_option("--operator", options.op,
-                 "operator.h5: where its spectrum is known in closed form, the values are checked against it");
+  app.add_option(
+      "--operator", options.op,
+      "operator.h5: where its spectrum is known in closed form, the values are checked against it");
 }
 
-/// max_i |theta_i - lambda_i| / |lambda_1| over the largest eigenvalues, rank by rank, against the spectrum that
-/// a K-FAC operator has in closed form; null where there is none, or other eigenvalues were wanted.
+/// max_i |theta_i - lambda_i| / |lambda_1| over the largest eigenvalues, rank by rank, against the spectrum
+/// that a K-FAC operator has in closed form; null where there is none, or other eigenvalues were wanted.
 nlohmann::ordered_json closed_form_error(const std::string& op, const ArtifactReader& ritz,
                                          const std::vector<double>& eigenvalues) {
   if (op.empty()) return nullptr;

@@ -50,7 +50,7 @@ def plain_factors(problem):
             gs, torch.autograd.grad(h, outputs, roots[:, :, c], retain_graph=True), strict=True
         ):
             total += g.T @ g / len(h)
-    return [(a.T @ a / len(a)).numpy() for a in inputs], [g.numpy() for g in gs]
+    return [(a.T @ a / len(a)).detach().numpy() for a in inputs], [g.numpy() for g in gs]
 
 
 def stored_factor(layer, factor):
