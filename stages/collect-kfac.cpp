@@ -13,7 +13,7 @@ struct Flags {
   OperatorSettings settings;
   std::string kfac_approx = "expand", fisher_type = "type2";
   int64_t mc_samples = 1, max_factor = KfacOptions{}.max_factor;
-  bool no_ekfac = false;
+  bool no_ekfac = false, split_qkv = false;
 };
 
 void declare(CLI::App& app, Flags& flags) {
@@ -30,6 +30,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--mc-samples", flags.mc_samples, "mc: draws a row")->capture_default_str();
   app.add_option("--seed", s.seed, "mc: of the draws")->capture_default_str();
   app.add_flag("--no-ekfac", flags.no_ekfac, "leave the second pass and `ekfac_eigenvalues` out");
+  app.add_flag("--split-qkv", flags.split_qkv, "a fused query, key and value as three layers");
   app.add_option("--max-factor", flags.max_factor,
                  "rows of the widest dense factor; wider layers are not covered")
       ->capture_default_str();
@@ -45,6 +46,7 @@ void run(const Flags& flags, const StageRun& stage) {
                                        .mc_samples = flags.mc_samples,
                                        .seed = static_cast<uint64_t>(flags.settings.seed)},
                             .ekfac = !flags.no_ekfac,
+                            .split_qkv = flags.split_qkv,
                             .max_factor = flags.max_factor};
   const RiskPoint point = load_risk(flags.settings);
   const KroneckerFactors factors = collect_kfac(*point.risk, options);

@@ -94,6 +94,8 @@ Schema kfac_schema() {
           attr("layers/<layer>@parameters", text, "parameters of the layer's block, weight first", {"p"}),
           optional(
               attr("layers/<layer>@kind", text, "linear (where absent), convolution, embedding or norm")),
+          optional(attr("layers/<layer>@rows", integer,
+                        "first row and number of rows of a fused weight that are this layer's", {"2"})),
           optional(
               attr("layers/<layer>@tied", text,
                    "the table is the token embedding, too; its block is that of the output layer alone")),

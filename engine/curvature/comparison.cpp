@@ -122,20 +122,7 @@ FrobeniusError from_probes(Prober& prober, const std::vector<Range>& ranges, int
   return error_of(samples, false);
 }
 
-std::vector<RitzPair> leading_pairs(LinearOperator& op, int64_t k, int64_t max_iters) {
-  Vector start(static_cast<size_t>(op.dim()));
-  Philox(0, "compare-kfac", "start").fill_normal(start);
-  const Reorthogonalization mode = Full{};
-  const LanczosOptions options{.k = k, .max_iters = std::min(max_iters, op.dim())};
-  LanczosProcess process(op, start, mode, 0, true);
-  run_lanczos(process, mode, options, [](const LanczosOutcome&) { return true; });
-  const auto& f = process.factorization();
-  return ritz_evidence(op, f, process.basis(), mode,
-                       {.k = k, .which = Which::largest, .tol = options.tol, .norm_a = f.norm_estimate()})
-      .pairs;
-}
-
-Eigen::MatrixXd columns(const std::vector<RitzPair>& pairs) {
+Eigen::MatrixXd columns(const std::vector<Eigenpair>& pairs) {
   const auto n = static_cast<Eigen::Index>(pairs.front().vector.size());
   Eigen::MatrixXd x(n, static_cast<Eigen::Index>(pairs.size()));
   for (size_t i = 0; i < pairs.size(); ++i) {
@@ -160,23 +147,34 @@ FrobeniusComparison compare_frobenius(LinearOperator& a, LinearOperator& b,
   return result;
 }
 
-LeadingComparison compare_leading(LinearOperator& a, LinearOperator& b, int64_t k, int64_t max_iters) {
-  auto of_a = leading_pairs(a, k, max_iters), of_b = leading_pairs(b, k, max_iters);
-  const size_t count = std::min({of_a.size(), of_b.size(), static_cast<size_t>(k)});
-  of_a.resize(count);
-  of_b.resize(count);
+std::vector<Eigenpair> leading_by_lanczos(LinearOperator& op, int64_t k, int64_t max_iters) {
+  Vector start(static_cast<size_t>(op.dim()));
+  Philox(0, "compare-kfac", "start").fill_normal(start);
+  const Reorthogonalization mode = Full{};
+  const LanczosOptions options{.k = k, .max_iters = std::min(max_iters, op.dim())};
+  LanczosProcess process(op, start, mode, 0, true);
+  run_lanczos(process, mode, options, [](const LanczosOutcome&) { return true; });
+  const auto& f = process.factorization();
+  auto evidence =
+      ritz_evidence(op, f, process.basis(), mode,
+                    {.k = k, .which = Which::largest, .tol = options.tol, .norm_a = f.norm_estimate()});
+  std::vector<Eigenpair> pairs;
+  for (auto& pair : evidence.pairs) pairs.push_back({pair.value, pair.residual, std::move(pair.vector)});
+  return pairs;
+}
+
+LeadingComparison compare_leading(std::vector<Eigenpair> a, std::vector<Eigenpair> b) {
+  const size_t count = std::min(a.size(), b.size());
+  a.resize(count);
+  b.resize(count);
   LeadingComparison result;
-  for (size_t i = 0; i < count; ++i) {
-    result.eigenvalues.push_back(of_a[i].value);
-    result.reference.push_back(of_b[i].value);
-    result.residuals.push_back(of_a[i].residual);
-    result.reference_residuals.push_back(of_b[i].residual);
-    result.relative_errors.push_back(std::abs(of_a[i].value - of_b[i].value) / std::abs(of_b[i].value));
-  }
   if (count == 0) return result;
+  for (size_t i = 0; i < count; ++i) {
+    result.relative_errors.push_back(std::abs(a[i].value - b[i].value) / std::abs(b[i].value));
+  }
   // Cosines of the principal angles are the singular values of X'Y.
   const Eigen::VectorXd cosines =
-      Eigen::JacobiSVD<Eigen::MatrixXd>(columns(of_a).transpose() * columns(of_b)).singularValues();
+      Eigen::JacobiSVD<Eigen::MatrixXd>(columns(a).transpose() * columns(b)).singularValues();
   for (const double c : cosines) result.principal_angles.push_back(std::acos(std::min(1.0, c)));
   result.overlap = cosines.squaredNorm() / static_cast<double>(count);
   return result;

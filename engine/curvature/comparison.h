@@ -1,9 +1,9 @@
 #pragma once
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "curvature/kfac.h"
 #include "curvature/restriction.h"
 #include "krylov/linear_operator.h"
 
@@ -34,16 +34,17 @@ FrobeniusComparison compare_frobenius(LinearOperator& a, LinearOperator& b,
                                       const std::vector<NamedRanges>& parts, int64_t exact_below,
                                       int64_t probes, uint64_t seed);
 
-/// Leading eigenpairs of two operators side by side.
+/// k leading eigenpairs by Lanczos with full reorthogonalisation, at most `max_iters` products.
+std::vector<Eigenpair> leading_by_lanczos(LinearOperator& op, int64_t k, int64_t max_iters);
+
+/// Leading eigenpairs of two operators A and B side by side.
 struct LeadingComparison {
-  std::vector<double> eigenvalues, reference;  ///< descending
-  std::vector<double> residuals, reference_residuals;
-  std::vector<double> relative_errors;   ///< |a_i - b_i| / b_i, rank by rank
-  std::vector<double> principal_angles;  ///< radians, ascending, between the spans of the k leading vectors
+  std::vector<double> relative_errors;   ///< |a_i - b_i| / |b_i|, rank by rank
+  std::vector<double> principal_angles;  ///< radians, ascending, between the spans of the vectors
   double overlap = 0;                    ///< mean squared cosine of them: 1 for equal spans
 };
 
-/// k leading eigenpairs of each by Lanczos with full reorthogonalisation, at most `max_iters` products.
-LeadingComparison compare_leading(LinearOperator& a, LinearOperator& b, int64_t k, int64_t max_iters);
+/// Of both lists, as many as the shorter one has.
+LeadingComparison compare_leading(std::vector<Eigenpair> a, std::vector<Eigenpair> b);
 
 }  // namespace ritzflow

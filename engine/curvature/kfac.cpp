@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <functional>
+#include <tuple>
 
 #include "artifact/item.h"
 #include "core/error.h"
@@ -96,37 +98,25 @@ KroneckerOperator::KroneckerOperator(const KroneckerFactors& factors, const Para
 }
 
 void KroneckerOperator::add_block(const KroneckerLayer& layer, const KroneckerOptions& options) {
-  Block block{.kind = layer.kind,
-              .parameters = {},
-              .u_a = layer.a_eigenvectors,
-              .u_g = layer.g_eigenvectors,
-              .u_a_t = transposed(layer.a_eigenvectors),
-              .u_g_t = transposed(layer.g_eigenvectors),
-              .lambda = of_power(layer_eigenvalues(layer, options.ekfac), options).contiguous()};
   const ParamTensors zeros = space_.blobs(at::zeros({space_.size()}, at::kDouble));
-  ParamTensors parts;
-  for (const auto& name : layer.parameters) {
-    block.parameters.push_back(space_.index(name));
-    parts.push_back(zeros[block.parameters.back()]);
-  }
-  check_shape(layer, to_matrix(layer.kind, parts));
-  blocks_.push_back(std::move(block));
+  check_shape(layer, to_matrix(layer.kind, layer_tensors(layer, space_, zeros)));
+  blocks_.push_back({.layer = layer,
+                     .u_a_t = transposed(layer.a_eigenvectors),
+                     .u_g_t = transposed(layer.g_eigenvectors),
+                     .lambda = of_power(layer_eigenvalues(layer, options.ekfac), options).contiguous()});
 }
 
 /// out <- U_G (Lambda o (U_G' W U_A)) U_A'
 void KroneckerOperator::apply_block(const Block& block, const ParamTensors& v,
                                     const ParamTensors& out) const {
   const at::AutoGradMode no_grad(false);
-  ParamTensors from, to;
-  for (const size_t p : block.parameters) {
-    from.push_back(v[p]);
-    to.push_back(out[p]);
-  }
-  at::Tensor w = at::matmul(block.u_g_t, to_matrix(block.kind, from));
-  if (block.u_a.defined()) w = at::matmul(w, block.u_a);
+  const KroneckerLayer& layer = block.layer;
+  const at::Tensor& u_a = layer.a_eigenvectors;
+  at::Tensor w = at::matmul(block.u_g_t, to_matrix(layer.kind, layer_tensors(layer, space_, v)));
+  if (u_a.defined()) w = at::matmul(w, u_a);
   w.mul_(block.lambda);
-  if (block.u_a.defined()) w = at::matmul(w, block.u_a_t);
-  from_matrix(block.kind, at::matmul(block.u_g, w), to);
+  if (u_a.defined()) w = at::matmul(w, block.u_a_t);
+  from_matrix(layer.kind, at::matmul(layer.g_eigenvectors, w), layer_tensors(layer, space_, out));
 }
 
 void KroneckerOperator::apply_uncovered(VectorView v, VectorSpan out) {
@@ -169,6 +159,57 @@ std::vector<double> KroneckerOperator::spectrum() const {
   values.resize(static_cast<size_t>(space_.size()), missing_value_);
   std::sort(values.begin(), values.end(), std::greater<>());
   return values;
+}
+
+/// Column o of U_G times column i of U_A', for element (o, i) of Lambda.
+std::vector<double> KroneckerOperator::eigenvector(const Block& block, int64_t index) const {
+  const KroneckerLayer& layer = block.layer;
+  const int64_t o = index / layer.in(), i = index % layer.in();
+  at::Tensor a = at::zeros({layer.in()}, at::kDouble);
+  if (layer.a_eigenvectors.defined()) {
+    a = layer.a_eigenvectors.select(1, i);
+  } else {
+    a[i] = 1;
+  }
+  std::vector<double> x(static_cast<size_t>(space_.size()));
+  const ParamTensors all = space_.blobs(at::from_blob(x.data(), {space_.size()}, at::kDouble));
+  from_matrix(layer.kind, at::outer(layer.g_eigenvectors.select(1, o), a), layer_tensors(layer, space_, all));
+  return x;
+}
+
+std::vector<Eigenpair> KroneckerOperator::leading(int64_t k) const {
+  if (uncovered_block_) return {};
+  struct Place {
+    double value;
+    size_t block;  ///< blocks_.size(): a parameter without factors
+    int64_t index;
+  };
+  std::vector<Place> places;
+  for (size_t b = 0; b < blocks_.size(); ++b) {
+    const at::Tensor& lambda = blocks_[b].lambda;
+    for (int64_t e = 0; e < lambda.numel(); ++e) places.push_back({lambda.data_ptr<double>()[e], b, e});
+  }
+  for (const auto& range : missing_) {
+    for (int64_t e = 0; e < range.count; ++e) {
+      places.push_back({missing_value_, blocks_.size(), range.first + e});
+    }
+  }
+  const auto wanted = places.begin() + std::min<int64_t>(k, static_cast<int64_t>(places.size()));
+  std::partial_sort(places.begin(), wanted, places.end(), [](const Place& x, const Place& y) {
+    return std::tuple(-x.value, x.block, x.index) < std::tuple(-y.value, y.block, y.index);
+  });
+  std::vector<Eigenpair> pairs;
+  for (auto place = places.begin(); place != wanted; ++place) {
+    Eigenpair pair{place->value, 0, {}};
+    if (place->block < blocks_.size()) {
+      pair.vector = eigenvector(blocks_[place->block], place->index);
+    } else {
+      pair.vector.resize(static_cast<size_t>(space_.size()));
+      pair.vector[static_cast<size_t>(place->index)] = 1;
+    }
+    pairs.push_back(std::move(pair));
+  }
+  return pairs;
 }
 
 }  // namespace ritzflow

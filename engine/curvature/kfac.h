@@ -24,6 +24,13 @@ struct KroneckerOptions {
   double power = 1;    ///< p: the operator is (K + lambda I)^p
 };
 
+/// An eigenvalue, its vector of unit length, and ||A x - theta x||: 0 where they are known in closed form.
+struct Eigenpair {
+  double value = 0;
+  double residual = 0;
+  std::vector<double> vector;
+};
+
 /// K = block diagonal of A (x) G over the layers, applied in the eigenbasis: a product costs four small
 /// matrix products a layer and holds no more than Lambda, n numbers, beside the factors. K is positive
 /// semi-definite, and with all eigenpairs at hand so is every power of K + lambda I.
@@ -41,17 +48,21 @@ class KroneckerOperator : public LinearOperator {
   /// All n eigenvalues, descending; empty where the exact Gauss-Newton block is part of the operator.
   std::vector<double> spectrum() const;
 
+  /// The k leading eigenpairs, copies of multiple eigenvalues included; empty like spectrum().
+  std::vector<Eigenpair> leading(int64_t k) const;
+
  private:
   struct Block {
-    LayerKind kind;
-    std::vector<size_t> parameters;
-    at::Tensor u_a, u_g, u_a_t, u_g_t;  ///< undefined u_a: the identity
-    at::Tensor lambda;                  ///< [out, in], of the power
+    KroneckerLayer layer;
+    at::Tensor u_a_t, u_g_t;  ///< transposed eigenvectors; undefined u_a_t: the identity
+    at::Tensor lambda;        ///< [out, in], of the power
   };
 
   void add_block(const KroneckerLayer& layer, const KroneckerOptions& options);
   void apply_block(const Block& block, const ParamTensors& v, const ParamTensors& out) const;
   void apply_uncovered(VectorView v, VectorSpan out);
+
+  std::vector<double> eigenvector(const Block& block, int64_t index) const;
 
   ParamSpace space_;
   std::vector<Block> blocks_;

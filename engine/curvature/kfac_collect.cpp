@@ -31,7 +31,7 @@ class TappedBatch {
   int64_t samples() const { return batch_.inputs.size(0); }
   const at::Tensor& weights() const { return batch_.weights; }
 
-  /// use(tap, gradient) for every cotangent and tap. Gradients of all taps come from one backward pass.
+  /// use(gradients) for every cotangent, a gradient a tap: all of them come from one backward pass.
   template <class Use>
   void for_each_gradient(const Use& use) const {
     for (int64_t k = 0; k < cotangents_.count; ++k) {
@@ -40,13 +40,14 @@ class TappedBatch {
         const at::AutoGradMode no_grad(false);
         cotangent = cotangents_.at(k);
       }
-      const auto gradients =
+      auto gradients =
           torch::autograd::grad({logits_}, outputs_, {cotangent}, /*retain_graph=*/k + 1 < cotangents_.count,
                                 /*create_graph=*/false, /*allow_unused=*/true);
       const at::AutoGradMode no_grad(false);
       for (size_t i = 0; i < gradients.size(); ++i) {
-        use(i, gradients[i].defined() ? gradients[i] : at::zeros_like(outputs_[i]));
+        if (!gradients[i].defined()) gradients[i] = at::zeros_like(outputs_[i]);
       }
+      use(gradients);
     }
   }
 
@@ -58,7 +59,7 @@ class TappedBatch {
   Cotangents cotangents_;
 };
 
-/// Sums over the samples of a batch, float64; a layer's pair is undefined where the layer is left out.
+/// Sums over the samples of a batch, float64, a pair a layer.
 struct Moments {
   std::vector<at::Tensor> a, g;
 };
@@ -68,6 +69,12 @@ void add(std::vector<at::Tensor>& sums, size_t i, const at::Tensor& part) {
   sums[i] = sums[i].defined() ? sums[i].add_(wide) : wide.clone();
 }
 
+/// The tap of a layer, and which part of its output is the layer's.
+struct Source {
+  size_t tap;
+  int64_t first, count;
+};
+
 class Collector {
  public:
   Collector(const EmpiricalRisk& risk, const KfacOptions& options)
@@ -75,23 +82,21 @@ class Collector {
     const at::AutoGradMode no_grad(false);
     Taps taps;
     risk.network().forward_with_taps(risk.theta(), risk.batch(0).inputs.narrow(0, 0, 1), taps);
-    for (const Tap& tap : taps) describe(tap);
+    for (size_t i = 0; i < taps.size(); ++i) describe(taps[i], i);
   }
 
   KroneckerFactors collect() {
+    if (layers_.empty()) return {};
     collect_factors();
     if (options_.ekfac) collect_second_moments();
-    KroneckerFactors factors;
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      if (covered_[i]) factors.layers.push_back(layers_[i]);
-    }
-    return factors;
+    return {std::move(layers_)};
   }
 
  private:
   const Parameter& parameter(size_t index) const { return space_.parameters()[index]; }
 
-  void describe(const Tap& tap) {
+  /// One layer a tap, or one a part of it.
+  void describe(const Tap& tap, size_t index) {
     KroneckerLayer layer;
     const std::string& weight = parameter(tap.layer.weight).name;
     layer.name = weight.ends_with(".weight") ? weight.substr(0, weight.size() - 7) : weight;
@@ -99,21 +104,36 @@ class Collector {
     layer.tied = tap.tied;
     layer.parameters = {weight};
     if (tap.layer.bias) layer.parameters.push_back(parameter(*tap.layer.bias).name);
+    if (!fits(tap, layer.name)) return;
+    const int64_t out = tap.output.size(-1);
+    if (!options_.split_qkv || tap.parts.empty()) return add_layer(layer, {index, 0, out});
+    const auto rows = out / static_cast<int64_t>(tap.parts.size());
+    layer.is_part = true;
+    const std::string whole = layer.name;
+    for (const auto& part : tap.parts) {
+      layer.name = whole + "." + part;
+      add_layer(layer, {index, layer.first_row, rows});
+      layer.first_row += rows;
+    }
+  }
+
+  void add_layer(const KroneckerLayer& layer, const Source& source) {
     for (const auto& other : layers_) {
       if (other.name == layer.name) {
         throw InputError("layer " + layer.name +
                          " is used twice in one forward pass; K-FAC has no factors for that");
       }
     }
-    covered_.push_back(fits(tap, layer.name));
-    layers_.push_back(std::move(layer));
+    layers_.push_back(layer);
+    sources_.push_back(source);
   }
 
   /// Whether both dense factors are within the limit.
   bool fits(const Tap& tap, const std::string& name) const {
     const Parameter& weight = parameter(tap.layer.weight);
     const int64_t rows = weight.shape[0], columns = weight.size / rows + (tap.layer.bias ? 1 : 0);
-    int64_t widest = std::max(rows, columns);
+    const bool split = options_.split_qkv && !tap.parts.empty();
+    int64_t widest = std::max(split ? rows / static_cast<int64_t>(tap.parts.size()) : rows, columns);
     if (tap.kind == LayerKind::embedding) widest = columns;
     if (tap.kind == LayerKind::norm) widest = 2 * rows;
     if (widest <= options_.max_factor) return true;
@@ -122,20 +142,20 @@ class Collector {
     return false;
   }
 
-  LayerMoments moments(const TappedBatch& batch, size_t i) const {
-    const Tap& tap = batch.taps()[i];
-    return {tap,
-            batch.weights(),
-            batch.samples(),
-            tap.layer.bias.has_value(),
-            options_.sharing,
-            parameter(tap.layer.weight).shape[0]};
-  }
-
   std::vector<LayerMoments> all_moments(const TappedBatch& batch) const {
     std::vector<LayerMoments> all;
-    for (size_t i = 0; i < layers_.size(); ++i) all.push_back(moments(batch, i));
+    for (const Source& source : sources_) {
+      const Tap& tap = batch.taps()[source.tap];
+      all.emplace_back(tap, batch.weights(), batch.samples(), tap.layer.bias.has_value(), options_.sharing,
+                       parameter(tap.layer.weight).shape[0]);
+    }
     return all;
+  }
+
+  /// The gradient of layer i's output: that of its tap, or a part of it.
+  at::Tensor gradient(size_t i, const std::vector<at::Tensor>& gradients) const {
+    const at::Tensor& whole = gradients[sources_[i].tap];
+    return layers_[i].is_part ? whole.narrow(-1, sources_[i].first, sources_[i].count) : whole;
   }
 
   Moments factor_sums(int64_t b) const {
@@ -143,11 +163,9 @@ class Collector {
     Moments sums{std::vector<at::Tensor>(layers_.size()), std::vector<at::Tensor>(layers_.size())};
     const at::AutoGradMode no_grad(false);
     const auto all = all_moments(batch);
-    for (size_t i = 0; i < all.size(); ++i) {
-      if (covered_[i]) add(sums.a, i, all[i].input_moment());
-    }
-    batch.for_each_gradient([&](size_t i, const at::Tensor& g) {
-      if (covered_[i]) add(sums.g, i, all[i].output_moment(g));
+    for (size_t i = 0; i < all.size(); ++i) add(sums.a, i, all[i].input_moment());
+    batch.for_each_gradient([&](const std::vector<at::Tensor>& gradients) {
+      for (size_t i = 0; i < all.size(); ++i) add(sums.g, i, all[i].output_moment(gradient(i, gradients)));
     });
     return sums;
   }
@@ -159,14 +177,12 @@ class Collector {
         [&](const Moments& part) {
           const at::AutoGradMode no_grad(false);
           for (size_t i = 0; i < layers_.size(); ++i) {
-            if (part.a[i].defined()) add(total.a, i, part.a[i]);
-            if (part.g[i].defined()) add(total.g, i, part.g[i]);
+            add(total.a, i, part.a[i]);
+            add(total.g, i, part.g[i]);
           }
         });
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      if (covered_[i])
-        decompose(layers_[i], total.a[i] / risk_.total_weight(), total.g[i] / risk_.total_weight());
-    }
+    const double w = risk_.total_weight();
+    for (size_t i = 0; i < layers_.size(); ++i) decompose(layers_[i], total.a[i] / w, total.g[i] / w);
   }
 
   static void decompose(KroneckerLayer& layer, const at::Tensor& a, const at::Tensor& g) {
@@ -187,11 +203,11 @@ class Collector {
     std::vector<at::Tensor> sums(layers_.size());
     const at::AutoGradMode no_grad(false);
     auto all = all_moments(batch);
-    for (size_t i = 0; i < all.size(); ++i) {
-      if (covered_[i]) all[i].rotate_inputs(layers_[i].a_eigenvectors);
-    }
-    batch.for_each_gradient([&](size_t i, const at::Tensor& g) {
-      if (covered_[i]) add(sums, i, all[i].second_moment(g, layers_[i].g_eigenvectors));
+    for (size_t i = 0; i < all.size(); ++i) all[i].rotate_inputs(layers_[i].a_eigenvectors);
+    batch.for_each_gradient([&](const std::vector<at::Tensor>& gradients) {
+      for (size_t i = 0; i < all.size(); ++i) {
+        add(sums, i, all[i].second_moment(gradient(i, gradients), layers_[i].g_eigenvectors));
+      }
     });
     return sums;
   }
@@ -202,20 +218,18 @@ class Collector {
         risk_.batches(), [&](int64_t b) { return second_moment_sums(b); },
         [&](const std::vector<at::Tensor>& part) {
           const at::AutoGradMode no_grad(false);
-          for (size_t i = 0; i < layers_.size(); ++i) {
-            if (part[i].defined()) add(total, i, part[i]);
-          }
+          for (size_t i = 0; i < layers_.size(); ++i) add(total, i, part[i]);
         });
     for (size_t i = 0; i < layers_.size(); ++i) {
-      if (covered_[i]) layers_[i].ekfac_eigenvalues = total[i] / risk_.total_weight();
+      layers_[i].ekfac_eigenvalues = total[i] / risk_.total_weight();
     }
   }
 
   const EmpiricalRisk& risk_;
   const ParamSpace& space_;
   KfacOptions options_;
-  std::vector<KroneckerLayer> layers_;  ///< one for each tap
-  std::vector<bool> covered_;
+  std::vector<KroneckerLayer> layers_;
+  std::vector<Source> sources_;  ///< of each layer
 };
 
 }  // namespace

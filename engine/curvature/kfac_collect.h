@@ -12,6 +12,7 @@ struct KfacOptions {
   WeightSharing sharing = WeightSharing::expand;
   CotangentOptions fisher = {};
   bool ekfac = true;          ///< a second pass for the second moments in the eigenbasis
+  bool split_qkv = false;     ///< a fused query, key and value are three layers that share their input
   int64_t max_factor = 8192;  ///< layers with a wider dense factor are left uncovered
 };
 

@@ -26,6 +26,23 @@ std::string Coverage::text() const {
   return line;
 }
 
+ParamTensors layer_tensors(const KroneckerLayer& layer, const ParamSpace& space, const ParamTensors& all) {
+  ParamTensors tensors;
+  for (const auto& name : layer.parameters) {
+    const at::Tensor& whole = all[space.index(name)];
+    if (!layer.is_part) {
+      tensors.push_back(whole);
+      continue;
+    }
+    if (layer.first_row < 0 || layer.first_row + layer.out() > whole.size(0)) {
+      throw InputError(fmt::format("layers/{} is rows {} to {} of {}, which has {}", layer.name,
+                                   layer.first_row, layer.first_row + layer.out() - 1, name, whole.size(0)));
+    }
+    tensors.push_back(whole.narrow(0, layer.first_row, layer.out()));
+  }
+  return tensors;
+}
+
 Coverage coverage(const KroneckerFactors& factors, const ParamSpace& space) {
   std::set<std::string> covered;
   for (const auto& layer : factors.layers) covered.insert(layer.parameters.begin(), layer.parameters.end());

@@ -20,8 +20,10 @@ struct KroneckerLayer {
   LayerKind kind = LayerKind::linear;
   std::vector<std::string> parameters;  ///< weight first
   bool tied = false;                    ///< a tied table in its use as the output layer alone
-  at::Tensor a_eigenvalues;             ///< [in] float64, ascending, >= 0
-  at::Tensor a_eigenvectors;            ///< [in, in], a column an eigenvector; undefined: the identity
+  int64_t first_row = 0;      ///< of a fused weight and bias, from which on out() rows are this layer's
+  bool is_part = false;       ///< the layer is such a part
+  at::Tensor a_eigenvalues;   ///< [in] float64, ascending, >= 0
+  at::Tensor a_eigenvectors;  ///< [in, in], a column an eigenvector; undefined: the identity
   at::Tensor g_eigenvalues, g_eigenvectors;
   at::Tensor ekfac_eigenvalues;  ///< [out, in] >= 0; undefined where they were not collected
 
@@ -42,6 +44,10 @@ struct Coverage {
 struct KroneckerFactors {
   std::vector<KroneckerLayer> layers;
 };
+
+/// The parameters' tensors of a layer, of all those of the model: of a part its rows. Throws InputError where
+/// the model has no such parameter or too few rows.
+ParamTensors layer_tensors(const KroneckerLayer& layer, const ParamSpace& space, const ParamTensors& all);
 
 Coverage coverage(const KroneckerFactors& factors, const ParamSpace& space);
 

@@ -39,6 +39,9 @@ void write_layer(ArtifactWriter& file, const KroneckerLayer& layer) {
   write_tensor(file, group + "/ekfac_eigenvalues", layer.ekfac_eigenvalues);
   file.attribute(group, "parameters", layer.parameters);
   file.attribute(group, "kind", to_string(layer.kind));
+  if (layer.is_part) {
+    file.attribute(group, "rows", std::vector<int64_t>{layer.first_row, layer.out()});
+  }
   if (layer.tied) file.attribute(group, "tied", std::string("output layer alone"));
 }
 
@@ -128,6 +131,16 @@ KroneckerLayer read_layer(const ArtifactReader& file, const std::string& name) {
   layer.a_eigenvectors = a.vectors;
   layer.g_eigenvalues = g.values;
   layer.g_eigenvectors = g.vectors.defined() ? g.vectors : at::eye(layer.out(), at::kDouble);
+  if (file.has_attribute(group, "rows")) {
+    const auto rows = file.attribute<std::vector<int64_t>>(group, "rows");
+    if (rows.size() != 2 || rows[1] != layer.out() || layer.kind != LayerKind::linear) {
+      throw InputError(
+          fmt::format("{}: attribute '{}@rows' does not say which {} rows of a linear layer are meant",
+                      file.path().string(), group, layer.out()));
+    }
+    layer.first_row = rows[0];
+    layer.is_part = true;
+  }
   const std::string moments = group + "/ekfac_eigenvalues";
   if (file.has(moments)) {
     layer.ekfac_eigenvalues = nonnegative(file, moments, finite_tensor(file, moments, 2));

@@ -35,6 +35,9 @@ struct Tap {
   at::Tensor output;
   /// The weight is a token embedding that is the output layer, too; this tap is its use as the output layer.
   bool tied = false;
+  /// Names of equal parts of the output side by side, where the layer is several that share their input (a
+  /// fused query, key and value).
+  std::vector<std::string> parts = {};
 };
 
 using Taps = std::vector<Tap>;

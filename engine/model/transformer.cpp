@@ -112,8 +112,9 @@ class Transformer : public Network {
   at::Tensor attention(const Block& block, const ParamTensors& theta, const at::Tensor& x, Taps* taps) const {
     const int64_t n = x.size(0), t = x.size(1), d = options_.d_model, heads = options_.heads;
     // [N, T, 3 d] -> 3 x [N, heads, T, d / heads]
-    const at::Tensor qkv =
-        linear(block.qkv, theta, x, taps).view({n, t, 3, heads, d / heads}).permute({2, 0, 3, 1, 4});
+    const at::Tensor fused = linear(block.qkv, theta, x, taps);
+    if (taps) taps->back().parts = {"query", "key", "value"};
+    const at::Tensor qkv = fused.view({n, t, 3, heads, d / heads}).permute({2, 0, 3, 1, 4});
     const at::Tensor mixed = attend(qkv.select(0, 0), qkv.select(0, 1), qkv.select(0, 2));
     return linear(block.attention_out, theta, mixed.transpose(1, 2).reshape({n, t, d}), taps);
   }

@@ -33,7 +33,7 @@ one_line_errors(load_sweep)
 
 RESULTS = f"results/{SWEEP['name']}"
 RUN = "{model}/seed{seed}"
-KFAC_OPTIONS = ("kfac_approx", "fisher_type", "mc_samples", "dtype_compute", "batch_size")
+COLLECT_OPTIONS = ("kfac_approx", "fisher_type", "split_qkv")
 OPERATOR = f"{RUN}/step{{step}}/{{operator}}"
 CELL = cells.PLACE
 
@@ -83,7 +83,8 @@ def kronecker_factors(wildcards):
 
 def kfac_flags(wildcards):
     options = SWEEP["operators"][wildcards.operator]
-    return flags({name: options[name] for name in KFAC_OPTIONS})
+    shared = ("mc_samples", "dtype_compute", "batch_size")
+    return flags({name: options[name] for name in (*COLLECT_OPTIONS, *shared)})
 
 
 def comparisons():
@@ -100,7 +101,7 @@ def comparisons():
 
 def operator_flags(wildcards):
     options = dict(SWEEP["operators"][wildcards.operator])
-    for name in ("kfac_approx", "fisher_type"):
+    for name in COLLECT_OPTIONS:
         del options[name]
     return flags({"operator": options.pop("kind"), **options, "kfac": kronecker_factors(wildcards)})
 

@@ -50,7 +50,7 @@ def plain_factors(problem):
             gs, torch.autograd.grad(h, outputs, roots[:, :, c], retain_graph=True), strict=True
         ):
             total += g.T @ g / len(h)
-    return [(a.T @ a / len(a)).numpy() for a in inputs], [g.numpy() for g in gs]
+    return [(a.T @ a / len(a)).detach().numpy() for a in inputs], [g.numpy() for g in gs]
 
 
 def stored_factor(layer, factor):
@@ -96,10 +96,13 @@ def test_ekfac_is_no_farther_from_the_ggn_than_kfac_and_compare_kfac_says_how_fa
         said = json.loads((folder / "c.json").read_text())
         assert said["kfac_error_method"] == "columns" and said["coverage"] == 1
         assert said["kfac_error"] == pytest.approx(errors[kind], rel=1e-4)
+        values = np.linalg.eigvalsh(matrix)[::-1]
+        np.testing.assert_allclose(said["eigenvalues"], values[:4], rtol=1e-10)
+        if values[3] - values[4] < 1e-6 * values[0]:
+            continue  # the span of the leading four is not unique
         spans = [np.linalg.eigh(m)[1][:, -4:] for m in (matrix, ggn)]
         cosines = np.linalg.svd(spans[0].T @ spans[1])[1]
         assert said["overlap"] == pytest.approx(np.mean(cosines**2), abs=1e-3)
-        np.testing.assert_allclose(said["eigenvalues"], np.linalg.eigvalsh(matrix)[::-1][:4], rtol=1e-5)
     assert errors["ekfac"] <= errors["kfac"] < 1
 
 
