@@ -84,7 +84,10 @@ class Omega {
 // q_(j+2) follows q_(j+1): an odd number of steps in a row with recorded intervals asks for one more.
 bool second_of_two(const LanczosHistory& history) {
   size_t count = 0;
-  for (size_t j = history.columns.size(); j-- > 0 && !recorded(history.columns[j]).empty();) ++count;
+  while (count < history.columns.size() &&
+         !recorded(history.columns[history.columns.size() - 1 - count]).empty()) {
+    ++count;
+  }
   return count % 2 == 1;
 }
 

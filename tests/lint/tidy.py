@@ -46,6 +46,7 @@ def check(file: Path) -> tuple[Path, str]:
             str(BUILD),
             "--quiet",
             "--extra-arg=-Wno-unknown-warning-option",
+            "--extra-arg=-Wno-deprecated-declarations",
             str(ROOT / file),
         ],
         capture_output=True,
