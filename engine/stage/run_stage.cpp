@@ -49,7 +49,7 @@ int fail(ExitCode code, const std::string& message) {
   for (char& c : line) {
     if (c == '\n') c = ' ';
   }
-  std::cerr << "error: " << line << std::endl;
+  std::cerr << "error: " << line << '\n';
   return static_cast<int>(code);
 }
 
