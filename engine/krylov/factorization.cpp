@@ -72,7 +72,9 @@ LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogona
   if (!std::isfinite(length) || length == 0) {
     throw InputError("start vector is zero or not finite; any other vector will do");
   }
-  scale(1 / length, q);
+  // A vector that is of unit length to rounding is taken as it stands: q_0 and the stored start agree in
+  // every bit.
+  if (std::abs(length - 1) > 1e-14) scale(1 / length, q);
 }
 
 LanczosProcess::LanczosProcess(LinearOperator& op, Reorthogonalization mode, uint64_t seed,
