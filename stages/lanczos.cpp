@@ -16,6 +16,7 @@ struct Options {
   LanczosSettings settings;
   bool keep_basis = false;
   bool no_certificate = false;
+  std::string basis = "auto";
   double certificate_delta = 1e-6;
   std::string checkpoint;
   double checkpoint_interval = 300;
@@ -24,6 +25,8 @@ struct Options {
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
   declare_lanczos_flags(app, options.settings);
+  app.add_option("--basis", options.basis, "where Lanczos vectors are held: ram | auto (= ram)")
+      ->capture_default_str();
   app.add_flag("--no-certificate", options.no_certificate,
                "no search for missed pairs behind the converged ones");
   app.add_option("--certificate-delta", options.certificate_delta,
@@ -154,6 +157,10 @@ void run(const Options& options, const StageRun& stage) {
   OpenOperator opened = open_operator(options.operator_file);
   const int64_t n = opened.op->dim();
   check_lanczos_settings(options.settings, n);
+  if (options.basis != "ram" && options.basis != "auto") {
+    throw InputError("--basis '" + options.basis +
+                     "' is not to be had; Lanczos vectors are held in ram (or auto)");
+  }
   const ModeChoice choice = choose_mode(options.settings, n, available_memory());
   const int64_t mode_rows = rows_needed(choice.mode);
 
