@@ -2,9 +2,9 @@
 
 #include "core/error.h"
 #include "curvature/operator_file.h"
-#include "krylov/candidate_pool.h"
 #include "krylov/certificate.h"
 #include "stage/checkpoint.h"
+#include "stage/iterate.h"
 #include "stage/lanczos_file.h"
 #include "stage/stage.h"
 
@@ -52,6 +52,8 @@ nlohmann::json identity(const LanczosRecord& record, bool keep_basis) {
           {"reorth_mode", record.reorth_mode},
           {"reorth_window", s.reorth_window},
           {"reorth_period", s.reorth_period},
+          {"krylov_dim", s.krylov_dim},
+          {"noise", record.noise},
           {"seed", s.seed},
           {"k", s.k},
           {"tol", s.tol},
@@ -75,7 +77,7 @@ LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& 
   const auto seed = static_cast<uint64_t>(record.settings.seed);
   if (checkpoint) {
     if (auto state = checkpoint->load(op.dim())) {
-      spdlog::info("goes on behind product {} from {}", state->factorization.size(),
+      spdlog::info("goes on behind product {} from {}", state->factorization.products,
                    checkpoint->folder().string());
       return LanczosProcess(op, mode, seed, std::move(state->factorization), std::move(state->basis));
     }
@@ -84,7 +86,7 @@ LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& 
 }
 
 [[noreturn]] void stop(const LanczosProcess& process, std::optional<LanczosCheckpoint>& checkpoint) {
-  const int64_t products = process.factorization().size();
+  const int64_t products = process.factorization().products;
   if (!checkpoint) {
     throw Error(ExitCode::failure,
                 fmt::format("stopped by a signal after {} products, and nothing is kept of them; "
@@ -94,35 +96,6 @@ LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& 
   checkpoint->save(process);
   throw Interrupted(fmt::format("stopped by a signal after {} products; the same command goes on from {}",
                                 products, checkpoint->folder().string()));
-}
-
-LanczosOutcome iterate(LanczosProcess& process, const Reorthogonalization& mode, const LanczosOptions& wanted,
-                       std::optional<LanczosCheckpoint>& checkpoint, const StageRun& run) {
-  Progress progress = run.progress("products", wanted.max_iters);
-  const auto outcome = run_lanczos(process, mode, wanted, [&](const LanczosOutcome& now) {
-    progress.update(process.factorization().size(), fmt::format("converged {}/{}", now.converged, wanted.k));
-    if (checkpoint) checkpoint->offer(process);
-    return !stop_requested();
-  });
-  if (outcome.stopped) stop(process, checkpoint);
-  return outcome;
-}
-
-// The wanted pairs, by their estimates: a deflated run needs no products for residuals to give its bound.
-std::vector<RitzPair> wanted_pairs(const LanczosProcess& process, const Reorthogonalization& mode,
-                                   const LanczosOptions& wanted) {
-  const auto candidates = ritz_candidates(process.factorization(), mode);
-  std::vector<double> values;
-  for (const auto& candidate : candidates) values.push_back(candidate.value);
-  std::vector<RitzPair> pairs;
-  for (const auto& end : wanted_ends(values, wanted.which, wanted.k)) {
-    for (auto& pair : candidate_pool(candidates, end, process.basis())) {
-      pair.residual = pair.estimate;
-      pair.verdict = Verdict::converged;
-      pairs.push_back(std::move(pair));
-    }
-  }
-  return pairs;
 }
 
 // Looks behind the wanted pairs for eigenvalues that one start vector cannot show. It costs at most as many
@@ -135,12 +108,17 @@ std::optional<Certificate> certify_run(const Options& options, const OpenOperato
   if (options.no_certificate || !keeps_orthogonality(mode) || outcome.converged < wanted.k)
     return std::nullopt;
   const auto& f = process.factorization();
-  const Certificate certificate = certify(*opened.op, wanted_pairs(process, mode, wanted),
+  // by their estimates: a deflated run needs no products for residuals to give its bound
+  std::vector<RitzPair> pairs =
+      wanted_pairs(ritz_candidates(f, mode), process.basis(), wanted.which, wanted.k);
+  std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
+  for (RitzPair& pair : pairs) pair.verdict = Verdict::converged;
+  const Certificate certificate = certify(*opened.op, pairs,
                                           {.k = wanted.k,
                                            .which = wanted.which,
                                            .tol = wanted.tol,
                                            .delta = options.certificate_delta,
-                                           .budget = std::max<int64_t>(20, f.size()),
+                                           .budget = std::max<int64_t>(20, f.products),
                                            .seed = static_cast<uint64_t>(options.settings.seed),
                                            .norm_a = std::max(opened.info.norm(), f.norm_estimate()),
                                            .noise = opened.info.noise()});
@@ -161,28 +139,37 @@ void run(const Options& options, const StageRun& stage) {
     throw InputError("--basis '" + options.basis +
                      "' is not to be had; Lanczos vectors are held in ram (or auto)");
   }
-  const ModeChoice choice = choose_mode(options.settings, n, available_memory());
+  const ModeChoice choice =
+      choose_mode(options.settings, {.n = n, .memory = available_memory(), .noise = opened.info.noise()});
   const int64_t mode_rows = rows_needed(choice.mode);
+  // Rows of a restarted basis change: a segment of the checkpoint is then all that is held.
+  const auto* restarted = std::get_if<ThickRestart>(&choice.mode);
 
   LanczosRecord record;
   record.settings = options.settings;
+  if (restarted) record.settings.krylov_dim = restarted->krylov_dim;
+  record.noise = opened.info.noise();
   record.reorth_mode = mode_name(choice.mode);
   record.reorth_reason = choice.reason;
   record.start_vector = random_start(n, options.settings.seed);
   record.operator_sha256 = opened.info.sha256;
-  auto checkpoint = open_checkpoint(options, record, options.keep_basis ? 0 : mode_rows);
+  auto checkpoint = open_checkpoint(options, record, options.keep_basis && !restarted ? 0 : mode_rows);
   LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options.keep_basis, checkpoint);
-  const LanczosOutcome outcome = iterate(process, choice.mode, options.settings.options(), checkpoint, stage);
+  const LanczosOutcome outcome = iterate(process, choice.mode, options.settings.options(), stage, [&] {
+    if (checkpoint) checkpoint->offer(process);
+  });
+  if (outcome.stopped) stop(process, checkpoint);
 
   record.factorization = process.factorization();
   record.converged = outcome.converged;
   record.certificate = certify_run(options, opened, process, choice.mode, outcome);
   record.certificate_delta = options.certificate_delta;
-  const int64_t size = process.basis().size();
-  record.basis_bytes = (mode_rows == 0 ? size : std::min(mode_rows, size)) * n * int64_t{sizeof(double)};
+  const int64_t products = record.factorization.products;
+  record.basis_bytes =
+      (mode_rows == 0 ? products : std::min(mode_rows, products)) * n * int64_t{sizeof(double)};
   write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr, stage.provenance());
   if (checkpoint && !options.keep_checkpoint) checkpoint->remove();
-  spdlog::info("{} products, {} of {} wanted pairs meet the tolerance by their estimate", size,
+  spdlog::info("{} products, {} of {} wanted pairs meet the tolerance by their estimate", products,
                outcome.converged, options.settings.k);
 }
 

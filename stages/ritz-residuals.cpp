@@ -1,6 +1,9 @@
 #include <spdlog/spdlog.h>
 
+#include <cmath>
+
 #include "core/error.h"
+#include "core/kernels.h"
 #include "curvature/operator_file.h"
 #include "stage/lanczos_file.h"
 #include "stage/ritz_file.h"
@@ -18,7 +21,7 @@ void declare(CLI::App& app, Options& options) {
 }
 
 bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
-  return a.columns == b.columns && a.beta == b.beta;
+  return a.columns == b.columns && a.beta == b.beta && a.spike == b.spike;
 }
 
 void check_pair(const Options& options, const OpenOperator& opened, const LanczosRecord& record) {
@@ -43,17 +46,17 @@ std::map<std::string, Attribute> operator_facts(const OperatorInfo& info) {
 // The vectors that the run did not keep, by the same products from the same start; the bits are compared.
 std::unique_ptr<LanczosProcess> replay(LinearOperator& op, RitzContext& context, const StageRun& stage) {
   LanczosRecord& record = context.record;
-  const int64_t m = record.factorization.size();
+  const int64_t products = record.factorization.products;
   auto process = std::make_unique<LanczosProcess>(op, record.start_vector, record.mode(),
                                                   static_cast<uint64_t>(record.settings.seed), true);
-  Progress progress = stage.progress("replayed products", m);
-  while (process->factorization().size() < m && process->step()) {
-    progress.update(process->factorization().size());
+  Progress progress = stage.progress("replayed products", products);
+  while (process->factorization().products < products && process->step()) {
+    progress.update(process->factorization().products);
     if (stop_requested()) {
       throw Error(ExitCode::failure, "stopped by a signal; nothing is kept: start the same command again");
     }
   }
-  context.replay_calls = process->factorization().size();
+  context.replay_calls = process->factorization().products;
   context.basis_source = "replayed";
   if (!same_bits(process->factorization(), record.factorization)) {
     context.basis_source = "recomputed";
@@ -67,16 +70,20 @@ std::unique_ptr<LanczosProcess> replay(LinearOperator& op, RitzContext& context,
 // Pairs that the certificate met behind the wanted ones, measured there, take their place in the list.
 void add_locked(RitzEvidence& evidence, const RitzContext& context) {
   if (!context.record.certificate) return;
-  const EvidenceOptions& o = context.options;
   for (RitzPair pair : context.record.certificate->found) {
-    const double radius = pair.residual + (o.noise + 1e-15) * o.norm_a;
-    pair.interval = {pair.value - radius, pair.value + radius};
-    pair.verdict = pair.residual <= residual_goal(o.tol, pair.value, o.norm_a) ? Verdict::converged
-                                                                               : Verdict::unconverged;
+    judge_pair(context.options, pair);
     evidence.pairs.push_back(std::move(pair));
   }
   std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),
                    [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });
+}
+
+// The start vector's share of each pair, where s_1 does not say it: behind a restart, and of pairs that the
+// certificate found.
+void fill_gammas(RitzEvidence& evidence, VectorView start) {
+  for (RitzPair& pair : evidence.pairs) {
+    if (std::isnan(pair.gamma)) pair.gamma = std::pow(dot(pair.vector, start), 2);
+  }
 }
 
 void run(const Options& options, const StageRun& stage) {
@@ -101,6 +108,7 @@ void run(const Options& options, const StageRun& stage) {
       ritz_evidence(*opened.op, context.record.factorization, stored ? *stored : replayed->basis(),
                     context.record.mode(), context.options);
   add_locked(evidence, context);
+  fill_gammas(evidence, context.record.start_vector);
   write_ritz(stage.out, context, evidence, stage.provenance());
 
   const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),

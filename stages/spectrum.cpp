@@ -6,6 +6,7 @@
 #include "curvature/probes.h"
 #include "krylov/evidence.h"
 #include "operator_flags.h"
+#include "stage/iterate.h"
 #include "stage/lanczos_settings.h"
 #include "stage/stage.h"
 
@@ -20,16 +21,6 @@ struct Options {
 void declare(CLI::App& app, Options& options) {
   declare_operator_flags(app, options.op);
   declare_lanczos_flags(app, options.lanczos);
-}
-
-void iterate(LanczosProcess& process, const Reorthogonalization& mode, const LanczosOptions& wanted,
-             const StageRun& stage) {
-  Progress progress = stage.progress("products", wanted.max_iters);
-  const auto outcome = run_lanczos(process, mode, wanted, [&](const LanczosOutcome& now) {
-    progress.update(process.factorization().size(), fmt::format("converged {}/{}", now.converged, wanted.k));
-    return !stop_requested();
-  });
-  if (outcome.stopped) throw Error(ExitCode::failure, "stopped by a signal; nothing was written");
 }
 
 void print(const BuiltOperator& built, const Probes& probes, const std::string& mode, int64_t products,
@@ -52,18 +43,22 @@ void run(const Options& options, const StageRun& stage) {
   check_lanczos_settings(options.lanczos, n);
   const Probes probes = probe(*built.op, 0);
   require_symmetric_linear(probes, built.settings.dtype_compute == "float64" ? 0x1p-53 : 0x1p-24);
-  const ModeChoice choice = choose_mode(options.lanczos, n, available_memory());
+  const double noise = probes.additivity + probes.repeatability;
+  const ModeChoice choice =
+      choose_mode(options.lanczos, {.n = n, .memory = available_memory(), .noise = noise});
   LanczosProcess process(*built.op, random_start(n, options.lanczos.seed), choice.mode,
                          static_cast<uint64_t>(options.lanczos.seed), true);
-  iterate(process, choice.mode, options.lanczos.options(), stage);
+  if (iterate(process, choice.mode, options.lanczos.options(), stage).stopped) {
+    throw Error(ExitCode::failure, "stopped by a signal; nothing was written");
+  }
   const auto& f = process.factorization();
   const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode,
                                               {.k = options.lanczos.k,
                                                .which = parse_which(options.lanczos.which),
                                                .tol = options.lanczos.tol,
                                                .norm_a = std::max(probes.norm, f.norm_estimate()),
-                                               .noise = probes.additivity + probes.repeatability});
-  print(built, probes, mode_name(choice.mode), f.size(), evidence);
+                                               .noise = noise});
+  print(built, probes, mode_name(choice.mode), f.products, evidence);
 }
 
 }  // namespace

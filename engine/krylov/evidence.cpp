@@ -77,13 +77,7 @@ std::string verdict_name(Verdict verdict) {
   return "";
 }
 
-void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& pair) {
-  std::vector<double> product(pair.vector.size());
-  op.apply(pair.vector, product);
-  if (!all_finite(product)) throw InputError("a product for a true residual has a NaN or an infinity");
-  const double* x = pair.vector.data();
-  subtract(Rows(&x, 1), {&pair.value, 1}, product);
-  pair.residual = norm(product);
+void judge_pair(const EvidenceOptions& options, RitzPair& pair) {
   const double radius = pair.residual + (options.noise + 4 * kEps) * options.norm_a;
   pair.interval = {pair.value - radius, pair.value + radius};
   if (pair.verdict == Verdict::unconverged &&
@@ -92,19 +86,39 @@ void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& 
   }
 }
 
+void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& pair) {
+  std::vector<double> product(pair.vector.size());
+  op.apply(pair.vector, product);
+  if (!all_finite(product)) throw InputError("a product for a true residual has a NaN or an infinity");
+  const double* x = pair.vector.data();
+  subtract(Rows(&x, 1), {&pair.value, 1}, product);
+  pair.residual = norm(product);
+  judge_pair(options, pair);
+}
+
+std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Basis& basis,
+                                   Which which, int64_t k) {
+  std::vector<double> values;
+  for (const auto& candidate : candidates) values.push_back(candidate.value);
+  std::vector<RitzPair> pairs;
+  for (const auto& end : wanted_ends(values, which, k)) {
+    for (auto& pair : candidate_pool(candidates, end, basis)) {
+      pair.residual = pair.estimate;
+      pairs.push_back(std::move(pair));
+    }
+  }
+  return pairs;
+}
+
 RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Basis& basis,
                            const Reorthogonalization& mode, const EvidenceOptions& options) {
   const std::vector<RitzCandidate> candidates = ritz_candidates(f, mode);
-  std::vector<double> values;
-  for (const auto& candidate : candidates) values.push_back(candidate.value);
   RitzEvidence evidence;
-  if (!values.empty()) {
-    evidence.ritz_max = values.front();
-    evidence.ritz_min = values.back();
+  if (!candidates.empty()) {
+    evidence.ritz_max = candidates.front().value;
+    evidence.ritz_min = candidates.back().value;
   }
-  for (const auto& end : wanted_ends(values, options.which, options.k)) {
-    for (auto& pair : candidate_pool(candidates, end, basis)) evidence.pairs.push_back(std::move(pair));
-  }
+  evidence.pairs = wanted_pairs(candidates, basis, options.which, options.k);
   for (auto& pair : evidence.pairs) measure_pair(op, options, pair);
   evidence.operator_calls = static_cast<int64_t>(evidence.pairs.size());
   std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),

@@ -46,8 +46,15 @@ struct EvidenceOptions {
   double noise = 0;   ///< relative noise of a product: a floor of every interval
 };
 
-/// Spends one product on residual = ||A x - theta x|| of a pair, and derives its interval and whether it
-/// meets the goal.
+/// The wanted pairs of all ends and what was met among them (candidate_pool.h), formed from all rows of
+/// `basis`, with `residual` as estimated: no product is spent. Verdicts are all but `converged`.
+std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Basis& basis,
+                                   Which which, int64_t k);
+
+/// Derives the interval of a pair from its residual, and whether it meets the goal.
+void judge_pair(const EvidenceOptions& options, RitzPair& pair);
+
+/// Spends one product on residual = ||A x - theta x|| of a pair, then judge_pair().
 void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& pair);
 
 /// Forms the vectors of the wanted pairs from all rows of `basis`, tells copies from eigenvectors by the

@@ -21,8 +21,8 @@ double breakdown_level(int64_t n) {
 void check(const ThickRestart& mode, int64_t n) {
   const int64_t least = std::min(n, mode.k + 2);
   if (mode.krylov_dim < least) {
-    throw InputError("krylov_dim " + std::to_string(mode.krylov_dim) + " is too small for k = " +
-                     std::to_string(mode.k) + ": at least " + std::to_string(least));
+    throw InputError("krylov_dim " + std::to_string(mode.krylov_dim) + " is too small for k " +
+                     std::to_string(mode.k) + ": at least " + std::to_string(least) + ", better twice that");
   }
 }
 
@@ -79,9 +79,7 @@ LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogona
 
 LanczosProcess::LanczosProcess(LinearOperator& op, Reorthogonalization mode, uint64_t seed,
                                KrylovFactorization state, std::unique_ptr<Basis> basis)
-    : operator_(op), mode_(mode), seed_(seed), basis_(std::move(basis)), factorization_(std::move(state)) {
-  if (factorization_.spike.empty()) factorization_.products = factorization_.size();
-}
+    : operator_(op), mode_(mode), seed_(seed), basis_(std::move(basis)), factorization_(std::move(state)) {}
 
 bool LanczosProcess::step() {
   auto& f = factorization_;
@@ -125,10 +123,11 @@ void LanczosProcess::restart(const ThickRestart& mode) {
   for (const auto& end : wanted_ends(values, mode.which, s.cols())) {
     for (int64_t r = 0; r < end.count; ++r, ++l) {
       const auto i = m - 1 - static_cast<Eigen::Index>(end.order[static_cast<size_t>(r)]);
-      s.col(l) = eigen.vectors.col(i);
+      const double last = eigen.vectors(m - 1, i);
+      s.col(l) = last < 0 ? Eigen::VectorXd(-eigen.vectors.col(i)) : eigen.vectors.col(i);
       f.columns.emplace_back(static_cast<size_t>(l + 1), 0.0).back() = eigen.values[i];
-      const double coupling = f.beta.back() * s(m - 1, l);
-      f.spike.push_back(std::abs(coupling) <= kLocked * f.norm_estimate() ? 0 : coupling);
+      const double coupling = f.beta.back() * std::abs(last);
+      f.spike.push_back(coupling <= kLocked * f.norm_estimate() ? 0 : coupling);
     }
   }
   f.beta.assign(static_cast<size_t>(l), 0.0);

@@ -18,9 +18,9 @@ struct KrylovFactorization {
   std::vector<std::vector<double>> columns;  ///< column j of H, rows 0..j (upper part and diagonal)
   std::vector<double> beta;                  ///< [m] subdiagonal of H; beta[m-1] is the final residual norm
   std::vector<double> residual_vector;       ///< [n] the unit vector q behind the basis
-  std::vector<double> spike;                 ///< [l] H_(l,0..l-1) after a restart, 0 where a pair is locked
-  int64_t products = 0;                      ///< products spent; size() where nothing was compressed
-  bool exhausted = false;  ///< an invariant subspace: no further direction exists or is found
+  std::vector<double> spike;  ///< [l] H_(l,0..l-1) >= 0 after a restart, 0 where a pair is locked
+  int64_t products = 0;       ///< products spent; size() where nothing was compressed
+  bool exhausted = false;     ///< an invariant subspace: no further direction exists or is found
 
   int64_t size() const { return static_cast<int64_t>(columns.size()); }
   double alpha(int64_t j) const { return columns[static_cast<size_t>(j)].back(); }

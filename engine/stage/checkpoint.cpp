@@ -55,6 +55,8 @@ KrylovFactorization read_factorization(const ArtifactReader& file) {
   f.residual_vector = file.read<double>("residual_vector");
   f.norm_estimate_ = file.attribute<double>("norm_estimate");
   f.exhausted = file.attribute<bool>("exhausted");
+  f.products = file.attribute<int64_t>("products");
+  if (file.has("spike")) f.spike = file.read<double>("spike");
   const std::vector<double> values = file.read<double>("columns");
   const size_t m = f.beta.size();
   if (values.size() != m * (m + 1) / 2)
@@ -103,7 +105,7 @@ std::optional<LanczosCheckpoint::State> LanczosCheckpoint::load(int64_t n) {
       KrylovFactorization factorization = read_factorization(file);
       append_rows(file, n, capacity_, state.basis);
       state.factorization = std::move(factorization);
-      saved_ = state.factorization.size();
+      saved_ = state.factorization.products;
     } catch (const InputError& damage) {
       spdlog::warn("checkpoint segment passed over: {}", damage.what());
     }
@@ -119,22 +121,24 @@ void LanczosCheckpoint::offer(const LanczosProcess& process) {
 void LanczosCheckpoint::save(const LanczosProcess& process) {
   const auto& f = process.factorization();
   const Basis& basis = process.basis();
-  if (f.size() <= saved_) return;
+  if (f.products <= saved_) return;
   const auto begin = std::chrono::steady_clock::now();
   const int64_t first = capacity_ > 0 ? basis.first_kept() : saved_;
-  ArtifactWriter file(folder_ / fmt::format("segment-{:08}.h5", f.size()), "ritzflow-checkpoint");
+  ArtifactWriter file(folder_ / fmt::format("segment-{:08}.h5", f.products), "ritzflow-checkpoint");
   file.attribute("identity", identity_);
   file.attribute("first_row", first);
   file.attribute("norm_estimate", f.norm_estimate());
   file.attribute("exhausted", f.exhausted);
+  file.attribute("products", f.products);
   file.dataset("beta", f.beta);
   file.dataset("columns", packed(f.columns));
+  if (!f.spike.empty()) file.dataset("spike", f.spike);
   file.dataset("residual_vector", f.residual_vector);
   auto rows = file.rows<double>("rows", basis.size() - first, basis.dim());
   for (int64_t i = first; i < basis.size(); ++i) rows.append(basis.row(i));
   file.commit();
   if (capacity_ > 0) remove_all_but_newest_two(folder_);
-  saved_ = f.size();
+  saved_ = f.products;
   last_save_ = std::chrono::steady_clock::now();
   interval_ = std::max(interval_, std::chrono::duration<double>(last_save_ - begin) / kLargestShare);
 }

@@ -24,8 +24,9 @@ class LanczosCheckpoint {
     std::unique_ptr<Basis> basis;
   };
 
-  /// Locks the folder. `capacity` is the number of rows that the run holds (0: all); `interval` is the least
-  /// time between two segments; it grows where writing one takes more than 2 % of it.
+  /// Locks the folder. `capacity` is the number of rows that the run holds (0: all, which never change once
+  /// written: a segment adds the new ones. Else a segment is a snapshot of what is held.); `interval` is the
+  /// least time between two segments; it grows where writing one takes more than 2 % of it.
   LanczosCheckpoint(const std::filesystem::path& root, const nlohmann::json& identity, int64_t capacity,
                     std::chrono::duration<double> interval);
 
@@ -51,7 +52,7 @@ class LanczosCheckpoint {
   std::chrono::duration<double> interval_;
   std::unique_ptr<FolderLock> lock_;
   std::chrono::steady_clock::time_point last_save_;
-  int64_t saved_ = 0;  ///< steps in the newest segment
+  int64_t saved_ = 0;  ///< products in the newest segment
 };
 
 }  // namespace ritzflow

@@ -66,6 +66,7 @@ std::vector<RitzPair> read_locked(const ArtifactReader& file) {
     pair.value = values[i];
     pair.residual = pair.estimate = residuals[i];
     pair.basis_norm = 1;
+    pair.gamma = std::nan("");
     pair.vector.resize(static_cast<size_t>(file.shape("locked/vectors")[1]));
     file.read_rows<double>("locked/vectors", static_cast<int64_t>(i), 1, pair.vector);
     pairs.push_back(std::move(pair));
@@ -92,7 +93,7 @@ std::optional<Certificate> read_certificate(const ArtifactReader& file) {
 Reorthogonalization LanczosRecord::mode() const {
   LanczosSettings ran = settings;
   ran.reorth_mode = reorth_mode;
-  return parse_mode(ran);
+  return parse_mode(ran, static_cast<int64_t>(start_vector.size()), noise);
 }
 
 void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, const Basis* basis,
@@ -101,17 +102,19 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   ArtifactWriter file(out, "ritzflow-lanczos");
   write_settings(file, record);
   file.attribute("n_params", static_cast<int64_t>(record.start_vector.size()));
-  file.attribute("iterations", f.size());
+  file.attribute("iterations", f.products);
   file.attribute("operator_calls", record.operator_calls());
   write_certificate(file, record);
   file.attribute("converged", record.converged);
   file.attribute("basis_bytes", record.basis_bytes);
   file.attribute("norm_estimate", f.norm_estimate());
+  file.attribute("noise", record.noise);
   file.attribute("operator_sha256", record.operator_sha256);
   file.attribute("exhausted", f.exhausted);
   file.dataset("alpha", f.alphas());
   file.dataset("beta", f.beta);
   file.dataset("H", row_major(f.H()), {f.size(), f.size()});
+  if (!f.spike.empty()) file.dataset("spike", f.spike);
   file.dataset("start_vector", record.start_vector);
   if (basis != nullptr) {
     auto rows = file.rows<double>("basis", basis->size(), basis->dim());
@@ -138,12 +141,15 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
   record.reorth_reason = file.attribute<std::string>("reorth_reason");
   record.converged = file.attribute<int64_t>("converged");
   record.basis_bytes = file.attribute<int64_t>("basis_bytes");
+  record.noise = file.attribute<double>("noise");
   record.operator_sha256 = file.attribute<std::string>("operator_sha256");
   record.certificate = read_certificate(file);
   if (record.certificate) record.certificate_delta = file.attribute<double>("certificate_delta");
   record.start_vector = file.read<double>("start_vector");
   KrylovFactorization& f = record.factorization;
   f.beta = file.read<double>("beta");
+  if (file.has("spike")) f.spike = file.read<double>("spike");
+  f.products = file.attribute<int64_t>("iterations");
   f.norm_estimate_ = file.attribute<double>("norm_estimate");
   f.exhausted = file.attribute<bool>("exhausted");
   const std::vector<double> h = file.read<double>("H");

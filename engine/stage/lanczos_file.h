@@ -22,12 +22,13 @@ struct LanczosRecord {
   KrylovFactorization factorization;
   int64_t converged = 0;
   int64_t basis_bytes = 0;
+  double noise = 0;  ///< relative noise of a product, as probed
   std::string operator_sha256;
   std::optional<Certificate> certificate;  ///< what a deflated run found behind the wanted pairs
   double certificate_delta = 0;
 
   /// All products: the iterations and the certificate's.
-  int64_t operator_calls() const { return factorization.size() + (certificate ? certificate->calls : 0); }
+  int64_t operator_calls() const { return factorization.products + (certificate ? certificate->calls : 0); }
 
   Reorthogonalization mode() const;
 };

@@ -13,19 +13,60 @@
 namespace ritzflow {
 namespace {
 
-const std::vector<std::string> kModes = {"full", "selective", "off", "auto"};
+const std::vector<std::string> kModes = {"full", "selective", "off", "auto", "partial", "thick_restart"};
 
 // Share of the available memory that a basis may take; the rest is for products.
 constexpr double kBasisShare = 0.8;
 
-// Rows of float64 that a run holds at most: the mode's rows, the vector in flight, the start vector.
-int64_t bytes_held(const Reorthogonalization& mode, int64_t n, int64_t max_iters) {
-  const int64_t needed = rows_needed(mode);
-  const int64_t rows = needed == 0 ? std::min(max_iters, n) : needed;
-  return (rows + 3) * n * int64_t{sizeof(double)};
+// Vectors beside the basis: the one in flight, the start vector, the copy in the record.
+constexpr int64_t kOtherRows = 3;
+
+int64_t row_bytes(int64_t n) { return n * int64_t{sizeof(double)}; }
+
+// Basis rows that a run holds at most.
+int64_t rows_held(const Reorthogonalization& mode, int64_t n, int64_t max_iters) {
+  const int64_t needed = rows_needed(mode), most = std::min(max_iters, n);
+  return needed == 0 ? most : std::min(needed, most);
+}
+
+// Basis rows that the memory plan allows.
+int64_t rows_allowed(const ModeContext& context) {
+  const double share = kBasisShare * static_cast<double>(context.memory);
+  return std::max<int64_t>(0, static_cast<int64_t>(share) / row_bytes(context.n) - kOtherRows);
 }
 
 std::string gib(int64_t bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30)); }
+
+void require_that_it_fits(const Reorthogonalization& mode, const LanczosSettings& s,
+                          const ModeContext& context) {
+  const int64_t rows = rows_held(mode, context.n, s.max_iters), allowed = rows_allowed(context);
+  if (rows <= allowed) return;
+  const bool restarted = std::holds_alternative<ThickRestart>(mode);
+  throw Refusal(fmt::format(
+      "mode {} holds {} of Lanczos vectors for {} {}, and the memory plan allows {}; lower it to {}{}",
+      mode_name(mode), gib((rows + kOtherRows) * row_bytes(context.n)),
+      restarted ? "--krylov-dim" : "--max-iters", rows,
+      gib(static_cast<int64_t>(kBasisShare * static_cast<double>(context.memory))), allowed,
+      restarted ? "" : ", or ask for --reorth-mode thick_restart, which holds --krylov-dim vectors"));
+}
+
+// Of the modes that can certify what they return the one with the fewest products that fits.
+ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
+  const int64_t allowed = rows_allowed(context), all = std::min(s.max_iters, context.n);
+  if (all <= allowed) {
+    return {Full{},
+            fmt::format("auto: all {} Lanczos vectors fit into memory, and full needs the fewest products "
+                        "of the modes that can be certified",
+                        all)};
+  }
+  s.reorth_mode = "thick_restart";
+  auto mode = std::get<ThickRestart>(parse_mode(s, context.n, context.noise));
+  if (s.krylov_dim == 0) mode.krylov_dim = std::min(allowed, std::max(mode.krylov_dim, 10 * s.k));
+  return {mode,
+          fmt::format("auto: {} Lanczos vectors do not fit into memory, {} do; thick_restart with {} can be "
+                      "certified, off cannot",
+                      all, allowed, mode.krylov_dim)};
+}
 
 }  // namespace
 
@@ -35,12 +76,14 @@ void declare_lanczos_flags(CLI::App& app, LanczosSettings& s) {
   app.add_option("--tol", s.tol, "converged: residual <= tol * max(|theta|, eps^(2/3) ||A||)")
       ->capture_default_str();
   app.add_option("--which", s.which, "largest | smallest | both | magnitude")->capture_default_str();
-  app.add_option("--reorth-mode", s.reorth_mode, "full | selective | off | auto")->capture_default_str();
+  app.add_option("--reorth-mode", s.reorth_mode,
+                 "full | partial | thick_restart | off | selective (sliding window) | auto")
+      ->capture_default_str();
   app.add_option("--reorth-window", s.reorth_window, "selective: vectors in the sliding window")
       ->capture_default_str();
   app.add_option("--reorth-period", s.reorth_period, "selective: steps from one pass to the next")
       ->capture_default_str();
-  app.add_option("--krylov-dim", s.krylov_dim, "vectors at most in restarted modes; 0: chosen")
+  app.add_option("--krylov-dim", s.krylov_dim, "thick_restart: vectors at most; 0: max(3 k, k + 30)")
       ->capture_default_str();
   app.add_option("--seed", s.seed, "seed of the random start vector")->capture_default_str();
 }
@@ -55,6 +98,10 @@ void check_lanczos_settings(const LanczosSettings& s, int64_t n) {
     throw InputError(fmt::format("--reorth-window {} must be at least 1", s.reorth_window));
   if (s.reorth_period < 1)
     throw InputError(fmt::format("--reorth-period {} must be at least 1", s.reorth_period));
+  if (s.krylov_dim != 0 && s.krylov_dim < std::min(n, s.k + 2)) {
+    throw InputError(fmt::format("--krylov-dim {} is too small for --k {}: at least {}, better {}",
+                                 s.krylov_dim, s.k, std::min(n, s.k + 2), std::min(n, 2 * s.k + 10)));
+  }
   if (s.seed < 0) throw InputError(fmt::format("--seed {} must not be negative", s.seed));
   parse_which(s.which);
   if (s.max_iters < s.k) {
@@ -63,31 +110,26 @@ void check_lanczos_settings(const LanczosSettings& s, int64_t n) {
   }
 }
 
-Reorthogonalization parse_mode(const LanczosSettings& s) {
+Reorthogonalization parse_mode(const LanczosSettings& s, int64_t n, double noise) {
   if (s.reorth_mode == "off") return Off{};
   if (s.reorth_mode == "selective") return Window{s.reorth_window, s.reorth_period};
   if (s.reorth_mode == "full") return Full{};
-  throw InputError("--reorth-mode '" + s.reorth_mode + "' is not one of full, selective, off, auto" +
-                   did_you_mean(s.reorth_mode, kModes));
+  if (s.reorth_mode == "partial") return Partial{noise};
+  if (s.reorth_mode == "thick_restart") {
+    const int64_t dim = s.krylov_dim > 0 ? s.krylov_dim : std::max(3 * s.k, s.k + 30);
+    return ThickRestart{.krylov_dim = std::min(dim, n), .k = s.k, .which = parse_which(s.which)};
+  }
+  throw InputError(fmt::format("--reorth-mode '{}' is not one of {}{}", s.reorth_mode,
+                               fmt::join(kModes, ", "), did_you_mean(s.reorth_mode, kModes)));
 }
 
-ModeChoice choose_mode(const LanczosSettings& s, int64_t n, int64_t memory) {
+ModeChoice choose_mode(const LanczosSettings& s, const ModeContext& context) {
   const bool automatic = s.reorth_mode == "auto";
-  const Reorthogonalization mode = automatic ? Reorthogonalization(Full{}) : parse_mode(s);
-  const int64_t needed = bytes_held(mode, n, s.max_iters);
-  const auto limit = static_cast<int64_t>(kBasisShare * static_cast<double>(memory));
-  if (needed > limit) {
-    throw Refusal(
-        fmt::format("mode {} holds {} of Lanczos vectors for --max-iters {}, and the memory plan allows {}; "
-                    "lower --max-iters to {} or ask for --reorth-mode off, whose vectors are replayed",
-                    mode_name(mode), gib(needed), s.max_iters, gib(limit),
-                    std::max<int64_t>(0, limit / (n * int64_t{sizeof(double)}) - 3)));
-  }
-  if (!automatic) return {mode, "requested"};
-  const std::string reason =
-      "auto: all Lanczos vectors fit into memory, and full is the mode that can be certified";
-  spdlog::info("reorth_mode full ({}: {} of {})", reason, gib(needed), gib(limit));
-  return {mode, reason};
+  ModeChoice choice = automatic ? automatic_mode(s, context)
+                                : ModeChoice{parse_mode(s, context.n, context.noise), "requested"};
+  require_that_it_fits(choice.mode, s, context);
+  if (automatic) spdlog::info("reorth_mode {} ({})", mode_name(choice.mode), choice.reason);
+  return choice;
 }
 
 int64_t available_memory() {

@@ -34,12 +34,20 @@ struct ModeChoice {
   std::string reason;
 };
 
-/// Turns the requested mode into a value; `auto` is decided by the memory plan, in one logged line. Throws
-/// InputError on an unknown mode, Refusal where the basis of the mode does not fit into `memory` bytes.
-ModeChoice choose_mode(const LanczosSettings& settings, int64_t n, int64_t memory);
+/// What a mode is chosen for.
+struct ModeContext {
+  int64_t n = 0;       ///< dimension of the operator
+  int64_t memory = 0;  ///< bytes that new allocations may take
+  double noise = 0;    ///< relative noise of a product, as probed
+};
 
-/// The mode named `reorth_mode` with its window and period.
-Reorthogonalization parse_mode(const LanczosSettings& settings);
+/// Turns the requested mode into a value; `auto` is decided by the memory plan, in one logged line: `full`
+/// where all its vectors fit, else `thick_restart` with as many as do. Throws InputError on an unknown mode,
+/// Refusal where the vectors of the mode do not fit.
+ModeChoice choose_mode(const LanczosSettings& settings, const ModeContext& context);
+
+/// The mode named `reorth_mode` with its settings; `krylov_dim` 0 is max(3 k, k + 30).
+Reorthogonalization parse_mode(const LanczosSettings& settings, int64_t n, double noise);
 
 /// Memory that new allocations may take: what the system says is available.
 int64_t available_memory();

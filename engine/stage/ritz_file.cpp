@@ -27,7 +27,7 @@ void write_settings(ArtifactWriter& file, const RitzContext& context) {
   file.attribute("reorth_period", s.reorth_period);
   file.attribute("krylov_dim", s.krylov_dim);
   file.attribute("basis_bytes", context.record.basis_bytes);
-  file.attribute("iterations", context.record.factorization.size());
+  file.attribute("iterations", context.record.factorization.products);
   file.attribute("lanczos_operator_calls", context.record.operator_calls());
   file.attribute("certificate_calls", context.record.certificate ? context.record.certificate->calls : 0);
   file.attribute("norm_estimate", context.options.norm_a);

@@ -50,12 +50,13 @@ class Checkpoint : public StageTest, public testing::WithParamInterface<Reorthog
   KrylovFactorization twelve_steps(std::optional<LanczosCheckpoint::State> state) {
     auto process =
         state ? LanczosProcess(op_, GetParam(), 0, state->factorization, std::move(state->basis)) : fresh();
-    while (process.factorization().size() < 12) process.step();
+    while (process.factorization().products < 12) process.step();
     return process.factorization();
   }
   void expect_uninterrupted(std::optional<LanczosCheckpoint::State> state) {
     const auto whole = twelve_steps(std::nullopt), resumed = twelve_steps(std::move(state));
     EXPECT_EQ(resumed.columns, whole.columns);
+    EXPECT_EQ(resumed.spike, whole.spike);
     EXPECT_EQ(resumed.beta, whole.beta);
     EXPECT_EQ(resumed.residual_vector, whole.residual_vector);
     EXPECT_EQ(resumed.norm_estimate(), whole.norm_estimate());
@@ -68,7 +69,7 @@ TEST_P(Checkpoint, RunThatGoesOnFromASegmentHasTheBitsOfAnUninterruptedOne) {
   write_segments();
   auto state = open().load(kDimension);
   ASSERT_TRUE(state);
-  EXPECT_EQ(state->factorization.size(), 8);
+  EXPECT_EQ(state->factorization.products, 8);
   expect_uninterrupted(std::move(state));
 }
 
@@ -77,7 +78,7 @@ TEST_P(Checkpoint, DamagedNewestSegmentFallsBackToTheOneBefore) {
   fs::resize_file(segment(8), fs::file_size(segment(8)) - 1);
   auto state = open().load(kDimension);
   ASSERT_TRUE(state);
-  EXPECT_EQ(state->factorization.size(), 5);
+  EXPECT_EQ(state->factorization.products, 5);
   expect_uninterrupted(std::move(state));
 }
 
@@ -96,12 +97,12 @@ TEST_P(Checkpoint, SegmentsWrittenBehindADamagedOneAreUsed) {
     auto checkpoint = open();
     auto state = checkpoint.load(kDimension);
     LanczosProcess process(op_, GetParam(), 0, state->factorization, std::move(state->basis));
-    while (process.factorization().size() < 9) process.step();
+    while (process.factorization().products < 9) process.step();
     checkpoint.save(process);
   }
   auto state = open().load(kDimension);
   ASSERT_TRUE(state);
-  EXPECT_EQ(state->factorization.size(), 9);
+  EXPECT_EQ(state->factorization.products, 9);
   expect_uninterrupted(std::move(state));
 }
 
@@ -122,7 +123,9 @@ TEST_P(Checkpoint, RemoveTakesAllThatRunsLeftAndNothingElse) {
   EXPECT_TRUE(fs::exists(folder_ / "root" / "notes.txt"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, Checkpoint, testing::Values(Full{}, Window{3, 2}, Off{}),
+INSTANTIATE_TEST_SUITE_P(Modes, Checkpoint,
+                         testing::Values(Full{}, Window{3, 2}, Off{}, Partial{},
+                                         ThickRestart{.krylov_dim = 5, .k = 2}),
                          [](const auto& mode) { return mode_name(mode.param); });
 
 }  // namespace
