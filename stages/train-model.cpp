@@ -81,11 +81,8 @@ Plan make_plan(const Flags& flags, const json& spec, const Dataset& data) {
   const Settings keys(spec, "spec", {"architecture", "training", "steps", "data"});
   Plan plan;
   plan.network = make_network(spec.value("architecture", json()), data.shape);
-  const std::string default_loss = data.task == Task::regression ? "mse" : "cross_entropy";
-  plan.training = parse_training(spec.value("training", json()), default_loss);
-  if (data.task == Task::regression && plan.training.loss != "mse") {
-    throw InputError("training.loss cross_entropy needs class labels; for task regression use mse");
-  }
+  plan.training = parse_training(spec.value("training", json()), default_loss(data));
+  require_loss_fits(plan.training.loss, data);
   const std::string where = flags.steps.empty() ? "steps" : "--steps";
   for (const auto& word : wanted_steps(flags, spec)) {
     plan.keep.insert(parse_step(where, word, plan.training.steps));

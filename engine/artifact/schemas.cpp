@@ -127,7 +127,7 @@ Schema operator_schema() {
               optional(attr("dtype_compute", text, "float32 or float64: the arithmetic of a product")),
               optional(attr("step", integer, "training step whose weights are meant")),
               optional(attr("seed", integer, "seed of Monte-Carlo draws and probe vectors")),
-              optional(attr("loss", text, "cross_entropy or mse")),
+              optional(attr("loss", text, "cross_entropy, mse or bce")),
               optional(attr("ggn_mode", text, "true or empirical")),
               optional(attr("mc_samples", integer, "draws a row of mc_fisher")),
               optional(attr("fisher_unit", text, "sample or token: what a Fisher matrix averages over")),

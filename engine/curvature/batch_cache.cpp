@@ -4,23 +4,28 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace ritzflow {
 namespace {
 
 /// Sums what LibTorch's CPU allocator hands out and takes back in the thread where it is installed.
 class AllocationCounter : public c10::MemoryReportingInfoBase {
  public:
-  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override { bytes += size; }
+  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override {
+    bytes.kept += size;
+    bytes.peak = std::max(bytes.peak, bytes.kept);
+  }
   bool memoryProfilingEnabled() const override { return true; }
-  int64_t bytes = 0;
+  Allocation bytes;
 };
 
 }  // namespace
 
-int64_t bytes_kept_by(const std::function<std::shared_ptr<void>()>& make) {
+Allocation allocation_of(const std::function<void()>& work) {
   const auto counter = std::make_shared<AllocationCounter>();
   const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, counter);
-  const std::shared_ptr<void> kept = make();
+  work();
   return counter->bytes;
 }
 

@@ -8,8 +8,14 @@
 
 namespace ritzflow {
 
-/// Bytes that `make` leaves allocated on the CPU by LibTorch in this thread.
-int64_t bytes_kept_by(const std::function<std::shared_ptr<void>()>& make);
+/// Bytes that LibTorch allocates on the CPU for some work in one thread.
+struct Allocation {
+  int64_t kept = 0;  ///< held behind it
+  int64_t peak = 0;  ///< at most, at any time, above what was held before
+};
+
+/// Runs `work` and counts its allocations in this thread.
+Allocation allocation_of(const std::function<void()>& work);
 
 /// Whether `batches` objects of `bytes` each may be kept within `budget`; says so in one line of the log.
 bool keep_linearizations(int64_t bytes, int64_t batches, int64_t budget);
@@ -20,11 +26,11 @@ bool keep_linearizations(int64_t bytes, int64_t batches, int64_t budget);
 template <class T>
 class BatchCache {
  public:
-  using Make = std::function<std::shared_ptr<T>(int64_t batch)>;
+  using Make = std::function<std::shared_ptr<T>(int64_t batch, Lifetime lifetime)>;
 
   BatchCache(const EmpiricalRisk& risk, Make make) : make_(std::move(make)) {
     std::shared_ptr<T> first;
-    const int64_t bytes = bytes_kept_by([&] { return first = make_(0); });
+    const int64_t bytes = allocation_of([&] { first = make_(0, Lifetime::many_products); }).kept;
     if (keep_linearizations(bytes, risk.batches(), risk.options().memory_budget)) {
       kept_.resize(static_cast<size_t>(risk.batches()));
       kept_.front() = first;
@@ -32,9 +38,9 @@ class BatchCache {
   }
 
   std::shared_ptr<T> at(int64_t batch) {
-    if (kept_.empty()) return make_(batch);
+    if (kept_.empty()) return make_(batch, Lifetime::one_product);
     auto& slot = kept_[static_cast<size_t>(batch)];
-    if (!slot) slot = make_(batch);
+    if (!slot) slot = make_(batch, Lifetime::many_products);
     return slot;
   }
 

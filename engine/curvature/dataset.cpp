@@ -109,6 +109,25 @@ void read_labels(const ArtifactReader& file, Dataset& data) {
   data.targets = at::where(masked, at::zeros_like(labels), labels).reshape({-1});
 }
 
+/// Several labels a sample: yes or no for each class.
+void read_multiple_labels(const ArtifactReader& file, Dataset& data) {
+  const at::Tensor labels = read_tensor(file, "targets").to(at::kDouble);
+  data.num_classes = labels.size(1);
+  require_shape(file, "targets", labels, {data.samples, data.num_classes}, "[N,C]");
+  if (file.has_attribute("num_classes") && file.attribute<int64_t>("num_classes") != data.num_classes) {
+    wrong(file, "targets", fmt::format("has {} columns, but the attribute 'num_classes' is {}",
+                                       data.num_classes, file.attribute<int64_t>("num_classes")));
+  }
+  const at::Tensor bad = labels.ge(0).logical_and(labels.le(1)).logical_not();
+  if (bad.any().item<bool>()) {
+    const auto first = at::nonzero(bad.reshape({-1}))[0].item<int64_t>();
+    wrong(file, "targets", fmt::format("holds {} at {}, expected labels in [0, 1]",
+                                       labels.reshape({-1})[first].item<double>(),
+                                       index_text(first, labels.sizes())));
+  }
+  data.targets = labels;
+}
+
 void read_values(const ArtifactReader& file, Dataset& data) {
   at::Tensor values = read_tensor(file, "targets").to(at::kDouble);
   require_finite(values, file, "targets");
@@ -129,6 +148,21 @@ std::string to_string(Task task) {
   return task == Task::regression ? "regression" : "language_modeling";
 }
 
+std::string default_loss(const Dataset& data) {
+  if (data.task == Task::regression) return "mse";
+  return data.targets.is_floating_point() ? "bce" : "cross_entropy";
+}
+
+void require_loss_fits(const std::string& loss, const Dataset& data) {
+  if (loss == "cross_entropy" && data.targets.is_floating_point()) {
+    throw InputError("training.loss cross_entropy needs one class label a sample; for task " +
+                     to_string(data.task) + " with such targets use " + default_loss(data));
+  }
+  if (loss == "bce" && data.task == Task::regression) {
+    throw InputError("training.loss bce needs labels in [0, 1]; for task regression use mse");
+  }
+}
+
 Dataset load_dataset(const std::filesystem::path& path) {
   const ArtifactReader file(path, "ritzflow-data");
   Dataset data;
@@ -136,7 +170,13 @@ Dataset load_dataset(const std::filesystem::path& path) {
   data.sha256 = file.content_sha256();
   read_inputs(file, data);
   read_weights(file, data);
-  data.task == Task::regression ? read_values(file, data) : read_labels(file, data);
+  if (data.task == Task::regression) {
+    read_values(file, data);
+  } else if (data.task == Task::classification && file.shape("targets").size() == 2) {
+    read_multiple_labels(file, data);
+  } else {
+    read_labels(file, data);
+  }
   if (data.shape.tokens) {
     require_range(file, "inputs", data.inputs, at::zeros_like(data.inputs, at::kBool), data.num_classes,
                   "tokens 0 <= t");

@@ -14,11 +14,20 @@ enum class Task { classification, regression, language_modeling };
 
 std::string to_string(Task task);
 
+struct Dataset;
+
+/// The loss where a model's spec names none: mse for values, bce for several labels a sample, else
+/// cross_entropy.
+std::string default_loss(const Dataset& data);
+
+/// Throws InputError where the targets have no meaning for `loss`.
+void require_loss_fits(const std::string& loss, const Dataset& data);
+
 /// The samples of one data.h5, checked when loaded. A *row* is one term of the loss: a sample, or a token of
 /// a sample in language modelling. Sample s owns the rows [s rows_per_sample, (s + 1) rows_per_sample).
 struct Dataset {
   at::Tensor inputs;   ///< [samples, ...] float32 or float64, or token indices [samples, T] (i64)
-  at::Tensor targets;  ///< class indices [rows] (i64), or values [rows, C] (float64) for regression
+  at::Tensor targets;  ///< class indices [rows] (i64), or values [rows, C] (float64): regression, or labels
   at::Tensor
       weights;  ///< [rows] float64: sample weight times mask; 0 where masked or where the label is -100
   Task task = Task::classification;

@@ -5,8 +5,8 @@
 namespace ritzflow {
 
 std::unique_ptr<LinearOperator> make_empirical_fisher(std::shared_ptr<const EmpiricalRisk> risk) {
-  const auto outer = [loss = &risk->loss_function()](const Batch& batch, const at::Tensor& logits) {
-    return gradient_outer_products(*loss, logits, batch.targets, batch.weights);
+  const auto outer = [loss = &risk->loss_function()](const Batch& batch, const Head&) {
+    return gradient_outer_products(*loss, batch.targets, batch.weights);
   };
   return make_jacobian_product(std::move(risk), outer);
 }

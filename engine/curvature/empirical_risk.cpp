@@ -60,7 +60,12 @@ double EmpiricalRisk::loss() const {
   const auto value = [&](int64_t b) {
     const at::AutoGradMode no_grad(false);
     const Batch part = batch(b);
-    return loss_->value(network_->forward(theta_, part.inputs), part.targets, part.weights).item<double>();
+    const Head head(network_->features(theta_, part.inputs), network_->output_layer(), theta_);
+    double partial = 0;
+    head.for_each_block([&](const RowBlock& rows, const at::Tensor& z) {
+      partial += loss_->value(z, rows.of(part.targets), rows.of(part.weights)).item<double>();
+    });
+    return partial;
   };
   ordered_reduce(batches(), value, [&](double l) { sum += l; });
   return sum / total_weight_;
@@ -69,8 +74,8 @@ double EmpiricalRisk::loss() const {
 void EmpiricalRisk::gradient(VectorSpan out) const {
   const auto product = [&](int64_t b) {
     const Batch part = batch(b);
-    const auto linear = linearize(*network_, theta_, part.inputs);
-    return linear->vjp(loss_->gradient(linear->logits(), part.targets, part.weights));
+    LinearizedOutputs outputs(*network_, theta_, part.inputs, Lifetime::one_product);
+    return outputs.vjp(loss_gradient(*loss_, part.targets, part.weights));
   };
   accumulate(product, out);
 }

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "curvature/jacobian_product.h"
+#include "model/linearization.h"
 
 namespace ritzflow {
 namespace {
@@ -25,8 +26,8 @@ class RankOne : public LinearOperator {
 }  // namespace
 
 std::unique_ptr<LinearOperator> make_ggn(std::shared_ptr<const EmpiricalRisk> risk) {
-  const auto curvature = [loss = &risk->loss_function()](const Batch& batch, const at::Tensor& logits) {
-    return [loss, z = logits, w = batch.weights](const at::Tensor& u) { return loss->curvature(z, w, u); };
+  const auto curvature = [loss = &risk->loss_function()](const Batch& batch, const Head&) {
+    return loss_curvature(*loss, batch.weights);
   };
   return make_jacobian_product(std::move(risk), curvature);
 }

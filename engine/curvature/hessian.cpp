@@ -8,8 +8,8 @@ namespace {
 
 class Hessian : public LinearOperator {
  public:
-  explicit Hessian(std::shared_ptr<const EmpiricalRisk> risk)
-      : risk_(std::move(risk)), gradients_(*risk_, [this](int64_t b) { return linearize_batch(b); }) {}
+  Hessian(std::shared_ptr<const EmpiricalRisk> risk, HessianMode mode)
+      : risk_(std::move(risk)), mode_(mode), gradients_(*risk_, [this](int64_t b, Lifetime) { return linearize_batch(b); }) {}
 
   int64_t dim() const override { return risk_->dim(); }
 
@@ -21,18 +21,19 @@ class Hessian : public LinearOperator {
  private:
   std::shared_ptr<HessianLinearization> linearize_batch(int64_t b) const {
     const Batch batch = risk_->batch(b);
-    return linearize_gradient(risk_->network(), risk_->loss_function(), risk_->theta(), batch.inputs,
-                              batch.targets, batch.weights);
+    return risk_->network().linearize_gradient(risk_->loss_function(), risk_->theta(), batch.inputs,
+                                               batch.targets, batch.weights, mode_);
   }
 
   std::shared_ptr<const EmpiricalRisk> risk_;
+  HessianMode mode_;
   BatchCache<HessianLinearization> gradients_;
 };
 
 }  // namespace
 
-std::unique_ptr<LinearOperator> make_hessian(std::shared_ptr<const EmpiricalRisk> risk) {
-  return std::make_unique<Hessian>(std::move(risk));
+std::unique_ptr<LinearOperator> make_hessian(std::shared_ptr<const EmpiricalRisk> risk, HessianMode mode) {
+  return std::make_unique<Hessian>(std::move(risk), mode);
 }
 
 }  // namespace ritzflow

@@ -4,24 +4,20 @@
 
 #include "curvature/empirical_risk.h"
 #include "krylov/linear_operator.h"
+#include "model/head.h"
 
 namespace ritzflow {
 
-/// u -> B u on the logits [rows, C] of one micro-batch: symmetric, positive semi-definite, block-diagonal by
-/// row.
-using OutputMap = std::function<at::Tensor(const at::Tensor& u)>;
-
-/// Makes B of a micro-batch from its logits.
-using MakeOutputMap = std::function<OutputMap(const Batch& batch, const at::Tensor& logits)>;
+/// Makes B of a micro-batch: on its logits symmetric, positive semi-definite, block-diagonal by row.
+using MakeRowMap = std::function<RowMap(const Batch& batch, const Head& head)>;
 
 /// A = (1/W) sum_b J_b' B_b J_b with J_b = dz_b/dtheta the Jacobian of the logits: the generalised
 /// Gauss-Newton matrix and all Fisher matrices differ in B alone. One product costs a JVP and a VJP.
 std::unique_ptr<LinearOperator> make_jacobian_product(std::shared_ptr<const EmpiricalRisk> risk,
-                                                      MakeOutputMap make_output_map);
+                                                      MakeRowMap make_row_map);
 
 /// B u = w_i r_i r_i' u_i in row i with r_i = dl(z_i, y_i)/dz_i: the outer products of the rows' gradients
 /// g_i g_i' = J_i' r_i r_i' J_i without forming g_i.
-OutputMap gradient_outer_products(const Loss& loss, const at::Tensor& logits, const at::Tensor& targets,
-                                  const at::Tensor& weights);
+RowMap gradient_outer_products(const Loss& loss, const at::Tensor& targets, const at::Tensor& weights);
 
 }  // namespace ritzflow

@@ -13,11 +13,16 @@ namespace ritzflow {
 namespace {
 
 /// Column c of S with S S' = d2l/dz2, a row of logits a row. Mean squared error: S = I. Cross-entropy: S =
-/// diag(sqrt p) - p sqrt(p)', since S S' = diag p - p p'.
+/// diag(sqrt p) - p sqrt(p)', since S S' = diag p - p p'. Binary cross-entropy: S = diag(sqrt(s (1 - s))).
 at::Tensor root_column(const Loss& loss, const at::Tensor& z, int64_t c) {
   at::Tensor column = at::zeros_like(z);
   if (loss.name() == "mse") {
     column.select(1, c).fill_(1);
+    return column;
+  }
+  if (loss.name() == "bce") {
+    const at::Tensor s = z.select(1, c).sigmoid();
+    column.select(1, c).copy_((s * (1 - s)).sqrt());
     return column;
   }
   const at::Tensor p = at::softmax(z, 1), root = p.select(1, c).sqrt();

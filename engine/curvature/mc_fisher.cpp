@@ -36,6 +36,25 @@ at::Tensor draw_values(const at::Tensor& logits, int64_t first_row, const Philox
   return (logits.to(at::kDouble) + noise).to(logits.scalar_type());
 }
 
+/// y_c = 1 with probability sigma(z_c), each for itself.
+at::Tensor draw_labels(const at::Tensor& logits, int64_t first_row, const Philox& random) {
+  at::Tensor uniform = at::empty(logits.sizes(), at::kDouble);
+  const int64_t first = first_row * logits.size(1);
+  for (int64_t k = 0; k < uniform.numel(); ++k) {
+    uniform.data_ptr<double>()[k] = random.uniform(static_cast<uint64_t>(first + k));
+  }
+  return uniform.lt(logits.to(at::kDouble).sigmoid()).to(logits.scalar_type());
+}
+
+/// Targets of all rows of a batch, block by block.
+at::Tensor draw_batch(const Loss& loss, const Head& head, const Batch& batch, uint64_t seed, int64_t draw) {
+  std::vector<at::Tensor> parts;
+  head.for_each_block([&](const RowBlock& rows, const at::Tensor& z) {
+    parts.push_back(draw_targets(loss, z, batch.first_row + rows.first, seed, draw));
+  });
+  return at::cat(parts);
+}
+
 }  // namespace
 
 at::Tensor draw_targets(const Loss& loss, const at::Tensor& logits, int64_t first_row, uint64_t seed,
@@ -43,6 +62,7 @@ at::Tensor draw_targets(const Loss& loss, const at::Tensor& logits, int64_t firs
   const at::AutoGradMode no_grad(false);
   const Philox random(seed, "mc_fisher", "draw " + std::to_string(draw));
   if (loss.name() == "mse") return draw_values(logits, first_row, random);
+  if (loss.name() == "bce") return draw_labels(logits, first_row, random);
   return draw_classes(logits, first_row, random);
 }
 
@@ -50,16 +70,15 @@ std::unique_ptr<LinearOperator> make_mc_fisher(std::shared_ptr<const EmpiricalRi
                                                uint64_t seed) {
   if (samples < 1) throw InputError("--mc-samples is " + std::to_string(samples) + ", expected at least 1");
   const auto mean_outer = [loss = &risk->loss_function(), samples, seed](const Batch& batch,
-                                                                         const at::Tensor& logits) {
-    std::vector<OutputMap> draws;
+                                                                         const Head& head) {
+    const at::Tensor weights = batch.weights / static_cast<double>(samples);
+    std::vector<RowMap> draws;
     for (int64_t s = 0; s < samples; ++s) {
-      const at::Tensor y = draw_targets(*loss, logits, batch.first_row, seed, s);
-      draws.push_back(
-          gradient_outer_products(*loss, logits, y, batch.weights / static_cast<double>(samples)));
+      draws.push_back(gradient_outer_products(*loss, draw_batch(*loss, head, batch, seed, s), weights));
     }
-    return [draws](const at::Tensor& u) {
-      at::Tensor sum = draws.front()(u);
-      for (size_t s = 1; s < draws.size(); ++s) sum += draws[s](u);
+    return [draws](const RowBlock& rows, const at::Tensor& z, const at::Tensor& u) {
+      at::Tensor sum = draws.front()(rows, z, u);
+      for (size_t s = 1; s < draws.size(); ++s) sum += draws[s](rows, z, u);
       return sum;
     };
   };

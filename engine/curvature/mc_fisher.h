@@ -8,7 +8,8 @@
 namespace ritzflow {
 
 /// Targets of the rows first_row, first_row + 1, ... drawn from the model's own distribution: y ~
-/// softmax(z_i) for cross-entropy, y ~ N(z_i, I) for mean squared error. Draw number `draw` of row i depends
+/// softmax(z_i) for cross-entropy, y ~ N(z_i, I) for mean squared error, y_c ~ Bernoulli(sigma(z_ic)) for
+/// binary cross-entropy. Draw number `draw` of row i depends
 /// on (seed, i, draw) and z_i alone, so neither batches nor threads change it.
 at::Tensor draw_targets(const Loss& loss, const at::Tensor& logits, int64_t first_row, uint64_t seed,
                         int64_t draw);

@@ -87,13 +87,12 @@ std::unique_ptr<LinearOperator> make_curvature(std::shared_ptr<const EmpiricalRi
 }
 
 /// `training.loss` of the model's spec where it is given, else the task's own.
-std::string loss_name(const ModelPoint& model, Task task) {
+std::string loss_name(const ModelPoint& model, const Dataset& data) {
   const auto training = model.spec.value("training", nlohmann::json::object());
-  const std::string usual = task == Task::regression ? "mse" : "cross_entropy";
-  if (!training.is_object() || !training.contains("loss")) return usual;
+  if (!training.is_object() || !training.contains("loss")) return default_loss(data);
   if (training.at("loss").is_string()) return training.at("loss").get<std::string>();
   throw InputError("training.loss of the model's spec is " + training.at("loss").dump() +
-                   ", expected cross_entropy or mse");
+                   ", expected one of cross_entropy, mse, bce");
 }
 
 /// Throws unless the factors are of this very model, data and step, as far as the file says.
@@ -200,8 +199,10 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   point.digests.model = model.sha256;
   point.settings.step = std::to_string(model.step);
   choose_batch_size(data, point.settings);
+  const std::string loss = loss_name(model, data);
+  require_loss_fits(loss, data);
   point.risk = std::make_shared<const EmpiricalRisk>(
-      model.network, make_loss(loss_name(model, data.task)), data, model.theta,
+      model.network, make_loss(loss), data, model.theta,
       RiskOptions{.batch_size = point.settings.batch_size, .dtype = dtype});
   return point;
 }

@@ -34,13 +34,15 @@ class Cnn : public Network {
     head_ = add_linear(params_, "head", image.channels * image.height * image.width, outputs, true);
   }
 
-  at::Tensor forward(const ParamTensors& theta, const at::Tensor& inputs) const override {
+  at::Tensor features(const ParamTensors& theta, const at::Tensor& inputs) const override {
     return evaluate(theta, inputs, nullptr);
   }
 
+  std::optional<Layer> output_layer() const override { return head_; }
+
   at::Tensor forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
                                Taps& taps) const override {
-    return evaluate(theta, inputs, &taps);
+    return linear(head_, theta, evaluate(theta, inputs, &taps), &taps);
   }
 
   void initialize(uint64_t seed, VectorSpan theta) const override {
@@ -57,7 +59,7 @@ class Cnn : public Network {
     at::Tensor h = inputs.to(theta.front().scalar_type());
     if (h.dim() == 3) h = h.unsqueeze(1);  // grey images [N, H, W] have one channel
     for (const Block& block : blocks_) h = apply(block, theta, h, taps);
-    return linear(head_, theta, h.flatten(1), taps);
+    return h.flatten(1);
   }
 
   /// Appends a block of `width` channels and returns the shape of its images.

@@ -1,16 +1,19 @@
 #include "model/layers.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/im2col.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/softmax.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/philox.h"
+#include "model/autograd.h"
 
 namespace ritzflow {
 namespace {
@@ -24,6 +27,29 @@ at::Tensor tapped(Taps* taps, LayerKind kind, const Layer& layer, const at::Tens
                   const at::Tensor& output) {
   if (taps) taps->push_back({kind, layer, input.detach(), output});
   return output;
+}
+
+constexpr double norm_eps = 1e-5;
+
+/// (x - mean) / sqrt(variance + eps) over the last dimension.
+at::Tensor standardized(const at::Tensor& x) {
+  const at::Tensor centred = x - x.mean(-1, /*keepdim=*/true);
+  return centred * (centred.square().mean(-1, /*keepdim=*/true) + norm_eps).rsqrt();
+}
+
+/// bfloat16 as float32.
+at::Tensor widened(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x; }
+
+at::Tensor normalized(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift) {
+  if (has_tangent_and_graph(x)) return standardized(x) * scale + shift;
+  return at::layer_norm(x, {x.size(-1)}, scale, shift, norm_eps);
+}
+
+at::Tensor group_normalized(const at::Tensor& x, int64_t groups, const at::Tensor& scale,
+                            const at::Tensor& shift) {
+  if (!has_tangent_and_graph(x)) return at::group_norm(x, groups, scale, shift, norm_eps);
+  const at::Tensor y = standardized(x.reshape({x.size(0), groups, -1})).view_as(x);
+  return y * scale.view({1, -1, 1, 1}) + shift.view({1, -1, 1, 1});
 }
 
 Philox stream(uint64_t seed, const Parameter& parameter) {
@@ -80,16 +106,26 @@ at::Tensor embedding(const Layer& layer, const ParamTensors& theta, const at::Te
 }
 
 at::Tensor layer_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, Taps* taps) {
-  const at::Tensor y = at::layer_norm(x, {x.size(-1)}, theta[layer.weight], bias_of(layer, theta));
+  const at::Tensor y =
+      normalized(widened(x), widened(theta[layer.weight]), widened(theta[*layer.bias])).to(x.scalar_type());
   if (taps) tapped(taps, LayerKind::norm, layer, at::layer_norm(x.detach(), {x.size(-1)}), y);
   return y;
 }
 
 at::Tensor group_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, int64_t groups,
                       Taps* taps) {
-  const at::Tensor y = at::group_norm(x, groups, theta[layer.weight], bias_of(layer, theta));
+  const at::Tensor y =
+      group_normalized(widened(x), groups, widened(theta[layer.weight]), widened(theta[*layer.bias]))
+          .to(x.scalar_type());
   if (taps) tapped(taps, LayerKind::norm, layer, at::group_norm(x.detach(), groups), y);
   return y;
+}
+
+at::Tensor softmax(const at::Tensor& x) {
+  const at::Tensor wide = widened(x);
+  if (!has_tangent_and_graph(x)) return at::softmax(wide, -1).to(x.scalar_type());
+  const at::Tensor powers = (wide - wide.detach().amax(-1, /*keepdim=*/true)).exp();
+  return (powers / powers.sum(-1, /*keepdim=*/true)).to(x.scalar_type());
 }
 
 void Initializer::uniform(const Layer& layer) {

@@ -21,6 +21,10 @@ Layer add_conv3x3(ParamSpace& params, const std::string& name, int64_t in, int64
 Layer add_norm(ParamSpace& params, const std::string& name, int64_t width);
 
 // Each function below also appends what it did to `taps`, where there are any.
+//
+// Norms and softmax keep statistics in float32 at least. Where a tangent and a graph meet they are written out
+// in elementary operations: the second derivatives that LibTorch's kernels give there are missing (softmax) or
+// wrong, for they take mean and deviation as constants (norms).
 
 /// x W' + b over the last dimension of x.
 at::Tensor linear(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, Taps* taps = nullptr);
@@ -42,6 +46,9 @@ at::Tensor layer_norm(const Layer& layer, const ParamTensors& theta, const at::T
 /// Normalisation over each of `groups` groups of channels and all pixels of a sample, then scale and shift.
 at::Tensor group_norm(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, int64_t groups,
                       Taps* taps = nullptr);
+
+/// Softmax over the last dimension; rows may hold -infinity.
+at::Tensor softmax(const at::Tensor& x);
 
 /// Fills parts of a starting point; each parameter has a random stream of its own, named after it.
 class Initializer {

@@ -1,132 +1,116 @@
 #include "model/linearization.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_make_dual.h>
-#include <ATen/ops/_unpack_dual.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <stdexcept>
+#include "model/autograd.h"
 
 namespace ritzflow {
 namespace {
 
-using torch::autograd::grad;
-
-ParamTensors make_leaves(const ParamTensors& theta) {
-  ParamTensors leaves;
-  for (const at::Tensor& t : theta) leaves.push_back(t.detach().requires_grad_());
-  return leaves;
-}
-
-/// LibTorch computes silently wrong tangents where the types differ.
-void check_direction(const ParamTensors& theta, const ParamTensors& v) {
-  bool fits = theta.size() == v.size();
-  for (size_t i = 0; fits && i < v.size(); ++i) {
-    fits = v[i].scalar_type() == theta[i].scalar_type() && v[i].sizes() == theta[i].sizes();
-  }
-  if (!fits) throw std::invalid_argument("linearization: a direction needs the types and shapes of theta");
-}
-
-/// Parameters that the batch does not touch have no gradient: zero.
-ParamTensors zeros_where_undefined(ParamTensors gradients, const ParamTensors& theta) {
-  for (size_t i = 0; i < theta.size(); ++i) {
-    if (!gradients[i].defined()) gradients[i] = at::zeros_like(theta[i]);
-  }
-  return gradients;
-}
-
-/// The one level of forward-mode AD that LibTorch has is shared by all threads of the process; entered once
-/// and never left, so that no thread can take the tangents of another away. Tensors without a tangent cost
-/// nothing.
-uint64_t dual_level() {
-  static const uint64_t level = torch::autograd::forward_ad::enter_dual_level();
-  return level;
-}
-
 class AutogradLinearization : public Linearization {
  public:
-  AutogradLinearization(const Network& network, const ParamTensors& theta, const at::Tensor& inputs)
+  AutogradLinearization(const Network& network, const ParamTensors& theta, const at::Tensor& inputs,
+                        Lifetime lifetime)
       : network_(network), inputs_(inputs), leaves_(make_leaves(theta)) {
     const at::AutoGradMode grad_mode(true);
-    output_ = network.forward(leaves_, inputs);
-    logits_ = output_.detach();
+    output_ = network.features(leaves_, inputs);
+    features_ = output_.detach();
+    if (lifetime == Lifetime::many_products) keep_transpose();
   }
 
-  const at::Tensor& logits() const override { return logits_; }
+  const at::Tensor& features() const override { return features_; }
 
   at::Tensor jvp(const ParamTensors& v) override {
     check_direction(leaves_, v);
-    const at::AutoGradMode grad_mode(false);
-    ParamTensors duals;
-    for (size_t i = 0; i < v.size(); ++i) {
-      duals.push_back(at::_make_dual(leaves_[i].detach(), v[i], static_cast<int64_t>(dual_level())));
-    }
-    const at::Tensor z = network_.forward(duals, inputs_);
-    const at::Tensor tangent = std::get<1>(at::_unpack_dual(z, static_cast<int64_t>(dual_level())));
-    return tangent.defined() ? tangent : at::zeros_like(logits_);
+    return cotangent_.defined() ? transposed_twice(v) : forward_mode(v);
   }
 
-  ParamTensors vjp(const at::Tensor& w) override {
-    return zeros_where_undefined(
-        grad({output_}, leaves_, {w}, /*retain_graph=*/true, /*create_graph=*/false, /*allow_unused=*/true),
-        leaves_);
-  }
+  ParamTensors vjp(const at::Tensor& w) override { return pulled_back({output_}, {w}, leaves_); }
 
  private:
+  /// w -> J'w with its graph, at w = 0.
+  void keep_transpose() {
+    if (!output_.requires_grad()) return;
+    cotangent_ = at::zeros_like(features_).requires_grad_();
+    const ParamTensors all = torch::autograd::grad({output_}, leaves_, {cotangent_}, /*retain_graph=*/true,
+                                                   /*create_graph=*/true, /*allow_unused=*/true);
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (!all[i].defined() || !all[i].requires_grad()) continue;
+      transpose_.push_back(all[i]);
+      touched_.push_back(i);
+    }
+  }
+
+  at::Tensor transposed_twice(const ParamTensors& v) const {
+    ParamTensors touched;
+    for (const size_t i : touched_) touched.push_back(v[i]);
+    return pulled_back(transpose_, touched, {cotangent_})[0];
+  }
+
+  at::Tensor forward_mode(const ParamTensors& v) const {
+    const at::AutoGradMode no_grad(false);
+    const TangentScope scope;
+    ParamTensors points;
+    for (const at::Tensor& leaf : leaves_) points.push_back(leaf.detach());
+    return tangent_of(network_.features(make_duals(points, v), inputs_));
+  }
+
   const Network& network_;
   at::Tensor inputs_;
   ParamTensors leaves_;
-  at::Tensor output_, logits_;
-};
-
-class ReverseOverReverse : public HessianLinearization {
- public:
-  ReverseOverReverse(const Network& network, const Loss& loss, const ParamTensors& theta,
-                     const at::Tensor& inputs, const at::Tensor& targets, const at::Tensor& weights)
-      : leaves_(make_leaves(theta)) {
-    const at::AutoGradMode grad_mode(true);
-    const at::Tensor z = network.forward(leaves_, inputs);
-    // grad L = J' r: starting at the logits with r in closed form, no loss is differentiated twice.
-    const at::Tensor r = loss.gradient(z, targets, weights);
-    const ParamTensors gradients =
-        grad({z}, leaves_, {r}, /*retain_graph=*/true, /*create_graph=*/true, /*allow_unused=*/true);
-    for (size_t i = 0; i < gradients.size(); ++i) {
-      if (gradients[i].defined() && gradients[i].requires_grad()) {
-        gradients_.push_back(gradients[i]);
-        varying_.push_back(i);
-      }
-    }
-  }
-
-  ParamTensors hvp(const ParamTensors& v) override {
-    check_direction(leaves_, v);
-    if (gradients_.empty()) return zeros_where_undefined(ParamTensors(leaves_.size()), leaves_);
-    ParamTensors cotangents;
-    for (const size_t i : varying_) cotangents.push_back(v[i]);
-    return zeros_where_undefined(grad(gradients_, leaves_, cotangents, /*retain_graph=*/true,
-                                      /*create_graph=*/false, /*allow_unused=*/true),
-                                 leaves_);
-  }
-
- private:
-  ParamTensors leaves_;
-  ParamTensors gradients_;       ///< those that depend on theta, with their graph
-  std::vector<size_t> varying_;  ///< and the parameters they belong to
+  at::Tensor output_, features_;
+  at::Tensor cotangent_;         ///< w, and behind it
+  ParamTensors transpose_;       ///< the parts of J'w that depend on it
+  std::vector<size_t> touched_;  ///< and the parameters that they belong to
 };
 
 }  // namespace
 
-std::unique_ptr<Linearization> linearize(const Network& network, const ParamTensors& theta,
-                                         const at::Tensor& inputs) {
-  return std::make_unique<AutogradLinearization>(network, theta, inputs);
+LinearizedOutputs::LinearizedOutputs(const Network& network, const ParamTensors& theta,
+                                     const at::Tensor& inputs, Lifetime lifetime)
+    : layer_(network.output_layer()),
+      features_(network.linearize(theta, inputs, lifetime)),
+      head_(features_->features(), layer_, theta) {}
+
+HeadTensors LinearizedOutputs::direction(const ParamTensors& v) {
+  return head_direction(layer_, features_->jvp(v), v);
 }
 
-std::unique_ptr<HessianLinearization> linearize_gradient(const Network& network, const Loss& loss,
-                                                         const ParamTensors& theta, const at::Tensor& inputs,
-                                                         const at::Tensor& targets,
-                                                         const at::Tensor& weights) {
-  return std::make_unique<ReverseOverReverse>(network, loss, theta, inputs, targets, weights);
+ParamTensors LinearizedOutputs::through_features(const HeadTensors& g) {
+  ParamTensors sum = features_->vjp(g.features);
+  add_head_gradient(layer_, g, sum);
+  return sum;
+}
+
+void LinearizedOutputs::jvp(
+    const ParamTensors& v,
+    const std::function<void(const RowBlock&, const at::Tensor&, const at::Tensor&)>& use) {
+  head_.for_each_block(direction(v), use);
+}
+
+ParamTensors LinearizedOutputs::vjp(const RowVector& w) { return through_features(head_.pull_back(w)); }
+
+ParamTensors LinearizedOutputs::gauss_newton(const ParamTensors& v, const RowMap& b) {
+  return through_features(head_.gauss_newton(direction(v), b));
+}
+
+RowVector loss_gradient(const Loss& loss, const at::Tensor& targets, const at::Tensor& weights) {
+  return [&loss, targets, weights](const RowBlock& rows, const at::Tensor& z) {
+    return loss.gradient(z, rows.of(targets), rows.of(weights));
+  };
+}
+
+RowMap loss_curvature(const Loss& loss, const at::Tensor& weights) {
+  return [&loss, weights](const RowBlock& rows, const at::Tensor& z, const at::Tensor& u) {
+    return loss.curvature(z, rows.of(weights), u);
+  };
+}
+
+std::unique_ptr<Linearization> linearize_by_autograd(const Network& network, const ParamTensors& theta,
+                                                     const at::Tensor& inputs, Lifetime lifetime) {
+  return std::make_unique<AutogradLinearization>(network, theta, inputs, lifetime);
 }
 
 }  // namespace ritzflow

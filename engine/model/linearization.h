@@ -1,28 +1,31 @@
 #pragma once
 #include <memory>
+#include <string>
 
+#include "model/head.h"
 #include "model/loss.h"
 #include "model/network.h"
 
 namespace ritzflow {
 
-/// The network's Jacobian J = df/dtheta at a point and a micro-batch: made once, applied many times. It keeps
-/// what does not depend on the vector (logits, the autograd graph). Both maps are linear and deterministic.
+/// The Jacobian J = dh/dtheta of a network's features h at a point and a micro-batch: made once, applied many
+/// times. It keeps what does not depend on the vector (features, the autograd graph). Both maps are linear
+/// and deterministic. Different objects may be used by different threads at once.
 class Linearization {
  public:
   virtual ~Linearization() = default;
 
-  /// z = f(theta, x) [rows, C], detached.
-  virtual const at::Tensor& logits() const = 0;
+  /// h = features(theta, x) [rows, d], detached.
+  virtual const at::Tensor& features() const = 0;
 
-  /// u = J v [rows, C].
+  /// J v [rows, d]. Throws std::invalid_argument where v has not the types and shapes of theta.
   virtual at::Tensor jvp(const ParamTensors& v) = 0;
 
-  /// g = J' w, shaped like the parameters.
+  /// J' w, shaped like the parameters.
   virtual ParamTensors vjp(const at::Tensor& w) = 0;
 };
 
-/// The Hessian of the weighted loss sum at a point and a micro-batch; the graph of the gradient is kept.
+/// The Hessian of the weighted loss sum at a point and a micro-batch.
 class HessianLinearization {
  public:
   virtual ~HessianLinearization() = default;
@@ -31,17 +34,48 @@ class HessianLinearization {
   virtual ParamTensors hvp(const ParamTensors& v) = 0;
 };
 
-/// Linearises f at `theta` over `inputs` with LibTorch's autograd: vjp on a kept graph, jvp in forward mode.
-/// All tensors of a direction have the type of `theta`, else jvp throws std::invalid_argument. Different
-/// linearizations may be used by different threads at once. `network` outlives the result.
-std::unique_ptr<Linearization> linearize(const Network& network, const ParamTensors& theta,
-                                         const at::Tensor& inputs);
+/// A network's outputs z at a point and a micro-batch, linearised: features and output layer together, with
+/// J = dz/dtheta. The logits exist block by block alone (Head). `network` outlives it.
+class LinearizedOutputs {
+ public:
+  LinearizedOutputs(const Network& network, const ParamTensors& theta, const at::Tensor& inputs,
+                    Lifetime lifetime);
 
-/// Linearises the gradient of sum_i w_i l(f(theta, x_i), y_i): reverse over reverse on one kept graph, the
-/// layout that is exact for every operation used here. Directions and threads as in linearize().
-std::unique_ptr<HessianLinearization> linearize_gradient(const Network& network, const Loss& loss,
-                                                         const ParamTensors& theta, const at::Tensor& inputs,
-                                                         const at::Tensor& targets,
-                                                         const at::Tensor& weights);
+  const Head& head() const { return head_; }
+
+  /// use(rows, z, u) with u = J v for every block of rows, in order.
+  void jvp(const ParamTensors& v,
+           const std::function<void(const RowBlock&, const at::Tensor& z, const at::Tensor& u)>& use);
+
+  /// J' w with w given block by block; with w = dl/dz the gradient of the loss.
+  ParamTensors vjp(const RowVector& w);
+
+  /// J' B J v with B block-diagonal by row.
+  ParamTensors gauss_newton(const ParamTensors& v, const RowMap& b);
+
+ private:
+  HeadTensors direction(const ParamTensors& v);
+  ParamTensors through_features(const HeadTensors& g);
+
+  std::optional<Layer> layer_;
+  std::unique_ptr<Linearization> features_;
+  Head head_;
+};
+
+/// The loss of some rows of a micro-batch as functions of their logits: gradient and Hessian.
+RowVector loss_gradient(const Loss& loss, const at::Tensor& targets, const at::Tensor& weights);
+RowMap loss_curvature(const Loss& loss, const at::Tensor& weights);
+
+/// Linearises the features with LibTorch's autograd: vjp on a kept graph; jvp in forward mode
+/// (Lifetime::one_product), or on the kept graph of the vjp, which is linear in its cotangent: J v = d(v'J'w)/dw
+/// (Lifetime::many_products: twice the memory, two thirds of the time, other rounding).
+std::unique_ptr<Linearization> linearize_by_autograd(const Network& network, const ParamTensors& theta,
+                                                     const at::Tensor& inputs, Lifetime lifetime);
+
+/// Linearises the gradient of sum_i w_i l(z_i, y_i) with LibTorch's autograd in the layout `mode`. The loss
+/// and the output layer enter in closed form, so that no loss is differentiated twice.
+std::unique_ptr<HessianLinearization> linearize_gradient_by_autograd(
+    const Network& network, const Loss& loss, const ParamTensors& theta, const at::Tensor& inputs,
+    const at::Tensor& targets, const at::Tensor& weights, HessianMode mode);
 
 }  // namespace ritzflow

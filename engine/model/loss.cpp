@@ -4,6 +4,7 @@
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/softplus.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "core/error.h"
@@ -19,6 +20,15 @@ at::Tensor column(const at::Tensor& w, const at::Tensor& z) { return w.to(z.scal
 at::Tensor without_masked(const at::Tensor& y, const at::Tensor& w) {
   const at::Tensor masked = w.eq(0);
   return y.masked_fill(y.dim() == 1 ? masked : masked.unsqueeze(1), 0);
+}
+
+/// Targets as values [rows, C]; class indices with C > 1 become unit vectors.
+at::Tensor values(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) {
+  const at::Tensor clean = without_masked(y, w);
+  if (y.dim() == 1 && z.size(1) > 1) {
+    return at::zeros_like(z).scatter_(1, clean.to(at::kLong).unsqueeze(1), 1);
+  }
+  return clean.to(z.scalar_type()).reshape(z.sizes());
 }
 
 class CrossEntropy : public Loss {
@@ -48,6 +58,28 @@ class CrossEntropy : public Loss {
   }
 };
 
+/// Independent yes or no answers: C Bernoulli variables of probability sigma(z).
+class BinaryCrossEntropy : public Loss {
+ public:
+  std::string name() const override { return "bce"; }
+
+  at::Tensor value(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const override {
+    const at::Tensor rows = (at::softplus(z) - z * values(z, y, w)).to(at::kDouble).sum(1);
+    return (rows * w.to(at::kDouble)).sum();
+  }
+
+  // w (sigma - y)
+  at::Tensor gradient(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const override {
+    return (z.sigmoid() - values(z, y, w)) * column(w, z);
+  }
+
+  // w sigma o (1 - sigma) o u
+  at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const override {
+    const at::Tensor p = z.sigmoid();
+    return p * (1 - p) * u * column(w, z);
+  }
+};
+
 class MeanSquaredError : public Loss {
  public:
   std::string name() const override { return "mse"; }
@@ -64,25 +96,21 @@ class MeanSquaredError : public Loss {
   at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const override {
     return u * column(w, z);
   }
-
- private:
-  /// Targets as values [rows, C]; class indices become unit vectors.
-  static at::Tensor values(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) {
-    const at::Tensor clean = without_masked(y, w);
-    if (y.dim() == 1 && z.size(1) > 1) {
-      return at::zeros_like(z).scatter_(1, clean.to(at::kLong).unsqueeze(1), 1);
-    }
-    return clean.to(z.scalar_type()).reshape(z.sizes());
-  }
 };
 
 }  // namespace
 
+const std::vector<std::string>& loss_names() {
+  static const std::vector<std::string> names = {"cross_entropy", "mse", "bce"};
+  return names;
+}
+
 std::unique_ptr<Loss> make_loss(const std::string& name) {
   if (name == "cross_entropy") return std::make_unique<CrossEntropy>();
   if (name == "mse") return std::make_unique<MeanSquaredError>();
-  throw InputError("unknown loss '" + name + "'" + did_you_mean(name, {"cross_entropy", "mse"}) +
-                   " (one of cross_entropy, mse)");
+  if (name == "bce") return std::make_unique<BinaryCrossEntropy>();
+  throw InputError("unknown loss '" + name + "'" + did_you_mean(name, loss_names()) +
+                   " (one of cross_entropy, mse, bce)");
 }
 
 }  // namespace ritzflow

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ritzflow {
 
@@ -11,7 +12,7 @@ namespace ritzflow {
 /// so that averages are exact for any cut into batches.
 ///
 /// Shapes: logits z [rows, C] float32 or float64; targets: class indices [rows] (i64), or values [rows, C]
-/// (mse, where class indices with C > 1 stand for unit vectors); weights [rows]. Targets of masked rows are
+/// (mse and bce, where class indices with C > 1 stand for unit vectors); weights [rows]. Targets of masked rows are
 /// never used: they may be -100 or NaN.
 class Loss {
  public:
@@ -24,11 +25,17 @@ class Loss {
   /// Row i: w_i dl/dz_i [rows, C]; differentiable in z, so that reverse-over-reverse may pass through it.
   virtual at::Tensor gradient(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const = 0;
 
-  /// Row i: w_i H_i u_i with H_i = d2l/dz_i2 (independent of y for both losses) [rows, C].
+  /// Row i: w_i H_i u_i with H_i = d2l/dz_i2 (independent of y for all losses) [rows, C].
   virtual at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const = 0;
 };
 
-/// `cross_entropy`: l = logsumexp(z) - z_y, H = diag p - p p'.  `mse`: l = 1/2 ||z - y||^2, H = I.
+/// cross_entropy, mse, bce.
+const std::vector<std::string>& loss_names();
+
+/// `cross_entropy`: l = logsumexp(z) - z_y, H = diag p - p p' with p = softmax z.
+/// `mse`: l = 1/2 ||z - y||^2, H = I.
+/// `bce`: l = sum_c log(1 + exp z_c) - z_c y_c with labels y_c in [0, 1], H = diag s o (1 - s) with s_c = 1 /
+/// (1 + exp(-z_c)).
 /// Throws InputError on another name.
 std::unique_ptr<Loss> make_loss(const std::string& name);
 

@@ -18,13 +18,15 @@ class Mlp : public Network {
     }
   }
 
-  at::Tensor forward(const ParamTensors& theta, const at::Tensor& inputs) const override {
+  at::Tensor features(const ParamTensors& theta, const at::Tensor& inputs) const override {
     return evaluate(theta, inputs, nullptr);
   }
 
+  std::optional<Layer> output_layer() const override { return layers_.back(); }
+
   at::Tensor forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
                                Taps& taps) const override {
-    return evaluate(theta, inputs, &taps);
+    return linear(layers_.back(), theta, evaluate(theta, inputs, &taps), &taps);
   }
 
   void initialize(uint64_t seed, VectorSpan theta) const override {
@@ -36,7 +38,7 @@ class Mlp : public Network {
   at::Tensor evaluate(const ParamTensors& theta, const at::Tensor& inputs, Taps* taps) const {
     at::Tensor h = inputs.to(theta.front().scalar_type()).flatten(1);
     for (size_t l = 0; l + 1 < layers_.size(); ++l) h = activation_(linear(layers_[l], theta, h, taps));
-    return linear(layers_.back(), theta, h, taps);
+    return h;
   }
 
   Activation activation_;

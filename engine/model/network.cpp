@@ -6,6 +6,8 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "model/layers.h"
+#include "model/linearization.h"
 #include "model/networks.h"
 
 namespace ritzflow {
@@ -17,6 +19,23 @@ const std::map<std::string, Maker> makers = {
     {"cnn", make_cnn}, {"mlp", make_mlp}, {"transformer", make_transformer}};
 
 }  // namespace
+
+at::Tensor Network::forward(const ParamTensors& theta, const at::Tensor& inputs) const {
+  const at::Tensor h = features(theta, inputs);
+  const auto layer = output_layer();
+  return layer ? linear(*layer, theta, h) : h;
+}
+
+std::unique_ptr<Linearization> Network::linearize(const ParamTensors& theta, const at::Tensor& inputs,
+                                                  Lifetime lifetime) const {
+  return linearize_by_autograd(*this, theta, inputs, lifetime);
+}
+
+std::unique_ptr<HessianLinearization> Network::linearize_gradient(
+    const Loss& loss, const ParamTensors& theta, const at::Tensor& inputs, const at::Tensor& targets,
+    const at::Tensor& weights, HessianMode mode) const {
+  return linearize_gradient_by_autograd(*this, loss, theta, inputs, targets, weights, mode);
+}
 
 at::Tensor Network::forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs, Taps&) const {
   return forward(theta, inputs);

@@ -54,36 +54,51 @@ class Trainer {
   /// Update number `step`, from theta_{step-1} to theta_step.
   void update(int64_t step) {
     const Rows batch = minibatch(step - 1);
-    const auto model = linearize(network_, blobs_, batch.inputs);
+    LinearizedOutputs model(network_, blobs_, batch.inputs, Lifetime::one_product);
     const double weight = batch.weights.sum().item<double>();
     if (weight == 0) return;  // every row masked: the minibatch says nothing
-    check_finite(step, loss_.value(model->logits(), batch.targets, batch.weights).item<double>());
-    const at::Tensor r = loss_.gradient(model->logits(), batch.targets, batch.weights / weight);
-    at::Tensor g = flatten(model->vjp(r));
+    check_finite(step, measure(model.head(), batch).loss);
+    at::Tensor g = flatten(model.vjp(loss_gradient(loss_, batch.targets, batch.weights / weight)));
     if (options_.weight_decay > 0) g.add_(theta_, options_.weight_decay);
     optimizer_->update(theta_, g);
   }
 
   /// Mean loss and accuracy over the whole data at theta.
   void evaluate(int64_t step, TrainingRecord& record) const {
-    double loss = 0, right = 0;
+    Sums all;
     for (int64_t first = 0; first < samples_; first += evaluation_batch) {
       const Rows batch = consecutive(first, std::min(first + evaluation_batch, samples_));
-      const at::Tensor z = network_.forward(blobs_, batch.inputs);
-      loss += loss_.value(z, batch.targets, batch.weights).item<double>();
-      right += right_weight(z, batch);
+      const Head head(network_.features(blobs_, batch.inputs), network_.output_layer(), blobs_);
+      const Sums part = measure(head, batch);
+      all.loss += part.loss;
+      all.right += part.right;
     }
     const double total = weights_.sum().item<double>();
-    check_finite(step, loss);
+    check_finite(step, all.loss);
     record.step.push_back(step);
-    record.loss.push_back(loss / total);
-    record.accuracy.push_back(right / total);
+    record.loss.push_back(all.loss / total);
+    record.accuracy.push_back(all.right / total);
   }
 
  private:
   struct Rows {
     at::Tensor inputs, targets, weights;
   };
+
+  /// Loss, and weight of the rows whose largest logit is that of their class.
+  struct Sums {
+    double loss = 0, right = 0;
+  };
+
+  Sums measure(const Head& head, const Rows& batch) const {
+    Sums sums;
+    head.for_each_block([&](const RowBlock& rows, const at::Tensor& z) {
+      const at::Tensor y = rows.of(batch.targets), w = rows.of(batch.weights);
+      sums.loss += loss_.value(z, y, w).item<double>();
+      sums.right += right_weight(z, y, w);
+    });
+    return sums;
+  }
 
   Rows minibatch(int64_t update) {
     const int64_t size = std::min(options_.batch_size, samples_);
@@ -101,9 +116,9 @@ class Trainer {
             weights_.slice(0, first, last).flatten(0, 1)};
   }
 
-  static double right_weight(const at::Tensor& z, const Rows& batch) {
-    if (batch.targets.is_floating_point()) return std::numeric_limits<double>::quiet_NaN();
-    return (z.argmax(1).eq(batch.targets).to(at::kDouble) * batch.weights).sum().item<double>();
+  static double right_weight(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) {
+    if (y.is_floating_point()) return std::numeric_limits<double>::quiet_NaN();
+    return (z.argmax(1).eq(y).to(at::kDouble) * w).sum().item<double>();
   }
 
   static at::Tensor flatten(const ParamTensors& gradients) {
@@ -146,7 +161,7 @@ TrainingOptions parse_training(const nlohmann::json& training, const std::string
   options.momentum = keys.nonnegative("momentum", 1, options.momentum);
   options.weight_decay = keys.nonnegative("weight_decay", infinity, options.weight_decay);
   options.optimizer = keys.choice("optimizer", {"sgd", "adam"}, options.optimizer);
-  options.loss = keys.choice("loss", {"cross_entropy", "mse"}, default_loss);
+  options.loss = keys.choice("loss", loss_names(), default_loss);
   return options;
 }
 

@@ -2,7 +2,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/softmax.h>
 
 #include <cmath>
 #include <limits>
@@ -42,7 +41,7 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
   const at::Tensor future = at::ones({q.size(2), q.size(2)}, q.options().dtype(at::kBool)).triu(1);
   const at::Tensor scores = at::matmul(q * scale, k.transpose(2, 3));
-  return at::matmul(at::softmax(scores.masked_fill(future, -std::numeric_limits<double>::infinity()), 3), v);
+  return at::matmul(softmax(scores.masked_fill(future, -std::numeric_limits<double>::infinity())), v);
 }
 
 class Transformer : public Network {
@@ -58,13 +57,17 @@ class Transformer : public Network {
     head_ = options.tie_embeddings ? tokens_ : params_.add("head.weight", {vocabulary, d});
   }
 
-  at::Tensor forward(const ParamTensors& theta, const at::Tensor& inputs) const override {
-    return evaluate(theta, inputs, nullptr);
+  at::Tensor features(const ParamTensors& theta, const at::Tensor& inputs) const override {
+    return evaluate(theta, inputs, nullptr).flatten(0, 1);
   }
+
+  std::optional<Layer> output_layer() const override { return Layer{head_, std::nullopt}; }
 
   at::Tensor forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
                                Taps& taps) const override {
-    return evaluate(theta, inputs, &taps);
+    const at::Tensor z = linear(*output_layer(), theta, evaluate(theta, inputs, &taps), &taps);
+    taps.back().tied = options_.tie_embeddings;
+    return z.flatten(0, 1);
   }
 
   // Radford et al. 2019: sd 0.02, and 0.02 / sqrt(2 layers) where a block writes into the residual stream.
@@ -82,6 +85,7 @@ class Transformer : public Network {
   }
 
  private:
+  /// Features [N, T, d].
   at::Tensor evaluate(const ParamTensors& theta, const at::Tensor& inputs, Taps* taps) const {
     at::Tensor h = embed(theta, inputs, taps);
     for (const Block& block : blocks_) {
@@ -89,10 +93,7 @@ class Transformer : public Network {
       const at::Tensor inner = linear(block.fc, theta, layer_norm(block.ln_2, theta, h, taps), taps);
       h = h + linear(block.mlp_out, theta, options_.activation(inner), taps);
     }
-    h = layer_norm(final_norm_, theta, h, taps);
-    const at::Tensor z = linear({head_, std::nullopt}, theta, h, taps);
-    if (taps) taps->back().tied = options_.tie_embeddings;
-    return z.flatten(0, 1);
+    return layer_norm(final_norm_, theta, h, taps);
   }
 
   /// Token plus position, [N, T, d]. A tied table is tapped as the output layer alone.

@@ -49,13 +49,26 @@ def check_labels(samples: Samples, source: str, num_classes: int | None) -> int:
         if samples.inputs.dtype.kind not in "iu" or samples.inputs.shape != samples.targets.shape:
             raise InputError(f"--source: {source}: token targets [N,T] need integer inputs of the same shape")
         labels.append(samples.inputs)
+    elif samples.targets.ndim == 2:
+        return check_multiple_labels(samples.targets, source)
     elif samples.targets.ndim != 1:
-        raise InputError(f"--source: {source}: labels must be [N], got {samples.targets.shape}")
+        raise InputError(f"--source: {source}: labels must be [N] or [N,C], got {samples.targets.shape}")
     low, high = min(a.min() for a in labels), max(a.max() for a in labels)
     classes = num_classes or (len(samples.vocabulary) if samples.vocabulary else int(high) + 1)
     if low < 0 or high >= classes:
         raise InputError(f"--source: {source}: labels {low:g}..{high:g} are out of range 0..{classes - 1}")
     return classes
+
+
+def check_multiple_labels(labels: np.ndarray, source: str) -> int:
+    """Several labels a sample: 0 or 1 for each class; the number of classes."""
+    bad = np.argwhere((labels != 0) & (labels != 1))
+    if len(bad):
+        place = tuple(map(int, bad[0]))
+        raise InputError(
+            f"--source: {source}: targets [N,C] of a classification must be 0 or 1, first other at {place}"
+        )
+    return labels.shape[1]
 
 
 def draw(total: int, samples: int | None, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -104,13 +104,17 @@ double median(std::vector<double> values) {
 std::vector<Product> products(const std::vector<double>& v, std::vector<double>& out,
                               const std::shared_ptr<const EmpiricalRisk>& fresh,
                               const std::shared_ptr<const EmpiricalRisk>& kept) {
-  const auto linearization =
-      std::shared_ptr<Linearization>(linearize(kept->network(), kept->theta(), kept->batch(0).inputs));
+  const auto linearized = [&](Lifetime lifetime) {
+    return std::shared_ptr<Linearization>(
+        kept->network().linearize(kept->theta(), kept->batch(0).inputs, lifetime));
+  };
+  const auto once = linearized(Lifetime::one_product), often = linearized(Lifetime::many_products);
   const auto direction = std::make_shared<ParamTensors>(kept->tensors(v));
   return {{"gradient", [fresh, &out] { fresh->gradient(out); }},
           product_of("hvp_fresh", make_hessian(fresh), v, out),
           product_of("hvp_kept", make_hessian(kept), v, out),
-          {"jvp_kept", [linearization, direction] { linearization->jvp(*direction); }},
+          {"jvp_fresh", [once, direction] { once->jvp(*direction); }},
+          {"jvp_kept", [often, direction] { often->jvp(*direction); }},
           product_of("ggn_fresh", make_ggn(fresh), v, out),
           product_of("ggn_kept", make_ggn(kept), v, out),
           product_of("empirical_fisher_kept", make_empirical_fisher(kept), v, out)};

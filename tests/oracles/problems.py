@@ -43,6 +43,8 @@ class Problem:
             self.targets = random.integers(0, self.outputs, self.samples)
         if self.task == "regression":
             self.targets = random.standard_normal((self.samples, self.outputs)).astype(np.float32)
+        if self.loss == "bce" and self.task == "classification":
+            self.targets = random.integers(0, 2, (self.samples, self.outputs))
         self.shapes, self.forward = KINDS[self.architecture["kind"]](
             self.architecture, self.input_shape, self.outputs
         )
@@ -61,7 +63,8 @@ class Problem:
     def reference(self):
         inputs = torch.from_numpy(self.inputs)
         targets = torch.from_numpy(self.targets)
-        targets = targets.double() if targets.is_floating_point() else targets.reshape(-1)
+        values = targets.is_floating_point() or self.loss == "bce" and self.task == "classification"
+        targets = targets.double() if values else targets.reshape(-1)
         rows = len(targets) // self.samples
         weights = np.ones((self.samples, rows))
         if self.weights is not None:

@@ -11,14 +11,14 @@ FLOAT64 = ("--dtype-compute", "float64")
 def mlp(loss, **options):
     architecture = {"kind": "mlp", "hidden": [6, 5], "activation": "tanh"} | options.pop("architecture", {})
     task = "regression" if loss == "mse" else "classification"
-    return Problem(architecture, task, (4,), 3, **options)
+    return Problem(architecture, task, (4,), 3, loss=loss, **options)
 
 
 def cnn(loss, norm, pooling, activation):
     architecture = {"kind": "cnn", "channels": [4, 4], "norm": norm, "groups": 2}
     architecture |= {"pooling": pooling, "activation": activation}
     task = "regression" if loss == "mse" else "classification"
-    return Problem(architecture, task, (2, 6, 5), 3)
+    return Problem(architecture, task, (2, 6, 5), 3, loss=loss)
 
 
 def transformer(loss="cross_entropy", tied=True, **options):
@@ -32,6 +32,7 @@ PROBLEMS = {
     "mlp_mse": lambda: mlp("mse"),
     "mlp_gelu_without_bias": lambda: mlp("cross_entropy", architecture={"activation": "gelu", "bias": False}),
     "mlp_silu": lambda: mlp("mse", architecture={"activation": "silu"}),
+    "mlp_bce": lambda: mlp("bce"),
     "linear": lambda: mlp("cross_entropy", architecture={"hidden": []}),
     "cnn_group_max_cross_entropy": lambda: cnn("cross_entropy", "group", "max", "relu"),
     "cnn_group_avg_mse": lambda: cnn("mse", "group", "avg", "gelu"),
@@ -40,6 +41,8 @@ PROBLEMS = {
     "transformer_tied": lambda: transformer(),
     "transformer_untied": lambda: transformer(tied=False),
     "transformer_mse": lambda: transformer("mse"),
+    "transformer_bce": lambda: transformer("bce"),
+    "cnn_bce": lambda: cnn("bce", "group", "avg", "tanh"),
 }
 
 
@@ -129,7 +132,7 @@ def test_the_empirical_ggn_is_the_outer_product_of_the_gradient(tmp_path):
     assert relative_error(actual, np.outer(g, g)) < 1e-10
 
 
-@pytest.mark.parametrize("name", ["mlp_cross_entropy", "mlp_mse", "transformer_tied"])
+@pytest.mark.parametrize("name", ["mlp_cross_entropy", "mlp_mse", "mlp_bce", "transformer_tied"])
 def test_monte_carlo_fisher_tends_to_the_ggn_and_ignores_the_cut(name, tmp_path):
     problem = PROBLEMS[name]()
     folder, expected = problem.write(tmp_path), problem.reference().ggn()

@@ -72,7 +72,7 @@ class PositionwiseLinear : public Network {
         second_(add_linear(params_, "second", hidden, out, true)),
         mean_(mean) {}
 
-  at::Tensor forward(const ParamTensors& theta, const at::Tensor& x) const override {
+  at::Tensor features(const ParamTensors& theta, const at::Tensor& x) const override {
     Taps unused;
     return forward_with_taps(theta, x, unused);
   }

@@ -45,10 +45,14 @@ std::vector<json> architectures() {
   return list;
 }
 
+constexpr HessianMode hessian_modes[] = {HessianMode::reverse_over_reverse, HessianMode::forward_over_reverse,
+                                         HessianMode::reverse_over_forward};
+
 std::vector<std::unique_ptr<Loss>> losses() {
   std::vector<std::unique_ptr<Loss>> list;
   list.push_back(make_loss("cross_entropy"));
   list.push_back(make_loss("mse"));
+  list.push_back(make_loss("bce"));
   list.push_back(std::make_unique<CubicLoss>());
   return list;
 }
@@ -62,11 +66,16 @@ struct Case {
   at::Tensor v = random_normal("v", p.theta.sizes());
   at::Tensor u = random_normal("u", p.theta.sizes());
 
-  std::unique_ptr<Linearization> linearized() const {
-    return linearize(*p.network, p.tensors(p.theta), p.inputs);
+  LinearizedOutputs linearized(Lifetime lifetime = Lifetime::one_product) const {
+    return {*p.network, p.tensors(p.theta), p.inputs, lifetime};
   }
-  std::unique_ptr<HessianLinearization> hessian(const Loss& loss) const {
-    return linearize_gradient(*p.network, loss, p.tensors(p.theta), p.inputs, p.targets(loss), p.weights);
+  std::unique_ptr<HessianLinearization> hessian(
+      const Loss& loss, HessianMode mode = HessianMode::reverse_over_reverse) const {
+    return p.network->linearize_gradient(loss, p.tensors(p.theta), p.inputs, p.targets(loss), p.weights,
+                                         mode);
+  }
+  at::Tensor hvp(const Loss& loss, HessianMode mode = HessianMode::reverse_over_reverse) const {
+    return flatten(hessian(loss, mode)->hvp(p.tensors(v)));
   }
 };
 
@@ -83,7 +92,10 @@ TEST(EveryNetwork, JvpEqualsFiniteDifferencesOfTheLogits) {
       return c.p.network->forward(c.p.tensors(theta), c.p.inputs);
     };
     const at::Tensor expected = directional_derivative(logits, c.p.theta, c.v);
-    EXPECT_LT(relative_error(c.linearized()->jvp(c.p.tensors(c.v)), expected), 1e-8);
+    for (const auto lifetime : {Lifetime::one_product, Lifetime::many_products}) {
+      auto model = c.linearized(lifetime);
+      EXPECT_LT(relative_error(jvp(model, c.p.tensors(c.v)), expected), 1e-8);
+    }
   });
 }
 
@@ -95,7 +107,7 @@ TEST(EveryNetwork, GradientEqualsFiniteDifferencesOfTheLoss) {
                            c.p.weights);
       };
       const double expected = directional_derivative(value, c.p.theta, c.v).item<double>();
-      const at::Tensor g = loss_gradient(c.p, *loss, c.p.theta);
+      const at::Tensor g = gradient_of(c.p, *loss, c.p.theta);
       EXPECT_NEAR(scalar_product(g, c.v), expected,
                   1e-8 * g.norm().item<double>() * c.v.norm().item<double>())
           << loss->name();
@@ -106,22 +118,38 @@ TEST(EveryNetwork, GradientEqualsFiniteDifferencesOfTheLoss) {
 TEST(EveryNetwork, HessianProductEqualsFiniteDifferencesOfTheGradient) {
   for_every_network([](const Case& c) {
     for (const auto& loss : losses()) {
-      const auto gradient = [&](const at::Tensor& theta) { return loss_gradient(c.p, *loss, theta); };
+      const auto gradient = [&](const at::Tensor& theta) { return gradient_of(c.p, *loss, theta); };
       const at::Tensor expected = directional_derivative(gradient, c.p.theta, c.v);
-      EXPECT_LT(relative_error(flatten(c.hessian(*loss)->hvp(c.p.tensors(c.v))), expected), 1e-7)
-          << loss->name();
+      for (const auto mode : hessian_modes) {
+        EXPECT_LT(relative_error(c.hvp(*loss, mode), expected), 1e-7)
+            << loss->name() << " mode " << static_cast<int>(mode);
+      }
+    }
+  });
+}
+
+TEST(EveryNetwork, HessianModesAgree) {
+  for_every_network([](const Case& c) {
+    for (const auto& loss : losses()) {
+      const at::Tensor expected = c.hvp(*loss);
+      for (const auto mode : hessian_modes) {
+        EXPECT_LT(relative_error(c.hvp(*loss, mode), expected), 1e-12)
+            << loss->name() << " mode " << static_cast<int>(mode);
+      }
     }
   });
 }
 
 TEST(EveryNetwork, VjpIsTheAdjointOfJvp) {
   for_every_network([](const Case& c) {
-    const auto model = c.linearized();
-    const at::Tensor w = random_normal("w", model->logits().sizes());
-    const at::Tensor jv = model->jvp(c.p.tensors(c.v));
-    const at::Tensor jw = flatten(model->vjp(w));
-    EXPECT_NEAR(scalar_product(w, jv), scalar_product(jw, c.v),
-                1e-13 * jw.norm().item<double>() * c.v.norm().item<double>());
+    for (const auto lifetime : {Lifetime::one_product, Lifetime::many_products}) {
+      auto model = c.linearized(lifetime);
+      const at::Tensor jv = jvp(model, c.p.tensors(c.v));
+      const at::Tensor w = random_normal("w", jv.sizes());
+      const at::Tensor jw = vjp(model, w);
+      EXPECT_NEAR(scalar_product(w, jv), scalar_product(jw, c.v),
+                  1e-13 * jw.norm().item<double>() * c.v.norm().item<double>());
+    }
   });
 }
 
@@ -138,11 +166,12 @@ TEST(EveryNetwork, HessianIsSymmetric) {
 
 TEST(EveryNetwork, SecondCallOnTheKeptGraphGivesTheSameBits) {
   for_every_network([](const Case& c) {
-    const auto model = c.linearized();
-    const auto h = c.hessian(*make_loss("cross_entropy"));
-    const at::Tensor w = random_normal("w", model->logits().sizes());
-    EXPECT_TRUE(model->jvp(c.p.tensors(c.v)).equal(model->jvp(c.p.tensors(c.v))));
-    EXPECT_TRUE(flatten(model->vjp(w)).equal(flatten(model->vjp(w))));
+    auto model = c.linearized(Lifetime::many_products);
+    const auto loss = make_loss("cross_entropy");
+    const auto h = c.hessian(*loss);
+    const at::Tensor w = random_normal("w", {c.p.rows(), model.head().outputs()});
+    EXPECT_TRUE(jvp(model, c.p.tensors(c.v)).equal(jvp(model, c.p.tensors(c.v))));
+    EXPECT_TRUE(vjp(model, w).equal(vjp(model, w)));
     EXPECT_TRUE(flatten(h->hvp(c.p.tensors(c.v))).equal(flatten(h->hvp(c.p.tensors(c.v)))));
   });
 }
@@ -152,9 +181,9 @@ TEST(EveryNetwork, MaskedRowsDoNotContribute) {
     const auto loss = make_loss("cross_entropy");
     at::Tensor other = c.p.labels.clone();
     other[-1] = 2;
-    const auto h =
-        linearize_gradient(*c.p.network, *loss, c.p.tensors(c.p.theta), c.p.inputs, other, c.p.weights);
-    EXPECT_TRUE(flatten(h->hvp(c.p.tensors(c.v))).equal(flatten(c.hessian(*loss)->hvp(c.p.tensors(c.v)))));
+    const auto h = c.p.network->linearize_gradient(*loss, c.p.tensors(c.p.theta), c.p.inputs, other,
+                                                   c.p.weights, HessianMode::reverse_over_reverse);
+    EXPECT_TRUE(flatten(h->hvp(c.p.tensors(c.v))).equal(c.hvp(*loss)));
   });
 }
 
@@ -162,14 +191,14 @@ TEST(EveryNetwork, Float32AgreesWithFloat64) {
   for_every_network([](const Case& c) {
     const auto loss = make_loss("cross_entropy");
     const at::Tensor theta = c.p.theta.to(at::kFloat), v = c.v.to(at::kFloat);
-    const auto model = linearize(*c.p.network, c.p.tensors(theta), c.p.inputs);
-    const auto h =
-        linearize_gradient(*c.p.network, *loss, c.p.tensors(theta), c.p.inputs, c.p.labels, c.p.weights);
-    EXPECT_EQ(model->logits().scalar_type(), at::kFloat);
-    EXPECT_LT(relative_error(model->jvp(c.p.tensors(v)), c.linearized()->jvp(c.p.tensors(c.v))), 1e-5);
-    EXPECT_LT(
-        relative_error(flatten(h->hvp(c.p.tensors(v))), flatten(c.hessian(*loss)->hvp(c.p.tensors(c.v)))),
-        1e-4);
+    LinearizedOutputs model(*c.p.network, c.p.tensors(theta), c.p.inputs, Lifetime::many_products);
+    auto reference = c.linearized();
+    const auto h = c.p.network->linearize_gradient(*loss, c.p.tensors(theta), c.p.inputs, c.p.labels,
+                                                   c.p.weights, HessianMode::reverse_over_reverse);
+    const at::Tensor u = jvp(model, c.p.tensors(v));
+    EXPECT_EQ(u.scalar_type(), at::kFloat);
+    EXPECT_LT(relative_error(u, jvp(reference, c.p.tensors(c.v))), 1e-5);
+    EXPECT_LT(relative_error(flatten(h->hvp(c.p.tensors(v))), c.hvp(*loss)), 1e-4);
   });
 }
 
@@ -177,8 +206,8 @@ TEST(Linearization, ThreadsDoNotDisturbEachOthersTangents) {
   const Problem p = make_problem({{"kind", "transformer"}, {"layers", 2}, {"heads", 2}, {"d_model", 8}});
   const auto direction = [&](int i) { return random_normal("v" + std::to_string(i), p.theta.sizes()); };
   const auto product = [&](int i) {
-    const auto model = linearize(*p.network, p.tensors(p.theta), p.inputs);
-    return flatten(model->vjp(model->jvp(p.tensors(direction(i)))));
+    LinearizedOutputs model(*p.network, p.tensors(p.theta), p.inputs, Lifetime::one_product);
+    return vjp(model, jvp(model, p.tensors(direction(i))));
   };
   std::vector<at::Tensor> parallel(40);
   tbb::parallel_for(0, 40, [&](int i) { parallel[static_cast<size_t>(i)] = product(i); });
@@ -192,7 +221,7 @@ class HalfUsed : public Network {
     params_.add("a", {1});
     params_.add("unused", {2});
   }
-  at::Tensor forward(const ParamTensors& theta, const at::Tensor& x) const override { return theta[0] * x; }
+  at::Tensor features(const ParamTensors& theta, const at::Tensor& x) const override { return theta[0] * x; }
   void initialize(uint64_t, VectorSpan) const override {}
 };
 
@@ -200,10 +229,15 @@ TEST(Linearization, UntouchedParametersHaveZeroProducts) {
   const HalfUsed network;
   const at::Tensor x = at::tensor({2.0, 3.0}, at::kDouble).unsqueeze(1), ones = at::ones({2}, at::kDouble);
   const ParamTensors theta = network.params().blobs(at::ones({3}, at::kDouble));
-  const auto model = linearize(network, theta, x);
-  const auto h = linearize_gradient(network, *make_loss("mse"), theta, x, x, ones);
-  EXPECT_TRUE(flatten(model->vjp(x)).equal(at::tensor({13.0, 0.0, 0.0}, at::kDouble)));
-  EXPECT_TRUE(flatten(h->hvp(theta)).equal(at::tensor({13.0, 0.0, 0.0}, at::kDouble)));
+  const at::Tensor expected = at::tensor({13.0, 0.0, 0.0}, at::kDouble);
+  LinearizedOutputs model(network, theta, x, Lifetime::many_products);
+  EXPECT_TRUE(vjp(model, x).equal(expected));
+  EXPECT_TRUE(jvp(model, theta).equal(x));
+  const auto loss = make_loss("mse");
+  for (const auto mode : hessian_modes) {
+    const auto h = network.linearize_gradient(*loss, theta, x, x, ones, mode);
+    EXPECT_TRUE(flatten(h->hvp(theta)).equal(expected));
+  }
 }
 
 /// l = sum z: its gradient does not depend on z.
@@ -212,19 +246,25 @@ class SumLoss : public CubicLoss {
   at::Tensor gradient(const at::Tensor& z, const at::Tensor&, const at::Tensor&) const override {
     return at::ones(z.sizes(), z.options());
   }
+  at::Tensor curvature(const at::Tensor& z, const at::Tensor&, const at::Tensor&) const override {
+    return at::zeros_like(z);
+  }
 };
 
 TEST(Linearization, ConstantGradientHasZeroHessian) {
   const HalfUsed network;
   const at::Tensor x = at::ones({2, 1}, at::kDouble);
   const ParamTensors theta = network.params().blobs(at::ones({3}, at::kDouble));
-  const auto h = linearize_gradient(network, SumLoss(), theta, x, x, at::ones({2}, at::kDouble));
-  EXPECT_TRUE(flatten(h->hvp(theta)).equal(at::zeros({3}, at::kDouble)));
+  const SumLoss loss;
+  for (const auto mode : hessian_modes) {
+    const auto h = network.linearize_gradient(loss, theta, x, x, at::ones({2}, at::kDouble), mode);
+    EXPECT_TRUE(flatten(h->hvp(theta)).equal(at::zeros({3}, at::kDouble)));
+  }
 }
 
 TEST(Linearization, RefusesADirectionOfAnotherType) {
   const Problem p = make_problem({{"kind", "mlp"}, {"hidden", {3}}});
-  const auto model = linearize(*p.network, p.tensors(p.theta), p.inputs);
+  const auto model = p.network->linearize(p.tensors(p.theta), p.inputs, Lifetime::one_product);
   EXPECT_THROW(model->jvp(p.tensors(p.theta.to(at::kFloat))), std::invalid_argument);
   EXPECT_THROW(model->jvp({}), std::invalid_argument);
 }
@@ -232,7 +272,7 @@ TEST(Linearization, RefusesADirectionOfAnotherType) {
 TEST(Linearization, TangentsOfBlobsAreNotCopied) {
   const Problem p = make_problem({{"kind", "mlp"}, {"hidden", {3}}});
   const ParamTensors theta = p.tensors(p.theta);
-  linearize(*p.network, theta, p.inputs)->jvp(theta);  // enters the level of forward-mode AD
+  p.network->linearize(theta, p.inputs, Lifetime::one_product)->jvp(theta);  // enters the level of tangents
   const at::Tensor basis = at::ones({3, p.theta.numel()}, at::kDouble);
   const ParamTensors v = p.tensors(basis.select(0, 1));
   for (size_t i = 0; i < v.size(); ++i) {

@@ -19,7 +19,11 @@ struct Rows {
   at::Tensor labels = random_indices("y", {6}, 4);
   at::Tensor values = random_normal("y", {6, 4});
   at::Tensor weights = random_normal("w", {6}).abs();
-  const at::Tensor& targets(const Loss& loss) const { return loss.name() == "mse" ? values : labels; }
+  at::Tensor yes_or_no = random_normal("y", {6, 4}).gt(0).to(at::kDouble);
+  const at::Tensor& targets(const Loss& loss) const {
+    if (loss.name() == "bce") return yes_or_no;
+    return loss.name() == "mse" ? values : labels;
+  }
 };
 
 class EveryLoss : public ::testing::TestWithParam<std::string> {
@@ -47,7 +51,7 @@ TEST_P(EveryLoss, MaskedRowsGiveExactlyZero) {
   rows.weights[2] = 0;
   const double value = loss_->value(rows.z, rows.targets(*loss_), rows.weights).item<double>();
   rows.labels[2] = -100;
-  rows.values[2] = std::numeric_limits<double>::quiet_NaN();
+  rows.values[2] = rows.yes_or_no[2] = std::numeric_limits<double>::quiet_NaN();
   const at::Tensor& y = rows.targets(*loss_);
   EXPECT_EQ(loss_->value(rows.z, y, rows.weights).item<double>(), value);
   EXPECT_TRUE(loss_->gradient(rows.z, y, rows.weights)[2].eq(0).all().item<bool>());
@@ -68,7 +72,7 @@ TEST_P(EveryLoss, WeightTwoEqualsTheRowTwice) {
               loss_->value(rows_.z, y_, 2 * rows_.weights).item<double>(), 1e-12);
 }
 
-INSTANTIATE_TEST_SUITE_P(, EveryLoss, ::testing::Values("cross_entropy", "mse"),
+INSTANTIATE_TEST_SUITE_P(, EveryLoss, ::testing::ValuesIn(loss_names()),
                          [](const auto& item) { return item.param; });
 
 TEST(CrossEntropy, OfEqualLogitsIsTheLogarithmOfTheClasses) {
@@ -82,6 +86,18 @@ TEST(CrossEntropy, StaysFiniteForLargeLogits) {
   const at::Tensor z = at::tensor({1e4, 0.0}, at::kDouble).unsqueeze(0);
   const at::Tensor y = at::ones({1}, at::kLong), w = at::ones({1}, at::kDouble);
   EXPECT_DOUBLE_EQ(loss->value(z, y, w).item<double>(), 1e4);
+}
+
+TEST(BinaryCrossEntropy, OfOneOutputIsCrossEntropyOfTwo) {
+  const at::Tensor z = random_normal("z", {6, 1}), y = random_indices("y", {6}, 2);
+  const at::Tensor w = random_normal("w", {6}).abs(), two = at::cat({at::zeros_like(z), z}, 1);
+  EXPECT_NEAR(make_loss("bce")->value(z, y, w).item<double>(),
+              make_loss("cross_entropy")->value(two, y, w).item<double>(), 1e-14);
+}
+
+TEST(BinaryCrossEntropy, StaysFiniteForLargeLogits) {
+  const at::Tensor z = at::tensor({1e4, -1e4}, at::kDouble).unsqueeze(0), y = at::zeros({1, 2}, at::kDouble);
+  EXPECT_DOUBLE_EQ(make_loss("bce")->value(z, y, at::ones({1}, at::kDouble)).item<double>(), 1e4);
 }
 
 TEST(MeanSquaredError, OfOneRowIsHalfTheSquaredDistance) {

@@ -62,7 +62,9 @@ struct Problem {
   at::Tensor theta;  ///< [n] float64
   at::Tensor inputs, labels, values, weights;
 
-  const at::Tensor& targets(const Loss& loss) const { return loss.name() == "mse" ? values : labels; }
+  const at::Tensor& targets(const Loss& loss) const {
+    return loss.name() == "mse" || loss.name() == "bce" ? values : labels;
+  }
   int64_t rows() const { return weights.size(0); }
   ParamTensors tensors(const at::Tensor& flat) const { return network->params().blobs(flat); }
 };
@@ -109,9 +111,22 @@ at::Tensor directional_derivative(const F& f, const at::Tensor& theta, const at:
   return (4 * central(h / 2) - central(h)) / 3;
 }
 
-inline at::Tensor loss_gradient(const Problem& p, const Loss& loss, const at::Tensor& theta) {
-  const auto model = linearize(*p.network, p.tensors(theta), p.inputs);
-  return flatten(model->vjp(loss.gradient(model->logits(), p.targets(loss), p.weights)));
+/// dL/dtheta of the weighted loss sum.
+inline at::Tensor gradient_of(const Problem& p, const Loss& loss, const at::Tensor& theta) {
+  LinearizedOutputs model(*p.network, p.tensors(theta), p.inputs, Lifetime::one_product);
+  return flatten(model.vjp(loss_gradient(loss, p.targets(loss), p.weights)));
+}
+
+/// J v [rows, C], all of it.
+inline at::Tensor jvp(LinearizedOutputs& model, const ParamTensors& v) {
+  std::vector<at::Tensor> blocks;
+  model.jvp(v, [&](const RowBlock&, const at::Tensor&, const at::Tensor& u) { blocks.push_back(u); });
+  return at::cat(blocks);
+}
+
+/// J' w.
+inline at::Tensor vjp(LinearizedOutputs& model, const at::Tensor& w) {
+  return flatten(model.vjp([&](const RowBlock& rows, const at::Tensor&) { return rows.of(w); }));
 }
 
 }  // namespace ritzflow::testing

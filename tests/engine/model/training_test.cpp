@@ -78,9 +78,9 @@ TEST(Training, FirstStepFollowsTheGradientOfTheRegularisedMean) {
   problem.data.weights = random_normal("w", {10}).abs();
   const auto path = problem.path(1);
   const ParamTensors start = problem.network->params().blobs(path[0]);
-  const auto model = linearize(*problem.network, start, problem.inputs.to(at::kFloat));
+  LinearizedOutputs model(*problem.network, start, problem.inputs.to(at::kFloat), Lifetime::one_product);
   const at::Tensor w = problem.data.weights / problem.data.weights.sum();
-  const at::Tensor g = flatten(model->vjp(problem.loss->gradient(model->logits(), problem.data.targets, w)));
+  const at::Tensor g = flatten(model.vjp(loss_gradient(*problem.loss, problem.data.targets, w)));
   EXPECT_LT(relative_error(path[1], path[0] - 0.5 * (g + 0.1 * path[0])), 1e-6);
 }
 
