@@ -115,15 +115,16 @@ void read_multiple_labels(const ArtifactReader& file, Dataset& data) {
   data.num_classes = labels.size(1);
   require_shape(file, "targets", labels, {data.samples, data.num_classes}, "[N,C]");
   if (file.has_attribute("num_classes") && file.attribute<int64_t>("num_classes") != data.num_classes) {
-    wrong(file, "targets", fmt::format("has {} columns, but the attribute 'num_classes' is {}",
-                                       data.num_classes, file.attribute<int64_t>("num_classes")));
+    wrong(file, "targets",
+          fmt::format("has {} columns, but the attribute 'num_classes' is {}", data.num_classes,
+                      file.attribute<int64_t>("num_classes")));
   }
   const at::Tensor bad = labels.ge(0).logical_and(labels.le(1)).logical_not();
   if (bad.any().item<bool>()) {
     const auto first = at::nonzero(bad.reshape({-1}))[0].item<int64_t>();
-    wrong(file, "targets", fmt::format("holds {} at {}, expected labels in [0, 1]",
-                                       labels.reshape({-1})[first].item<double>(),
-                                       index_text(first, labels.sizes())));
+    wrong(file, "targets",
+          fmt::format("holds {} at {}, expected labels in [0, 1]", labels.reshape({-1})[first].item<double>(),
+                      index_text(first, labels.sizes())));
   }
   data.targets = labels;
 }

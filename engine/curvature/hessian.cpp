@@ -9,7 +9,9 @@ namespace {
 class Hessian : public LinearOperator {
  public:
   Hessian(std::shared_ptr<const EmpiricalRisk> risk, HessianMode mode)
-      : risk_(std::move(risk)), mode_(mode), gradients_(*risk_, [this](int64_t b, Lifetime) { return linearize_batch(b); }) {}
+      : risk_(std::move(risk)),
+        mode_(mode),
+        gradients_(*risk_, [this](int64_t b, Lifetime) { return linearize_batch(b); }) {}
 
   int64_t dim() const override { return risk_->dim(); }
 

@@ -59,7 +59,8 @@ at::Tensor Head::tangent(const RowBlock& rows, const HeadTensors& direction) con
 
 HeadTensors Head::zeros() const {
   if (!weight_.defined()) return {at::empty_like(features_), {}, {}};
-  return {at::empty_like(features_), at::zeros_like(weight_), bias_.defined() ? at::zeros_like(bias_) : bias_};
+  return {at::empty_like(features_), at::zeros_like(weight_),
+          bias_.defined() ? at::zeros_like(bias_) : bias_};
 }
 
 /// Adds (w W, w'h, w'1) of a block whose features' rows are still unset.
@@ -85,15 +86,13 @@ void Head::for_each_block(const std::function<void(const RowBlock&, const at::Te
 void Head::for_each_block(
     const HeadTensors& direction,
     const std::function<void(const RowBlock&, const at::Tensor&, const at::Tensor&)>& use) const {
-  for_each_block([&](const RowBlock& rows_now, const at::Tensor& z) {
-    use(rows_now, z, tangent(rows_now, direction));
-  });
+  for_each_block(
+      [&](const RowBlock& rows_now, const at::Tensor& z) { use(rows_now, z, tangent(rows_now, direction)); });
 }
 
 HeadTensors Head::pull_back(const RowVector& r) const {
   HeadTensors sum = zeros();
-  for_each_block(
-      [&](const RowBlock& rows_now, const at::Tensor& z) { add(rows_now, r(rows_now, z), sum); });
+  for_each_block([&](const RowBlock& rows_now, const at::Tensor& z) { add(rows_now, r(rows_now, z), sum); });
   return sum;
 }
 

@@ -87,9 +87,7 @@ class ReverseOverReverse : public AutogradHessian {
       all = grad({h}, leaves_, {g.features}, /*retain_graph=*/true, /*create_graph=*/true,
                  /*allow_unused=*/true);
     }
-    const auto add = [](at::Tensor& sum, const at::Tensor& part) {
-      sum = sum.defined() ? sum + part : part;
-    };
+    const auto add = [](at::Tensor& sum, const at::Tensor& part) { sum = sum.defined() ? sum + part : part; };
     if (layer_) add(all[layer_->weight], g.weight);
     if (layer_ && layer_->bias) add(all[*layer_->bias], g.bias);
     for (size_t i = 0; i < all.size(); ++i) {

@@ -22,9 +22,9 @@ Layer add_norm(ParamSpace& params, const std::string& name, int64_t width);
 
 // Each function below also appends what it did to `taps`, where there are any.
 //
-// Norms and softmax keep statistics in float32 at least. Where a tangent and a graph meet they are written out
-// in elementary operations: the second derivatives that LibTorch's kernels give there are missing (softmax) or
-// wrong, for they take mean and deviation as constants (norms).
+// Norms and softmax keep statistics in float32 at least. Where a tangent and a graph meet they are written
+// out in elementary operations: the second derivatives that LibTorch's kernels give there are missing
+// (softmax) or wrong, for they take mean and deviation as constants (norms).
 
 /// x W' + b over the last dimension of x.
 at::Tensor linear(const Layer& layer, const ParamTensors& theta, const at::Tensor& x, Taps* taps = nullptr);

@@ -67,8 +67,8 @@ RowVector loss_gradient(const Loss& loss, const at::Tensor& targets, const at::T
 RowMap loss_curvature(const Loss& loss, const at::Tensor& weights);
 
 /// Linearises the features with LibTorch's autograd: vjp on a kept graph; jvp in forward mode
-/// (Lifetime::one_product), or on the kept graph of the vjp, which is linear in its cotangent: J v = d(v'J'w)/dw
-/// (Lifetime::many_products: twice the memory, two thirds of the time, other rounding).
+/// (Lifetime::one_product), or on the kept graph of the vjp, which is linear in its cotangent: J v =
+/// d(v'J'w)/dw (Lifetime::many_products: twice the memory, two thirds of the time, other rounding).
 std::unique_ptr<Linearization> linearize_by_autograd(const Network& network, const ParamTensors& theta,
                                                      const at::Tensor& inputs, Lifetime lifetime);
 

@@ -12,8 +12,8 @@ namespace ritzflow {
 /// so that averages are exact for any cut into batches.
 ///
 /// Shapes: logits z [rows, C] float32 or float64; targets: class indices [rows] (i64), or values [rows, C]
-/// (mse and bce, where class indices with C > 1 stand for unit vectors); weights [rows]. Targets of masked rows are
-/// never used: they may be -100 or NaN.
+/// (mse and bce, where class indices with C > 1 stand for unit vectors); weights [rows]. Targets of masked
+/// rows are never used: they may be -100 or NaN.
 class Loss {
  public:
   virtual ~Loss() = default;

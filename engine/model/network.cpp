@@ -31,9 +31,11 @@ std::unique_ptr<Linearization> Network::linearize(const ParamTensors& theta, con
   return linearize_by_autograd(*this, theta, inputs, lifetime);
 }
 
-std::unique_ptr<HessianLinearization> Network::linearize_gradient(
-    const Loss& loss, const ParamTensors& theta, const at::Tensor& inputs, const at::Tensor& targets,
-    const at::Tensor& weights, HessianMode mode) const {
+std::unique_ptr<HessianLinearization> Network::linearize_gradient(const Loss& loss, const ParamTensors& theta,
+                                                                  const at::Tensor& inputs,
+                                                                  const at::Tensor& targets,
+                                                                  const at::Tensor& weights,
+                                                                  HessianMode mode) const {
   return linearize_gradient_by_autograd(*this, loss, theta, inputs, targets, weights, mode);
 }
 

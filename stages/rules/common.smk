@@ -10,6 +10,7 @@ SCRIPTS = ROOT / "stages" / "scripts"
 BINARIES = ROOT / "build" / "bin"
 sys.path.insert(0, str(SCRIPTS))
 
+import blocks
 import cells
 import stage_versions
 import sweep_config
@@ -34,7 +35,7 @@ one_line_errors(load_sweep)
 RESULTS = f"results/{SWEEP['name']}"
 RUN = "{model}/seed{seed}"
 COLLECT_OPTIONS = ("kfac_approx", "fisher_type", "split_qkv")
-OPERATOR = f"{RUN}/step{{step}}/{{operator}}"
+OPERATOR = f"{RUN}/step{{step}}/{{operator}}{{block}}"
 CELL = cells.PLACE
 
 
@@ -42,6 +43,8 @@ wildcard_constraints:
     seed=r"\d+",
     step=r"\d+",
     probe=r"\d+",
+    operator=r"[A-Za-z0-9_-]+",
+    block=rf"({blocks.MARK}[^/]+)?",
 
 
 def flags(options):
@@ -101,8 +104,9 @@ def comparisons():
 
 def operator_flags(wildcards):
     options = dict(SWEEP["operators"][wildcards.operator])
-    for name in COLLECT_OPTIONS:
+    for name in (*COLLECT_OPTIONS, "blocks"):
         del options[name]
+    options["params_filter"] = options["params_filter"] or blocks.params_filter(wildcards.block)
     return flags({"operator": options.pop("kind"), **options, "kfac": kronecker_factors(wildcards)})
 
 

@@ -16,7 +16,7 @@ rule collect_kfac:
         version=VERSION.get("collect-kfac"),
         flags=kfac_flags,
     message:
-        "Kronecker factors {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}"
+        "Kronecker factors {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
         "collect-kfac --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
         " --threads {threads} --out {output.kfac} 2> {log}"
@@ -38,7 +38,7 @@ rule build_operator:
         version=VERSION["build-operator"],
         flags=operator_flags,
     message:
-        "operator {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}"
+        "operator {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
         "build-operator --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
         " --threads {threads} --out {output.operator} 2> {log}"
@@ -58,7 +58,7 @@ rule compare_kfac:
         version=VERSION.get("compare-kfac"),
         k=SWEEP["lanczos"]["k"],
     message:
-        "comparison {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}"
+        "comparison {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
         "compare-kfac --operator {input.operator} --k {params.k}"
         " --threads {threads} --out {output.comparison} 2> {log}"
@@ -80,7 +80,7 @@ rule lanczos:
         flags=lanczos_flags,
         checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
-        "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator} {wildcards.reorth_mode}"
+        "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
         "lanczos --operator {input.operator} --reorth-mode {wildcards.reorth_mode} --seed {wildcards.probe}"
         " {params.flags} --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
@@ -101,7 +101,7 @@ rule ritz_residuals:
     params:
         version=VERSION["ritz-residuals"],
     message:
-        "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator} {wildcards.reorth_mode}"
+        "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
         "ritz-residuals --operator {input.operator} --lanczos {input.lanczos}"
         " --threads {threads} --out {output.ritz} 2> {log}"
@@ -121,6 +121,6 @@ rule metrics:
     params:
         version=VERSION["metrics"],
     message:
-        "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator} {wildcards.reorth_mode}"
+        "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
         "metrics --ritz {input.ritz} --operator {input.operator} --threads {threads} --out {output.metrics} 2> {log}"

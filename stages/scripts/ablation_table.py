@@ -12,6 +12,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import blocks
 import cells
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ def cells_table(records: list[dict], config: dict) -> pd.DataFrame:
     done = {tuple(record[axis] for axis in cells.AXES) for record in records}
     present = [tuple(row) in done for row in frame[list(cells.AXES)].itertuples(index=False)]
     frame["state"] = ["done" if here else "missing" for here in present]
+    frame["block"] = frame["block"].str.removeprefix(blocks.MARK)
     return frame.reindex(columns=[*CELL_FIRST, *(c for c in frame.columns if c not in CELL_FIRST)])
 
 

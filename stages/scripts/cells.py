@@ -5,13 +5,15 @@ import itertools
 import json
 from pathlib import Path
 
+import blocks
 import h5py
 import numpy as np
 from script_cli import InputError
 
-AXES = ("model", "seed", "step", "operator", "reorth_mode", "probe")
-ROW_AXES = ("model", "step", "operator", "reorth_mode")  # what a table row is; seed and probe are averaged
-PLACE = "{model}/seed{seed}/step{step}/{operator}/{reorth_mode}/probe{probe}"
+AXES = ("model", "seed", "step", "operator", "block", "reorth_mode", "probe")
+# What a table row is; seed and probe are averaged.
+ROW_AXES = ("model", "step", "operator", "block", "reorth_mode")
+PLACE = "{model}/seed{seed}/step{step}/{operator}{block}/{reorth_mode}/probe{probe}"
 RELATIVE_TOLERANCE = 1e-6  # of wrong_of_top_k
 EPS = np.finfo(np.float64).eps
 
@@ -46,13 +48,26 @@ def sweep(results: Path) -> dict:
 
 
 def expected(config: dict) -> list[dict]:
-    """Every cell of the sweep by its axes, in the order of the sweep file."""
+    """Every cell of the sweep by its axes, in the order of the sweep file; block is empty for the whole."""
     return [
-        dict(zip(AXES, (name, seed, step, operator, mode, probe), strict=True))
+        dict(zip(AXES, (name, seed, step, operator, block, mode, probe), strict=True))
         for name, model in config["models"].items()
-        for step, operator, mode, seed, probe in itertools.product(
-            model["steps"], config["operators"], config["reorth_modes"], config["seeds"], config["probes"]
+        for step, (operator, block), mode, seed, probe in itertools.product(
+            model["steps"],
+            matrices(config, model),
+            config["reorth_modes"],
+            config["seeds"],
+            config["probes"],
         )
+    ]
+
+
+def matrices(config: dict, model: dict) -> list[tuple[str, str]]:
+    """Operator and block of every matrix that the sweep measures of a model."""
+    return [
+        (name, block)
+        for name, options in config["operators"].items()
+        for block in blocks.suffixes(model, options)
     ]
 
 

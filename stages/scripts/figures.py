@@ -25,15 +25,19 @@ class Sweep:
 
     def __init__(self, results: Path, config: dict):
         self.results, self.config = results, config
-        self.models, self.operators = list(config["models"]), list(config["operators"])
+        self.models = list(config["models"])
+        pairs = [pair for model in config["models"].values() for pair in cells.matrices(config, model)]
+        self.operators = list(dict.fromkeys(operator + block for operator, block in pairs))
         self.modes = config["reorth_modes"]
         self.records = cells.read_all(results, config)
 
     def panel(self, model: str, operator: str, mode: str) -> list[dict]:
         """The existing cells of a panel's line, at the model's last step."""
         step = self.config["models"][model]["steps"][-1]
-        want = {"model": model, "operator": operator, "reorth_mode": mode, "step": step}
-        return [r for r in self.records if want.items() <= r.items()]
+        want = {"model": model, "reorth_mode": mode, "step": step}
+        return [
+            r for r in self.records if want.items() <= r.items() and r["operator"] + r["block"] == operator
+        ]
 
     def dataset(self, record: dict, file: str, name: str) -> np.ndarray:
         """A dataset of a cell's file; empty where the stage did not write it."""

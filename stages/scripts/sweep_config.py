@@ -10,6 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import blocks
 import yaml
 from jsonschema import Draft202012Validator
 from script_cli import InputError, Parser, nearest, run
@@ -31,6 +32,7 @@ def resolve(raw: dict, origin: str) -> dict:
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
     if errors:
         raise ConfigError("\n".join(f"{origin}: {explain(error)}" for error in errors))
+    blocks.check(config, origin)
     for name, model in config["models"].items():
         model["steps"] = resolve_steps(model, f"{origin}: models.{name}.steps")
     return config

@@ -69,12 +69,17 @@ def mode(row: pd.Series) -> str:
     return row["reorth_mode"] if ran in ("", row["reorth_mode"]) else f"{row['reorth_mode']} ({ran})"
 
 
+def matrix(row: pd.Series) -> str:
+    """The operator and, where it is one, the layer or module that it is the block of."""
+    return f"{row['operator']} {row['block']}".strip()
+
+
 def cells_averaged(row: pd.Series) -> str:
     return count(row["n"]) if row["missing"] == 0 else f"{row['n']} of {row['n'] + row['missing']}"
 
 
 COLUMNS = (
-    Column("operator", "operator", lambda row: row["operator"]),
+    Column("operator", "operator", matrix),
     Column("mode", "mode", mode),
     Column("n", "$n$", cells_averaged),
     Column("λ_max", r"$\lambda_{\max}$", of("lambda_max_mean", plus_minus, "lambda_max_sd")),

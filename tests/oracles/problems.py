@@ -63,7 +63,7 @@ class Problem:
     def reference(self):
         inputs = torch.from_numpy(self.inputs)
         targets = torch.from_numpy(self.targets)
-        values = targets.is_floating_point() or self.loss == "bce" and self.task == "classification"
+        values = targets.is_floating_point() or (self.loss == "bce" and self.task == "classification")
         targets = targets.double() if values else targets.reshape(-1)
         rows = len(targets) // self.samples
         weights = np.ones((self.samples, rows))

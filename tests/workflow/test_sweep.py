@@ -224,3 +224,27 @@ def test_kfac_cells_run_and_the_table_says_how_good_they_are(kfac_results):
             assert float(rows[name][f"{quantity}_mean"]) == pytest.approx(said[quantity])
     with h5py.File(place / "kfac.h5") as file:
         assert (file.attrs["kfac_approx"], file.attrs["fisher_type"]) == ("reduce", "mc")
+
+
+def test_per_layer_spectra_are_those_of_the_principal_sub_blocks(folder, tmp_path):
+    """hessian cut into layers: a cell and a row for each, equal to the filtered operator by name."""
+    config = changed(
+        tmp_path,
+        seeds=[0],
+        operators={
+            "hessian": {"dtype_compute": "float64", "blocks": "per_layer"},
+            "modules": {"kind": "ggn", "blocks": "per_module"},
+            "first": {"kind": "hessian", "dtype_compute": "float64", "params_filter": ["layers.0.*"]},
+        },
+        reorth_modes=["full"],
+    )
+    status, said = snakemake(tmp_path, "--configfile", config)
+    assert status == 0, said[-4000:]
+    rows = {(row["operator"], row["block"]): row for row in table_rows(tmp_path / "results" / "tiny")}
+    layers = ["layers.0", "layers.1"]
+    assert set(rows) == {(op, b) for op in ("hessian", "modules") for b in layers} | {("first", "")}
+    assert all(row["n"] == "1" for row in rows.values())
+    assert rows["hessian", "layers.0"]["lambda_max_mean"] == rows["first", ""]["lambda_max_mean"]
+    assert rows["hessian", "layers.1"]["lambda_max_mean"] != rows["first", ""]["lambda_max_mean"]
+    text = (tmp_path / "results" / "tiny" / "tables" / "ablation.md").read_text()
+    assert "hessian layers.1" in text

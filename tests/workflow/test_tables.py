@@ -33,7 +33,15 @@ SWEEP = {
     "reorth_modes": ["full", "off"],
     "lanczos": {"k": synthetic.K},
 }
-MISSING = {"model": "m_1", "seed": 1, "step": 5, "operator": "hessian", "reorth_mode": "off", "probe": 0}
+MISSING = {
+    "model": "m_1",
+    "seed": 1,
+    "step": 5,
+    "operator": "hessian",
+    "block": "",
+    "reorth_mode": "off",
+    "probe": 0,
+}
 
 
 @pytest.fixture(scope="module")

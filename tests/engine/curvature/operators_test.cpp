@@ -21,9 +21,9 @@ using Maker = std::function<std::unique_ptr<LinearOperator>(std::shared_ptr<cons
 
 const std::map<std::string, Maker>& makers() {
   static const std::map<std::string, Maker> all = {
-      {"hessian", make_hessian},
+      {"hessian", [](auto risk) { return make_hessian(std::move(risk)); }},
       {"ggn", make_ggn},
-      {"empirical_fisher", make_empirical_fisher},
+      {"empirical_fisher", [](auto risk) { return make_empirical_fisher(std::move(risk)); }},
       {"mc_fisher", [](auto risk) { return make_mc_fisher(std::move(risk), 3, 7); }}};
   return all;
 }

@@ -69,8 +69,8 @@ struct Case {
   LinearizedOutputs linearized(Lifetime lifetime = Lifetime::one_product) const {
     return {*p.network, p.tensors(p.theta), p.inputs, lifetime};
   }
-  std::unique_ptr<HessianLinearization> hessian(
-      const Loss& loss, HessianMode mode = HessianMode::reverse_over_reverse) const {
+  std::unique_ptr<HessianLinearization> hessian(const Loss& loss,
+                                                HessianMode mode = HessianMode::reverse_over_reverse) const {
     return p.network->linearize_gradient(loss, p.tensors(p.theta), p.inputs, p.targets(loss), p.weights,
                                          mode);
   }
