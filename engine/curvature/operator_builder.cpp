@@ -142,7 +142,12 @@ void make_kronecker(const std::shared_ptr<const EmpiricalRisk>& risk, const Dige
   spdlog::info("{}", built.coverage.text());
 }
 
-void choose_batch_size(const Dataset& data, OperatorSettings& settings) {
+void choose_batch_size(const Dataset& data, int64_t most, OperatorSettings& settings) {
+  if (most > 0 && settings.batch_size > most) {
+    throw InputError(fmt::format("--batch-size is {}, but the model was exported for micro-batches of {}",
+                                 settings.batch_size, most));
+  }
+  if (most > 0 && settings.batch_size == 0) settings.batch_size = most;
   if (settings.batch_size < 0) {
     throw InputError(fmt::format("--batch-size is {}, expected at least 1 sample", settings.batch_size));
   }
@@ -198,12 +203,13 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   point.digests.data = data.sha256;
   point.digests.model = model.sha256;
   point.settings.step = std::to_string(model.step);
-  choose_batch_size(data, point.settings);
+  choose_batch_size(data, model.micro_batch, point.settings);
   const std::string loss = loss_name(model, data);
   require_loss_fits(loss, data);
   point.risk = std::make_shared<const EmpiricalRisk>(
       model.network, make_loss(loss), data, model.theta,
       RiskOptions{.batch_size = point.settings.batch_size, .dtype = dtype});
+  if (model.check) model.check(point.risk->theta(), settings.kind == "hessian");
   return point;
 }
 

@@ -20,13 +20,25 @@ from script_cli import run as one_line_errors
 shell.prefix(f'set -euo pipefail; export PATH="{BINARIES}:{SCRIPTS}:{Path(sys.executable).parent}:$PATH"; ')
 
 
+def names_of_models(trained):
+    """A pattern of the models that the sweep trains, or of those that come with their weights."""
+    names = [name for name, model in SWEEP["models"].items() if sweep_config.is_trained(model) == trained]
+    return "|".join(names) or "(?!)"
+
+
 def load_sweep():
     """The checked configuration and the algorithm version of each program."""
     global SWEEP, VERSION
     origin = DEMO if DEFAULT_SWEEP else str(workflow.configfiles[0])
     SWEEP = sweep_config.resolve(config, origin)
     stage_versions.check_built(SWEEP, BINARIES, origin)
-    programs = [SCRIPTS / "prepare_data.py", *(BINARIES / name for name in stage_versions.needed(SWEEP))]
+    scripts = [
+        "prepare_data.py",
+        *([] if names_of_models(trained=False) == "(?!)" else ["export_products.py"]),
+    ]
+    programs = [SCRIPTS / name for name in scripts] + [
+        BINARIES / name for name in stage_versions.needed(SWEEP)
+    ]
     VERSION = stage_versions.versions(programs, Path(".snakemake/ritzflow-versions.json"))
 
 
@@ -35,6 +47,7 @@ one_line_errors(load_sweep)
 RESULTS = f"results/{SWEEP['name']}"
 RUN = "{model}/seed{seed}"
 COLLECT_OPTIONS = ("kfac_approx", "fisher_type", "split_qkv")
+MODEL = f"{RESULTS}/cells/{RUN}/model.h5"  # trained here, or exported from a module with its weights
 OPERATOR = f"{RUN}/step{{step}}/{{operator}}{{block}}"
 CELL = cells.PLACE
 
@@ -76,6 +89,44 @@ def model_spec(wildcards):
     training = {key: value for key, value in model["training"].items() if value is not None}
     spec = {"architecture": model["architecture"], "training": training, "steps": model["steps"]}
     return json.dumps(spec, sort_keys=True)
+
+
+def module_files(wildcards):
+    """What a module is made from, as far as it lies below this folder: changed files are exported again."""
+    architecture = SWEEP["models"][wildcards.model]["architecture"]
+    if "hf" in architecture:
+        return sorted(map(str, Path(architecture["hf"]).glob("*.safetensors")))
+    source = Path(*architecture["module"].partition(":")[0].split(".")).with_suffix(".py")
+    return [module_weights(wildcards), *([str(source)] if source.is_file() else [])]
+
+
+def module_weights(wildcards):
+    """The file with a module's weights; {seed} in its name stands for the seed."""
+    return SWEEP["models"][wildcards.model]["architecture"]["weights"].format(seed=wildcards.seed)
+
+
+def python_of(wildcards):
+    """Hugging Face folders and tokenizers are read in an environment of their own (`make models-env`)."""
+    model = SWEEP["models"][wildcards.model]
+    special = "hf" in model["architecture"] or model["data"]["tokenizer"]
+    return "PATH=.venv-models/bin:$PATH " if special else ""
+
+
+def export_flags(wildcards):
+    """Products are exported in every type that an operator of the sweep computes in."""
+    options = dict(SWEEP["models"][wildcards.model]["architecture"])
+    del options["kind"]
+    kwargs = options.pop("kwargs")
+    if "weights" in options:
+        options |= {"weights": module_weights(wildcards), "kwargs": json.dumps(kwargs, sort_keys=True)}
+    kinds = {operator["kind"] for operator in SWEEP["operators"].values()}
+    options["products"] = [
+        "ggn",
+        *(["hessian"] if "hessian" in kinds else []),
+        *(["kfac"] if kinds & set(stage_versions.KRONECKER_KINDS) else []),
+    ]
+    options["dtype_compute"] = sorted({operator["dtype_compute"] for operator in SWEEP["operators"].values()})
+    return flags(options)
 
 
 def kronecker_factors(wildcards):

@@ -4,7 +4,7 @@
 rule collect_kfac:
     input:
         data=rules.prepare_data.output.data,
-        model=rules.train_model.output.model,
+        model=MODEL,
     output:
         kfac=f"{RESULTS}/cells/{OPERATOR}/kfac.h5",
     log:
@@ -25,7 +25,7 @@ rule collect_kfac:
 rule build_operator:
     input:
         data=rules.prepare_data.output.data,
-        model=rules.train_model.output.model,
+        model=MODEL,
         kfac=kronecker_factors,
     output:
         operator=f"{RESULTS}/cells/{OPERATOR}/operator.h5",

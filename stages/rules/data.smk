@@ -13,7 +13,8 @@ rule prepare_data:
     params:
         version=VERSION["prepare_data.py"],
         flags=data_flags,
+        python=python_of,
     message:
         "data {wildcards.model}"
     shell:
-        "prepare_data.py {params.flags} --out {output.data} 2> {log}"
+        "{params.python}prepare_data.py {params.flags} --out {output.data} 2> {log}"

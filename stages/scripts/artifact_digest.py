@@ -1,6 +1,7 @@
-"""The two digests of an artifact that Python writes (docs/formats.md has the rules)."""
+"""Artifacts that Python writes: their two digests (docs/formats.md has the rules), and by rename only."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import h5py
@@ -42,3 +43,24 @@ def seal(path: Path) -> None:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         file.write(f"ritzflow-sha256 1\n{digest}\n".encode().ljust(USER_BLOCK, b"\0"))
+
+
+def write(out: Path, data: dict[str, np.ndarray], attributes: dict, provenance: dict | None = None) -> None:
+    """Write beside `out`, then rename: `out` is complete or absent. `provenance` is no part of the digest."""
+    part = out.with_name(out.name + ".part")
+    try:
+        with h5py.File(
+            part, "w", userblock_size=USER_BLOCK
+        ) as file:  # h5py keeps no object times: same content, same bytes
+            file.attrs.update(attributes)
+            for name, values in data.items():
+                file.create_dataset(name, data=values, track_times=False)
+            if provenance:
+                file.create_group("provenance").attrs.update(provenance)
+            file.attrs["content_sha256"] = content_sha256(file)
+        seal(part)
+        with part.open("rb") as handle:
+            os.fsync(handle.fileno())
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Where data come from: each source gives inputs, targets and the task, as they are before any split."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -22,15 +23,16 @@ class Samples:
     task: str
     divisor: float | None = None  # inputs have a natural range: divide by it instead of standardising
     vocabulary: str | None = None
+    classes: int | None = None  # where the source knows how many there are
 
 
-def load(source: str, context: int) -> Samples:
-    """The samples of `source`. Raises InputError with the nearest known source."""
+def load(source: str, context: int, tokenizer: str | None = None) -> Samples:
+    """The samples of `source`; a text is cut by characters, or by a tokenizer. Raises InputError."""
     kind, _, path = source.partition(":")
     if source in BUNDLED:
         return bundled(source)
     if source in TEXTS:
-        return characters("\n".join(topics[key] for key in sorted(topics)), context, source)
+        return sequences("\n".join(topics[key] for key in sorted(topics)), context, source, tokenizer)
     if kind not in FILES or not path:
         known = [*BUNDLED, *TEXTS, *(f"{name}:FILE" for name in FILES)]
         raise InputError(
@@ -39,7 +41,7 @@ def load(source: str, context: int) -> Samples:
     if not Path(path).is_file():
         raise InputError(f"--source: {path}: no such file")
     if kind == "text":
-        return characters(read_text(path), context, path)
+        return sequences(read_text(path), context, path, tokenizer)
     return arrays(path, *(read_npz(path) if kind == "npz" else read_hdf5(path)))
 
 
@@ -51,6 +53,35 @@ def bundled(name: str) -> Samples:
     if name == "digits":
         return Samples(data.images[:, None, :, :], data.target, "classification", divisor=16.0)
     return Samples(data.data, data.target, "regression" if name == "diabetes" else "classification")
+
+
+def sequences(text: str, context: int, name: str, tokenizer: str | None) -> Samples:
+    return tokens(text, context, name, Path(tokenizer)) if tokenizer else characters(text, context, name)
+
+
+def tokens(text: str, context: int, name: str, folder: Path) -> Samples:
+    """The text as the tokenizer of a Hugging Face folder cuts it; classes are the model's vocabulary."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise InputError(
+            "--tokenizer: needs `make models-env`, and .venv-models/bin/python to run it"
+        ) from None
+    if not (folder / "tokenizer.json").is_file():
+        raise InputError(f"--tokenizer: {folder}: no tokenizer.json; expected a folder of save_pretrained()")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    stream = np.array(tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int64)
+    count = (len(stream) - 1) // context
+    if count < 1:
+        raise InputError(f"--source: {name}: {len(stream)} tokens are too few for --max-length {context}")
+    shape, config = (count, context), folder / "config.json"
+    size = json.loads(config.read_text()).get("vocab_size") if config.is_file() else None
+    return Samples(
+        stream[: count * context].reshape(shape),
+        stream[1 : count * context + 1].reshape(shape),
+        "language_modeling",
+        classes=size or tokenizer.get_vocab_size(),
+    )
 
 
 def characters(text: str, context: int, name: str) -> Samples:

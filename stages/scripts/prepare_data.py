@@ -9,13 +9,11 @@
 `split/train_index` and `split/test_index` are rows of the source. Same arguments, same bytes.
 """
 
-import os
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
-import h5py
 import numpy as np
-from artifact_digest import USER_BLOCK, content_sha256, seal
+from artifact_digest import write
 from data_sources import Samples, load
 from script_cli import InputError, Parser, run
 
@@ -54,7 +52,8 @@ def check_labels(samples: Samples, source: str, num_classes: int | None) -> int:
     elif samples.targets.ndim != 1:
         raise InputError(f"--source: {source}: labels must be [N] or [N,C], got {samples.targets.shape}")
     low, high = min(a.min() for a in labels), max(a.max() for a in labels)
-    classes = num_classes or (len(samples.vocabulary) if samples.vocabulary else int(high) + 1)
+    known = samples.classes or (len(samples.vocabulary) if samples.vocabulary else None)
+    classes = num_classes or known or int(high) + 1
     if low < 0 or high >= classes:
         raise InputError(f"--source: {source}: labels {low:g}..{high:g} are out of range 0..{classes - 1}")
     return classes
@@ -118,25 +117,6 @@ def contents(
     return data
 
 
-def write(out: Path, data: dict[str, np.ndarray], attributes: dict) -> None:
-    """Write beside `out`, then rename: `out` is complete or absent."""
-    part = out.with_name(out.name + ".part")
-    try:
-        with h5py.File(
-            part, "w", userblock_size=USER_BLOCK
-        ) as file:  # h5py keeps no object times: same content, same bytes
-            file.attrs.update(attributes)
-            for name, values in data.items():
-                file.create_dataset(name, data=values, track_times=False)
-            file.attrs["content_sha256"] = content_sha256(file)
-        seal(part)
-        with part.open("rb") as handle:
-            os.fsync(handle.fileno())
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def parse():
     parser = Parser("prepare_data", ALGORITHM, "Write data.h5 from a named source.")
     source = "digits, wine, breast_cancer, iris, diabetes, python_topics, text:FILE, npz:FILE or hdf5:FILE"
@@ -146,6 +126,10 @@ def parse():
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the draw and the split")
     parser.add_argument("--context", type=int, default=32, help="text: characters a sequence")
+    parser.add_argument("--tokenizer", help="text: folder with a tokenizer.json that cuts it")
+    parser.add_argument(
+        "--max-length", type=int, help="with --tokenizer: tokens a sequence (default: --context)"
+    )
     parser.add_argument("--split", type=float, default=0.8, help="fraction that forms the training part")
     parser.add_argument(
         "--task", choices=["classification", "regression"], help="default: by the targets' type"
@@ -154,7 +138,7 @@ def parse():
     parser.add_argument("--standardize", action=BooleanOptionalAction, default=True, help="scale real inputs")
     parser.add_argument("--out", required=True, type=Path, help="the data.h5 to write")
     options = parser.parse_args()
-    for name, right in (("samples", 2), ("context", 1), ("num_classes", 2), ("seed", 0)):
+    for name, right in (("samples", 2), ("context", 1), ("max_length", 1), ("num_classes", 2), ("seed", 0)):
         if getattr(options, name) is not None and getattr(options, name) < right:
             raise InputError(f"--{name.replace('_', '-')}: {getattr(options, name)} is below {right}")
     if not 0 < options.split <= 1:
@@ -166,7 +150,7 @@ def parse():
 
 def main():
     options = parse()
-    samples = load(options.source, options.context)
+    samples = load(options.source, options.max_length or options.context, options.tokenizer)
     samples.task = options.task or samples.task
     classes = check(samples, options.source, options.num_classes)
     train, test = draw(len(samples.inputs), options.samples, options.split, options.seed)

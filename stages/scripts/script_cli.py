@@ -12,6 +12,10 @@ class InputError(Exception):
     """The user's flag, file or data is wrong: one line that says what, where, and what would be right."""
 
 
+class Refusal(Exception):
+    """The input is well formed, but the program declines: one line that says why."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, as those of the stage binaries.
 
@@ -37,11 +41,13 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; end with status 2 on bad input, 1 where the system failed a read or write."""
+    """Call `main`; end with status 2 on bad input, 3 on a refusal, 1 on a failed read or write."""
     try:
         main()
     except InputError as error:
         status, lines = 2, str(error).splitlines()
+    except Refusal as error:
+        status, lines = 3, str(error).splitlines()
     except OSError as error:
         status, lines = 1, [str(error)]
     else:

@@ -120,18 +120,27 @@ def explain(error) -> str:
     if error.validator == "pattern":
         allowed = "letters, digits, '_', '-' and, in the sweep's name, single dots"
         return f"'{error.instance}' in '{place}' may hold only {allowed}, and no path"
+    if error.validator == "oneOf":
+        return f"'{place}' of kind module needs 'module' and 'weights', or 'hf', a Hugging Face folder"
+    if error.validator == "not":
+        return f"'{place}' comes with its weights (architecture.kind: module); leave 'training' out"
     return f"'{place}': {error.message}"
 
 
 def resolve_steps(model: dict, place: str) -> list[int]:
-    """Training steps in ascending order; `final` is the number of training steps."""
-    final = model["training"]["steps"]
+    """Training steps in ascending order; `final` is their number, 0 where the weights are given."""
+    final = model["training"]["steps"] if is_trained(model) else 0
     steps = sorted(final if step == "final" else step for step in model["steps"])
     if steps[-1] > final:
         raise ConfigError(f"{place}: step {steps[-1]} is behind the last training step, {final}")
     if len(set(steps)) < len(steps):
         raise ConfigError(f"{place}: a step is listed twice ('final' is {final})")
     return steps
+
+
+def is_trained(model: dict) -> bool:
+    """Whether the sweep trains the model; a module of the user's own comes with its weights."""
+    return model["architecture"]["kind"] != "module"
 
 
 def load(path: str) -> dict:

@@ -42,9 +42,27 @@ def model(part, **changes):
     return {"m": entry}
 
 
-@pytest.mark.parametrize("name", ["demo", "tiny"])
+@pytest.mark.parametrize("name", ["demo", "own-model", "tiny"])
 def test_shipped_sweep_files_are_valid(name):
     assert sweep_config.load(str(ROOT / "configs" / f"{name}.yaml"))["name"] == name
+
+
+MODULE = {"kind": "module", "module": "mine:resnet", "weights": "resnet.pt"}
+
+
+def test_a_module_comes_with_its_weights():
+    (entry,) = resolve(models={"m": {"data": {"source": "digits"}, "architecture": MODULE}})[
+        "models"
+    ].values()
+    assert entry["steps"] == [0] and entry["architecture"]["compile"] == "aoti"
+    trained = {
+        "data": {"source": "digits"},
+        "architecture": MODULE,
+        "training": {"steps": 1, "learning_rate": 1},
+    }
+    assert "'models.m' comes with its weights" in refusal(models={"m": trained})
+    nameless = {"data": {"source": "digits"}, "architecture": {"kind": "module"}}
+    assert "needs 'module' and 'weights', or 'hf'" in refusal(models={"m": nameless})
 
 
 def test_schema_is_a_valid_draft_2020_12_schema():

@@ -1,0 +1,156 @@
+#include "curvature/package_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/utsname.h>
+#include <tbb/task_arena.h>
+#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "artifact/item.h"
+#include "core/error.h"
+#include "core/sha256.h"
+#include "model/operator_calls.h"
+
+namespace ritzflow {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+std::string short_key(const std::string& key) { return key.substr(0, 12); }
+
+std::string read_all(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) throw InputError(path.string() + ": cannot be read; export the model again");
+  return text.str();
+}
+
+/// The digests in SHA256SUMS by file name.
+std::map<std::string, std::string> read_sums(const fs::path& folder) {
+  std::istringstream lines(read_all(folder / "SHA256SUMS"));
+  std::map<std::string, std::string> sums;
+  for (std::string digest, name; lines >> digest >> name;) sums[name] = digest;
+  return sums;
+}
+
+[[noreturn]] void damaged(const fs::path& file) {
+  throw InputError(file.string() +
+                   ": is damaged: its bytes are not those that were written; delete the "
+                   "package's folder and export the model again");
+}
+
+void require_format(const json& manifest, const std::string& key) {
+  const auto version = manifest.value("format_version", "");
+  if (version.starts_with("1.")) return;
+  throw InputError(fmt::format("package {} has format_version '{}', expected 1.x; export the model again",
+                               short_key(key), version));
+}
+
+void require_torch(const json& manifest, const std::string& key) {
+  const std::string ours =
+      fmt::format("{}.{}.{}", TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR, TORCH_VERSION_PATCH);
+  const auto theirs = manifest.at("torch").get<std::string>();
+  if (theirs == ours) return;
+  throw Refusal(fmt::format("package {} was made by PyTorch {}, this program has {}; export the model again",
+                            short_key(key), theirs, ours));
+}
+
+/// Words behind "flags" or "Features" in /proc/cpuinfo.
+std::set<std::string> machine_features() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
+    std::istringstream words(line.substr(line.find(':') + 1));
+    return {std::istream_iterator<std::string>(words), {}};
+  }
+  return {};
+}
+
+void require_machine(const json& manifest, const std::string& key) {
+  const json& machine = manifest.at("machine");
+  if (machine.is_null()) return;  // not compiled: runs anywhere
+  utsname here{};
+  uname(&here);
+  const auto architecture = machine.at("architecture").get<std::string>();
+  const std::set<std::string> ours = machine_features();
+  std::vector<std::string> missing;
+  for (const auto& feature : machine.at("features").get<std::vector<std::string>>()) {
+    if (!ours.contains(feature)) missing.push_back(feature);
+  }
+  if (architecture == here.machine && missing.empty()) return;
+  throw Refusal(fmt::format(
+      "package {} was compiled for the instruction set {}{}, which this machine lacks; export the model here",
+      short_key(key), architecture,
+      missing.empty() ? "" : fmt::format(" with {}", fmt::join(missing, ", "))));
+}
+
+void require_shape(const json& manifest, const std::string& key, const DataShape& shape) {
+  const auto input_shape = manifest.at("input_shape").get<std::vector<int64_t>>();
+  const auto outputs = manifest.at("outputs").get<int64_t>();
+  const auto tokens = manifest.at("tokens").get<bool>();
+  if (input_shape == shape.input_shape && outputs == shape.outputs && tokens == shape.tokens) return;
+  throw InputError(fmt::format(
+      "package {} takes {} of shape {} with {} outputs, but the data have {} of shape {} with {}; export the "
+      "model with these data",
+      short_key(key), tokens ? "tokens" : "inputs", shape_text(input_shape), outputs,
+      shape.tokens ? "tokens" : "inputs", shape_text(shape.input_shape), shape.outputs));
+}
+
+/// A function compiled by AOTInductor; as many calls at a time as there are threads.
+PackageFunction load_compiled(const fs::path& path) {
+  // Without it compiled code reads inputs of another layout wrongly, without a word.
+  setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", /*overwrite=*/1);
+  const auto runners = static_cast<size_t>(tbb::this_task_arena::max_concurrency());
+  const auto loader = std::make_shared<torch::inductor::AOTIModelPackageLoader>(
+      path.string(), "model", /*run_single_threaded=*/false, runners);
+  return [loader](const std::vector<at::Tensor>& inputs) { return loader->run(inputs); };
+}
+
+PackageFunction load_calls(const std::string& text) {
+  const auto calls = std::make_shared<const OperatorCalls>(json::parse(text));
+  return [calls](const std::vector<at::Tensor>& inputs) { return calls->run(inputs); };
+}
+
+/// Reads a function's file after its digest has been checked.
+Package::Loader make_loader(const fs::path& folder, bool compiled) {
+  return [folder, compiled, sums = read_sums(folder)](const std::string& name) {
+    const fs::path path = folder / (name + (compiled ? ".pt2" : ".json"));
+    const std::string bytes = read_all(path);
+    const auto sum = sums.find(path.filename().string());
+    if (sum == sums.end() || sum->second != sha256_hex(std::string_view(bytes))) damaged(path);
+    return compiled ? load_compiled(path) : load_calls(bytes);
+  };
+}
+
+}  // namespace
+
+std::shared_ptr<const Package> open_package(const fs::path& packages, const std::string& key,
+                                            const DataShape& shape) {
+  const fs::path folder = packages / key;
+  if (!fs::is_directory(folder)) {
+    throw InputError(fmt::format("{}: no such package; export the model again, or with --packages {}",
+                                 folder.string(), packages.string()));
+  }
+  const std::string text = read_all(folder / "manifest.json");
+  if (sha256_hex(std::string_view(text)) != key) damaged(folder / "manifest.json");
+  const json manifest = json::parse(text);
+  require_format(manifest, key);
+  require_torch(manifest, key);
+  const bool compiled = manifest.at("compile") == "aoti";
+  require_machine(manifest, key);
+  require_shape(manifest, key, shape);
+  return std::make_shared<const Package>(manifest, make_loader(folder, compiled));
+}
+
+}  // namespace ritzflow

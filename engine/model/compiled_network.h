@@ -1,0 +1,53 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "model/network.h"
+#include "model/package.h"
+
+namespace ritzflow {
+
+/// Norm and four projections of z, u, g and h at fixed vectors and the model's own weights: what its packages
+/// must reproduce (stages/scripts/products/verify.py, check_values).
+using CheckValues = std::map<std::string, std::vector<double>>;
+
+/// The second provider of products beside the built-in networks: any PyTorch module whose products were
+/// traced once, split and stored (`export_products.py`). A micro-batch smaller than the package's is filled
+/// up with its last sample at weight zero, which adds exact zeros.
+class CompiledNetwork : public Network {
+ public:
+  /// `buffers` by name, `packages` by the type that they compute in.
+  CompiledNetwork(ParamSpace params, std::map<std::string, at::Tensor> buffers,
+                  std::map<at::ScalarType, std::shared_ptr<const Package>> packages);
+
+  /// The logits: what is the output layer is not known of a module.
+  at::Tensor features(const ParamTensors& theta, const at::Tensor& inputs) const override;
+  std::unique_ptr<Linearization> linearize(const ParamTensors& theta, const at::Tensor& inputs,
+                                           Lifetime lifetime) const override;
+  /// Throws Refusal for a layout other than reverse over reverse, the one that is traced.
+  std::unique_ptr<HessianLinearization> linearize_gradient(const Loss& loss, const ParamTensors& theta,
+                                                           const at::Tensor& inputs,
+                                                           const at::Tensor& targets,
+                                                           const at::Tensor& weights,
+                                                           HessianMode mode) const override;
+  /// Samples that a product takes at most.
+  int64_t micro_batch() const;
+
+  /// Refused: such a network comes with its weights.
+  void initialize(uint64_t seed, VectorSpan theta) const override;
+
+  /// Throws Refusal unless the package reproduces `expected` at `theta`, within 1e-8 of each norm in float64
+  /// and 1e-4 where it computes in float32; `h` only if `hessian`.
+  void check(const ParamTensors& theta, const CheckValues& expected, bool hessian) const;
+
+ private:
+  const Package& package(at::ScalarType dtype) const;
+  /// Slots with theta, buffers and the filled-up inputs.
+  SlotValues start(const Package& package, const ParamTensors& theta, const at::Tensor& inputs) const;
+
+  std::map<std::string, at::Tensor> buffers_;
+  std::map<at::ScalarType, std::shared_ptr<const Package>> packages_;
+};
+
+}  // namespace ritzflow

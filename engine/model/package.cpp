@@ -1,0 +1,123 @@
+#include "model/package.h"
+
+#include <ATen/ops/empty_strided.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+#include <stdexcept>
+
+#include "core/error.h"
+
+namespace ritzflow {
+namespace {
+
+using nlohmann::json;
+
+at::ScalarType parse_dtype(const std::string& word) {
+  static const std::map<std::string, at::ScalarType> types = {
+      {"float32", at::kFloat}, {"float64", at::kDouble}, {"float16", at::kHalf}, {"bfloat16", at::kBFloat16},
+      {"int64", at::kLong},    {"int32", at::kInt},      {"int16", at::kShort},  {"int8", at::kChar},
+      {"uint8", at::kByte},    {"bool", at::kBool}};
+  const auto found = types.find(word);
+  if (found == types.end()) throw InputError("unknown type '" + word + "' of a slot");
+  return found->second;
+}
+
+LayerKind parse_kind(const std::string& word) {
+  for (const auto kind : {LayerKind::linear, LayerKind::convolution, LayerKind::embedding, LayerKind::norm}) {
+    if (to_string(kind) == word) return kind;
+  }
+  throw InputError("unknown kind '" + word + "' of a layer");
+}
+
+bool same_strides(const at::Tensor& value, const Slot& slot) {
+  for (size_t d = 0; d < slot.shape.size(); ++d) {
+    if (slot.shape[d] > 1 && value.stride(static_cast<int64_t>(d)) != slot.strides[d]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Package::Package(const json& manifest, Loader loader)
+    : micro_batch_(manifest.at("micro_batch").get<int64_t>()),
+      vocabulary_(manifest.at("tokens").get<bool>() ? manifest.at("outputs").get<int64_t>() : 0),
+      computes_in_float32_(manifest.at("computes_in_float32").get<bool>()),
+      loader_(std::move(loader)) {
+  for (const json& entry : manifest.at("slots")) {
+    slots_.push_back({entry.at("name"), entry.at("shape"), entry.at("strides"),
+                      parse_dtype(entry.at("dtype").get<std::string>())});
+    places_[slots_.back().name] = slots_.size() - 1;
+  }
+  for (const json& entry : manifest.at("taps")) {
+    const json& bias = entry.at("bias");
+    taps_.push_back({parse_kind(entry.at("kind")), entry.at("weight"),
+                     bias.is_null() ? "" : bias.get<std::string>(), entry.at("tied")});
+  }
+  for (const auto& [name, entry] : manifest.at("functions").items()) {
+    Function& function = functions_[name];
+    function.inputs = entry.at("inputs").get<std::vector<size_t>>();
+    function.outputs = entry.at("outputs").get<std::vector<size_t>>();
+  }
+}
+
+size_t Package::slot(const std::string& name) const {
+  const auto found = places_.find(name);
+  if (found == places_.end()) throw InputError("the package has no slot '" + name + "'");
+  return found->second;
+}
+
+std::vector<size_t> Package::slots_of(const std::string& kind) const {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].name.starts_with(kind + ":")) found.push_back(i);
+  }
+  return found;
+}
+
+at::Tensor Package::fitted(const at::Tensor& value, const Slot& slot) const {
+  if (!value.defined() || value.sizes() != at::IntArrayRef(slot.shape) || value.scalar_type() != slot.dtype) {
+    throw std::invalid_argument(fmt::format(
+        "package: slot '{}' needs shape [{}] of {}, got {}", slot.name, fmt::join(slot.shape, ", "),
+        c10::toString(slot.dtype),
+        value.defined()
+            ? fmt::format("[{}] of {}", fmt::join(value.sizes(), ", "), c10::toString(value.scalar_type()))
+            : "nothing"));
+  }
+  if (same_strides(value, slot)) return value;
+  return at::empty_strided(slot.shape, slot.strides, value.options()).copy_(value);
+}
+
+void Package::run(const std::string& name, SlotValues& values) const {
+  const auto found = functions_.find(name);
+  if (found == functions_.end()) {
+    throw InputError("the model was exported without the function '" + name +
+                     "'; export it again with --products ggn hessian kfac");
+  }
+  Function& function = found->second;
+  std::call_once(function.loaded, [&] { function.call = loader_(name); });
+  std::vector<at::Tensor> inputs;
+  for (const size_t i : function.inputs) inputs.push_back(fitted(values[i], slots_[i]));
+  const auto results = function.call(inputs);
+  if (results.size() != function.outputs.size()) {
+    throw std::invalid_argument("package: function '" + name + "' gives another number of results");
+  }
+  for (size_t k = 0; k < results.size(); ++k) {
+    const size_t i = function.outputs[k];
+    values[i] = fitted(results[k], slots_[i]);
+  }
+}
+
+void Package::keep_for(const std::vector<std::string>& functions, SlotValues& values) const {
+  std::set<size_t> needed;
+  for (const auto& name : functions) {
+    const auto& inputs = functions_.at(name).inputs;
+    needed.insert(inputs.begin(), inputs.end());
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!needed.contains(i)) values[i].reset();
+  }
+}
+
+}  // namespace ritzflow

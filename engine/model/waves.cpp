@@ -1,0 +1,37 @@
+#include "model/waves.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/sin.h>
+
+#include <functional>
+#include <numbers>
+#include <numeric>
+
+namespace ritzflow {
+
+at::Tensor wave(int64_t count, int64_t stream) {
+  const double frequency = std::numbers::phi * static_cast<double>(stream + 1);
+  return at::sin(at::arange(1, count + 1, at::kDouble) * frequency);
+}
+
+std::vector<at::Tensor> waves_like(const std::vector<at::Tensor>& tensors, int64_t stream) {
+  int64_t total = 0, first = 0;
+  for (const at::Tensor& t : tensors) total += t.numel();
+  const at::Tensor flat = wave(total, stream);
+  std::vector<at::Tensor> pieces;
+  for (const at::Tensor& t : tensors) {
+    pieces.push_back(flat.narrow(0, first, t.numel()).reshape(t.sizes()).to(t.scalar_type()));
+    first += t.numel();
+  }
+  return pieces;
+}
+
+at::Tensor check_input(const std::vector<int64_t>& shape, int64_t vocabulary, at::ScalarType dtype) {
+  const int64_t count = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  if (vocabulary > 0)
+    return (at::arange(1, count + 1, at::kLong) * 7919).remainder(vocabulary).reshape(shape);
+  return wave(count, 0).reshape(shape).to(dtype);
+}
+
+}  // namespace ritzflow

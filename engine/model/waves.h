@@ -1,0 +1,18 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace ritzflow {
+
+/// sin(phi (stream + 1) i), i = 1 .. count, phi the golden ratio, float64: fixed vectors that Python makes
+/// alike (stages/scripts/products/tensors.py).
+at::Tensor wave(int64_t count, int64_t stream);
+
+/// One wave cut into pieces of the shapes and types of `tensors`.
+std::vector<at::Tensor> waves_like(const std::vector<at::Tensor>& tensors, int64_t stream);
+
+/// An input of a model: token i is 7919 i modulo `vocabulary`; a real input (`vocabulary` 0) is a wave.
+at::Tensor check_input(const std::vector<int64_t>& shape, int64_t vocabulary, at::ScalarType dtype);
+
+}  // namespace ritzflow

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Trace the curvature products of a PyTorch module once, for the C++ stages to run.
+
+    export_products.py --module mine:resnet --weights resnet.pt --data data.h5 --out model.h5
+    build-operator --model model.h5 --data data.h5 --operator ggn --out operator.h5
+
+`mine.resnet()` returns the module, in the mode that is meant (.eval() for dropout and batch normalisation).
+The products are packages under --packages, one for each shape and type and machine, made once and found again
+by digest; model.h5 holds the weights and names them. Every traced product is compared with eager autograd in
+float64 before anything is written.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+from products import data, eager, model_file, package, verify
+from products.modules import Model, load_module, load_weights, refuse_random_or_coupled
+from products.split import BASE, PRODUCTS, Function, Splitter
+from products.trace import Trace, example_slots, logits_of, trace
+from script_cli import InputError, Parser, Refusal, run
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+ALGORITHM = 1
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def parse():
+    parser = Parser("export_products", ALGORITHM, "Trace the curvature products of a PyTorch module.")
+    parser.add_argument("--module", help="package.module:function that returns the nn.Module")
+    parser.add_argument("--kwargs", default="{}", help="the function's keyword arguments, JSON")
+    parser.add_argument("--weights", type=Path, help="of the module: .safetensors, .pt or model.h5")
+    parser.add_argument("--hf", type=Path, help="a Hugging Face folder, instead of --module and --weights")
+    parser.add_argument("--data", type=Path, required=True, help="data.h5: shapes, and samples to verify on")
+    parser.add_argument("--loss", help="cross_entropy, mse, bce, language_modeling (default: by the task)")
+    parser.add_argument("--micro-batch", type=int, help="samples of one product (default: about 512 rows)")
+    parser.add_argument(
+        "--products", nargs="+", choices=PRODUCTS, default=list(PRODUCTS), help="what is exported; always ggn"
+    )
+    parser.add_argument(
+        "--dtype-compute", nargs="+", choices=DTYPES, default=["float32"], help="types to export products in"
+    )
+    parser.add_argument(
+        "--compile", choices=["aoti", "none"], default="aoti", help="compiled, or at eager speed"
+    )
+    parser.add_argument(
+        "--packages", type=Path, default=Path("results/.packages"), help="folder of the packages"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the model.h5 to write")
+    options = parser.parse_args()
+    try:
+        options.kwargs = json.loads(options.kwargs)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--kwargs: not JSON: {error}") from None
+    if not isinstance(options.kwargs, dict):
+        raise InputError(f"--kwargs: '{options.kwargs}' is no JSON object of keyword arguments")
+    if options.hf is None and (options.module is None or options.weights is None):
+        raise InputError("expected --module and --weights, or --hf FOLDER")
+    if options.hf is not None and (options.module or options.weights):
+        raise InputError("--hf names a whole model; leave --module and --weights out")
+    if options.micro_batch is not None and options.micro_batch < 1:
+        raise InputError(f"--micro-batch: {options.micro_batch} is below 1")
+    if not options.out.parent.is_dir():
+        raise InputError(f"--out: {options.out.parent}: no such folder")
+    return options
+
+
+def loaded(options) -> Model:
+    """The module with its weights."""
+    if options.hf:
+        from products.huggingface import load_folder
+
+        return load_folder(options.hf)
+    model = load_module(options.module, options.kwargs)
+    load_weights(model, options.weights)
+    return model
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def logits_shape(model: Model, x: torch.Tensor, samples: data.Samples) -> torch.Size:
+    """Shape [rows, C] of the logits of a micro-batch, after one forward pass that shows what it changes."""
+    before = {name: b.clone() for name, b in model.buffers.items()}
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+            shape = logits_of(model.module(x)).shape
+    except (RuntimeError, TypeError, IndexError, ValueError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{model.origin}: fails on inputs {list(x.shape)} of the data: {line}") from None
+    for name, value in model.buffers.items():
+        if not torch.equal(value, before[name]):
+            raise Refusal(
+                f"{model.origin}: buffer '{name}' changes in a forward pass: call .eval() on the module"
+            )
+    expected = (len(x) * samples.rows_per_sample, samples.outputs)
+    if tuple(shape) != expected:
+        raise InputError(
+            f"{model.origin}: logits have shape {list(shape)}, but the data need {list(expected)}"
+        )
+    return shape
+
+
+class Exporter:
+    """One model and micro-batch: traced, verified, written in every type that is wanted."""
+
+    def __init__(self, model: Model, samples: data.Samples, options):
+        self.model, self.samples, self.options = model, samples, options
+        self.x, self.y, self.weights = samples.batch(options.micro_batch)
+        self.input_shape = (options.micro_batch, *samples.input_shape)
+        self.tokens = samples.outputs if samples.tokens else 0
+        self.constants: dict[str, torch.Tensor] = {}
+        self.taps: dict[int, bool] = {}
+        self.traces: dict[torch.dtype, Trace] = {}
+
+    def split(self, dtype: torch.dtype) -> tuple[Trace, dict[str, Function], verify.Runner]:
+        """The products in a type, traced once, and split with the layers that are tapped now."""
+        self.model.to(dtype)
+        x = self.typed(self.x, dtype)
+        if dtype not in self.traces:
+            self.traces[dtype] = trace(self.model, x, self.shape)
+        found = self.traces[dtype].with_taps(self.taps)
+        functions = Splitter(found).split()
+        slots = example_slots(self.model, x, self.shape)
+        slots |= {f"buffer:{name}": value for name, value in found.constants.items()}
+        return found, functions, verify.Runner(functions, slots)
+
+    @staticmethod
+    def typed(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+    def verified(self) -> dict[str, list[float]]:
+        """Check values, after the float64 products agreed with eager autograd; chooses the layers tapped."""
+        self.model.to(torch.float64)
+        self.shape = logits_shape(self.model, self.typed(self.x, torch.float64), self.samples)
+        self.traces[torch.float64] = trace(self.model, self.typed(self.x, torch.float64), self.shape)
+        self.taps = dict.fromkeys(range(len(self.traces[torch.float64].taps)), False)
+        found, _, runner = self.split(torch.float64)
+        self.constants = found.constants
+        single = found.computes_in(torch.float32)
+        if single:
+            say(f"{self.model.origin} computes in float32 where it is told to: verified to {verify.SINGLE:g}")
+        y, weights = self.typed(self.y, torch.float64), self.weights.double()
+        errors = verify.verify(
+            self.model,
+            runner,
+            self.options.loss,
+            self.typed(self.x, torch.float64),
+            y,
+            weights,
+            verify.SINGLE if single else verify.TOLERANCE,
+        )
+        say(
+            "verified in float64 against eager autograd: "
+            + ", ".join(f"{k} {e:.0e}" for k, e in errors.items())
+        )
+        self.choose_taps(found, runner)
+        return verify.check_values(runner, self.input_shape, self.tokens)
+
+    def choose_taps(self, found: Trace, runner: verify.Runner) -> None:
+        complete = verify.complete_taps(runner, found.taps)
+        self.taps, dropped = found.distinct_taps(complete)
+        if dropped and "kfac" in self.options.products:
+            say(f"no Kronecker factors for weights that are used more than once: {', '.join(dropped)}")
+
+    def write(self, dtype: str, check: dict[str, list[float]]) -> str:
+        """The digest of the package of this type, made unless it exists."""
+        found, functions, runner = self.split(DTYPES[dtype])
+        wanted = set(BASE).union(*(PRODUCTS[product] for product in self.options.products))
+        functions = {name: function for name, function in functions.items() if name in wanted}
+        runner.functions = functions
+        self.require_check(runner, check, found, dtype)
+        compiled = self.options.compile == "aoti"
+        facts = {
+            "dtype": dtype,
+            "computes_in_float32": found.computes_in(torch.float32),
+            "micro_batch": self.options.micro_batch,
+            "input_shape": list(self.samples.input_shape),
+            "tokens": self.samples.tokens,
+            "outputs": self.samples.outputs,
+            "tied": self.model.tied(),
+        }
+        writer = package.Writer(self.options.packages, package.manifest(found, functions, facts, compiled))
+        if writer.exists():
+            say(f"package {writer.key[:12]} ({dtype}): found in {self.options.packages}")
+            return writer.key
+        writer.write(functions, compiled)
+        say(f"package {writer.key[:12]} ({dtype}): written to {self.options.packages}")
+        if compiled:
+            runner = verify.CompiledRunner(functions, runner.slots, writer.folder)
+            self.require_check(runner, check, found, f"compiled {dtype}")
+        return writer.key
+
+    def require_check(self, runner: verify.Runner, check: dict, found: Trace, what: str) -> None:
+        """Raises Refusal unless the functions reproduce the check values."""
+        tolerance = verify.SINGLE if found.computes_in(torch.float32) else verify.TOLERANCE
+        values = verify.check_values(runner, self.input_shape, self.tokens)
+        verify.require_check(values, check, tolerance, f"{self.model.origin} in {what}")
+
+
+def main():
+    options = parse()
+    torch.set_num_threads(1)  # traced kernels then hold no parallel region: no bit depends on threads
+    samples = data.load(options.data)
+    options.loss = eager.loss_name(options.loss or samples.usual_loss)
+    options.micro_batch = options.micro_batch or samples.usual_micro_batch
+    model = loaded(options)
+    refuse_random_or_coupled(model)
+    weights = model_file.Weights(model)
+    exporter = Exporter(model, samples, options)
+    check = exporter.verified()
+    keys = {dtype: exporter.write(dtype, check) for dtype in options.dtype_compute}
+    architecture = {"kind": "compiled", "module": model.origin, "kwargs": options.kwargs, "packages": keys}
+    spec = {"architecture": architecture, "training": {"loss": options.loss}}
+    place = os.path.relpath(options.packages, options.out.parent)
+    model_file.write_model(options.out, weights, exporter.constants, check, spec, place)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Curvature products of any PyTorch module: traced once, split, and stored for the C++ stages."""

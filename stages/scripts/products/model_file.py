@@ -1,0 +1,44 @@
+"""model.h5 of an exported module: weights, buffers, check values, and the packages' digests in `spec`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from artifact_digest import write
+
+from products.modules import Model
+
+
+class Weights:
+    """The values that the user gave, float32 or float64, before the module is moved between types."""
+
+    def __init__(self, model: Model):
+        self.parameters = {name: stored(p) for name, p in model.parameters.items()}
+        self.buffers = {name: stored(b) for name, b in model.buffers.items()}
+
+
+def stored(tensor: torch.Tensor) -> np.ndarray:
+    """The tensor in a type that model.h5 may hold: float32, float64, int64 or, for truth values, uint8."""
+    tensor = tensor.detach().clone().reshape(tensor.shape or (1,))  # model.h5 has no scalars
+    if tensor.is_floating_point():
+        return (tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
+    return (tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor.long()).numpy()
+
+
+def write_model(
+    out: Path, weights: Weights, constants: dict, check: dict[str, list[float]], spec: dict, packages: str
+) -> None:
+    """`packages` is the packages' folder seen from model.h5's."""
+    data = {f"steps/00000000/{name}": values for name, values in weights.parameters.items()}
+    data |= {f"buffers/{name}": values for name, values in weights.buffers.items()}
+    data |= {f"buffers/{name}": stored(value) for name, value in constants.items()}
+    data |= {f"check/{name}": np.array(values) for name, values in check.items()}
+    attributes = {
+        "format": "ritzflow-model",
+        "format_version": "1.0",
+        "spec": json.dumps(spec, sort_keys=True),
+        "parameter_order": list(weights.parameters),
+        "n_params": np.int64(sum(values.size for values in weights.parameters.values())),
+    }
+    write(out, data, attributes, {"packages_path": packages})

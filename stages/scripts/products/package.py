@@ -1,0 +1,147 @@
+"""A package: a folder with the functions of one model, shape, type and machine, named by a digest.
+
+manifest.json      what C++ must know; the SHA-256 of its bytes is the folder's name
+<function>.json    its operator calls (calls.py), or
+<function>.pt2     its AOTInductor package
+SHA256SUMS         of these files, as `sha256sum -c` reads it
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from products.calls import listed
+from products.split import Function
+from products.trace import Trace
+from products.verify import graph_module
+
+FORMAT = {"format": "ritzflow-package", "format_version": "1.0"}
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def text(value) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def slot_table(trace: Trace, functions: dict[str, Function]) -> list[dict]:
+    """Name, shape, strides and type of every value that passes between functions."""
+    values = {name: node.meta["val"] for name, node in trace.inputs.items()}
+    for function in functions.values():
+        results = next(node for node in function.graph.nodes if node.op == "output").args[0]
+        values |= {name: node.meta["val"] for name, node in zip(function.outputs, results)}
+    return [
+        {
+            "name": name,
+            "shape": list(value.shape),
+            "strides": list(value.stride()),
+            "dtype": str(value.dtype).removeprefix("torch."),
+        }
+        for name, value in values.items()
+    ]
+
+
+ARITHMETIC = re.compile(
+    r"sse|ssse|avx|fma|f16c|bmi|amx|vaes|gfni|vpclmul|adx|sha_ni|popcnt|asimd|sve|neon|bf16|i8mm"
+)
+
+
+def machine() -> dict:
+    """What compiled code may use: the processor's kind and its features for arithmetic."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    features = next((line for line in lines if line.split(":")[0].strip() in ("flags", "Features")), ":")
+    usable = sorted(word for word in features.split(":")[1].split() if ARITHMETIC.match(word))
+    return {"architecture": platform.machine(), "features": usable}
+
+
+def manifest(trace: Trace, functions: dict[str, Function], facts: dict, compiled: bool) -> dict:
+    """`facts`: dtype, micro_batch, input_shape, tokens, outputs, tied."""
+    slots = slot_table(trace, functions)
+    place = {slot["name"]: i for i, slot in enumerate(slots)}
+    calls = {name: listed(function.graph) for name, function in functions.items()}
+    described = {
+        name: {
+            "inputs": [place[slot] for slot in function.inputs],
+            "outputs": [place[slot] for slot in function.outputs],
+            "graph": digest(text(calls[name])),
+        }
+        for name, function in functions.items()
+    }
+    entries = [{"kind": t.kind, "weight": t.weight, "bias": t.bias, "tied": t.tied} for t in trace.taps]
+    entries = entries if "taps" in functions else []
+    return {
+        **FORMAT,
+        **facts,
+        "torch": torch.__version__.split("+")[0],
+        "compile": "aoti" if compiled else "none",
+        "machine": machine() if compiled else None,
+        "slots": slots,
+        "functions": described,
+        "taps": entries,
+    }
+
+
+class Writer:
+    """Writes a package beside its place, then renames it: it is complete or absent."""
+
+    def __init__(self, packages: Path, description: dict):
+        self.manifest = text(description)
+        self.key = digest(self.manifest)
+        self.folder = packages / self.key
+        self.part = packages / f"{self.key}.part.{os.getpid()}"
+
+    def exists(self) -> bool:
+        return (self.folder / "SHA256SUMS").is_file()
+
+    def write(self, functions: dict[str, Function], compiled: bool) -> None:
+        self.part.mkdir(parents=True)
+        try:
+            (self.part / "manifest.json").write_bytes(self.manifest)
+            for name, function in functions.items():
+                if compiled:
+                    compile_function(name, function, self.part / f"{name}.pt2")
+                else:
+                    (self.part / f"{name}.json").write_bytes(text(listed(function.graph)))
+            files = sorted(self.part.iterdir())
+            sums = [f"{digest(file.read_bytes())}  {file.name}\n" for file in files]
+            (self.part / "SHA256SUMS").write_text("".join(sums))
+            for file in self.part.iterdir():
+                flush(file)
+            self.part.rename(self.folder)
+            flush(self.folder.parent)
+        finally:
+            shutil.rmtree(self.part, ignore_errors=True)
+
+
+def flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def examples(function: Function) -> tuple[torch.Tensor, ...]:
+    """Zeros of the layout of each argument."""
+    values = [node.meta["val"] for node in function.graph.nodes if node.op == "placeholder"]
+    return tuple(torch.empty_strided(v.shape, v.stride(), dtype=v.dtype).zero_() for v in values)
+
+
+def compile_function(name: str, function: Function, path: Path) -> None:
+    """AOTInductor's package of a function: one thread, exact arithmetic."""
+    start = time.monotonic()
+    nodes = len(function.graph.nodes)
+    print(f"compiling {name}: {nodes} operations ...", end="", file=sys.stderr, flush=True)
+    program = torch.export.export(graph_module(function), examples(function))
+    torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+    print(f" {time.monotonic() - start:.0f} s", file=sys.stderr)

@@ -1,0 +1,146 @@
+"""The traced products against eager autograd on the module itself and finite differences, in float64."""
+
+from pathlib import Path
+
+import torch
+from script_cli import Refusal
+
+from products.eager import eager_products, finite_differences
+from products.modules import Model
+from products.split import Function
+from products.tensors import check_input, like, sketch
+
+TOLERANCE = 1e-8  # of float64 products
+SINGLE = 1e-4  # of products that compute in float32, in part or as a whole
+# Relative step and tolerance of finite differences, in float64 and where a module computes in float32.
+STEPS = {TOLERANCE: (1e-5, 1e-3), SINGLE: (1e-3, 5e-2)}
+
+
+class Runner:
+    """Functions at work in Python: a value for every slot, as CompiledNetwork keeps them in C++."""
+
+    def __init__(self, functions: dict[str, Function], slots: dict[str, torch.Tensor]):
+        self.functions, self.slots = functions, dict(slots)
+
+    def run(self, name: str, **vectors) -> list[torch.Tensor]:
+        """The results of a function, which become slots, after r, s, w or `v` (a list) were set."""
+        function = self.functions[name]
+        for slot, value in vectors.items():
+            if slot == "v":
+                self.slots |= dict(zip([n for n in self.slots if n.startswith("v:")], value))
+            else:
+                self.slots[slot] = value
+        with torch.no_grad():
+            results = self.call(name, [self.slots[slot] for slot in function.inputs])
+        self.slots |= dict(zip(function.outputs, results))
+        return list(results)
+
+    def call(self, name: str, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        return torch.fx.Interpreter(graph_module(self.functions[name])).run(*inputs)
+
+
+class CompiledRunner(Runner):
+    """The same with the compiled functions of a package."""
+
+    def __init__(self, functions: dict[str, Function], slots: dict[str, torch.Tensor], folder: Path):
+        super().__init__(functions, slots)
+        self.loaded = {
+            name: torch._inductor.aoti_load_package(str(folder / f"{name}.pt2")) for name in functions
+        }
+
+    def call(self, name: str, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        results = self.loaded[name](*inputs)
+        return [results] if isinstance(results, torch.Tensor) else list(results)
+
+
+def graph_module(function: Function) -> torch.fx.GraphModule:
+    return torch.fx.GraphModule(torch.nn.Module(), function.graph)
+
+
+def relative_error(actual: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
+    """||actual - expected|| / ||expected|| over all tensors; the absolute error where all is zero."""
+    gap, norm = (
+        torch.stack([t.double().norm() for t in ts]).norm()
+        for ts in ([a - b for a, b in zip(actual, expected)], expected)
+    )
+    return float(gap / norm if norm > 0 else gap)
+
+
+def verify(model: Model, runner: Runner, loss: str, x, y, weights, tolerance: float) -> dict[str, float]:
+    """Relative errors of the split functions against eager autograd. Raises Refusal above the tolerance."""
+    torch.manual_seed(0)
+    v = [torch.randn_like(t) for t in model.parameters.values()]
+    right = eager_products(model, loss, x, y, weights, v)
+    (r,), (s,), (u,) = right["r"], right["s"], right["u"]
+    runner.slots["x"] = x
+    z, *_ = runner.run("primal")
+    errors = {"logits": relative_error([z], right["z"])}
+    errors["jvp"] = relative_error(runner.run("jvp", v=v), [u])
+    errors["gradient"] = relative_error(runner.run("vjp", w=r), right["gradient"])
+    errors["ggn"] = relative_error(runner.run("vjp", w=s), right["ggn"])
+    runner.run("hvp_primal", r=r)
+    errors["hvp_jvp"] = relative_error(runner.run("hvp_jvp", v=v)[:1], [u])
+    errors["hessian"] = relative_error(runner.run("hvp_vjp", s=s), right["hessian"])
+    require(errors, tolerance, f"{model.origin}: the traced", "eager autograd")
+    step, bound = STEPS[tolerance]
+    slope, bend = finite_differences(model, loss, x, y, weights, v, step)
+    differences = {"jvp": relative_error([u], [slope]), "hessian": relative_error(right["hessian"], bend)}
+    what = f"{model.origin}: an operation has no right second derivative: autograd's"
+    require(differences, bound, what, "finite differences")
+    return errors
+
+
+def require(errors: dict[str, float], tolerance: float, what: str, right: str) -> None:
+    """Raises Refusal for the first error above the tolerance."""
+    for name, error in errors.items():
+        if not error <= tolerance:
+            raise Refusal(f"{what} {name} differs from {right} by {error:.1e}, more than {tolerance:g}")
+
+
+def check_values(runner: Runner, input_shape, tokens: int) -> dict[str, list[float]]:
+    """Sketches of z, u, g and, where exported, h at fixed vectors: what a package must reproduce."""
+    theta = [t for name, t in runner.slots.items() if name.startswith("theta:")]
+    runner.slots["x"] = check_input(input_shape, tokens, theta[0].dtype)
+    v, (logits,) = like(theta, 0), [runner.slots["r"]]
+    r, w, s = (like([logits], stream)[0] for stream in (1, 2, 3))
+    z, *_ = runner.run("primal")
+    values = {"z": [z], "u": runner.run("jvp", v=v), "g": runner.run("vjp", w=w)}
+    if "hvp_primal" in runner.functions:
+        runner.run("hvp_primal", r=r)
+        runner.run("hvp_jvp", v=v)
+        values["h"] = runner.run("hvp_vjp", s=s)
+    return {name: sketch(tensors) for name, tensors in values.items()}
+
+
+def require_check(values: dict, expected: dict, tolerance: float, what: str) -> None:
+    """Raises Refusal where a sketch is not the expected one, relative to the norm."""
+    for name in values:
+        right = expected[name]
+        gap = max(abs(a - b) for a, b in zip(values[name], right))
+        if not gap <= tolerance * max(right[0], 1e-300):
+            raise Refusal(
+                f"{what}: '{name}' is off by {gap / right[0]:.1e} of its norm, more than {tolerance:g}"
+            )
+
+
+def weight_gradient(tap, a: torch.Tensor, d: torch.Tensor, shape) -> torch.Tensor:
+    """The gradient of a layer's weight from what the layer was given and what came back."""
+    if tap.kind == "embedding":
+        out = torch.zeros(shape, dtype=d.dtype)
+        return out.index_add_(0, a.reshape(-1), d.reshape(-1, d.shape[-1]))
+    if tap.kind == "norm":
+        products = a * d
+        return products.sum([i for i in range(d.dim()) if i != (1 if d.dim() == 4 else d.dim() - 1)])
+    return (d.reshape(-1, d.shape[-1]).T @ a.reshape(-1, a.shape[-1])).reshape(shape)
+
+
+def complete_taps(runner: Runner, taps: list) -> list[bool]:
+    """For each tap: does it account for the whole gradient of its weight?"""
+    g = dict(zip(runner.functions["vjp"].outputs, runner.run("vjp", w=like([runner.slots["r"]], 2)[0])))
+    count = len(taps)
+    a, d = runner.run("taps")[:count], runner.run("taps_vjp")
+    right = [g[f"g:{tap.weight}"] for tap in taps]
+    return [
+        relative_error([weight_gradient(tap, a[i], d[i], right[i].shape)], [right[i]]) < TOLERANCE
+        for i, tap in enumerate(taps)
+    ]

@@ -1,0 +1,115 @@
+#include "model/package.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "model/operator_calls.h"
+
+namespace ritzflow {
+namespace {
+
+using nlohmann::json;
+
+json reg(int number) { return {{"r", number}}; }
+
+json call(const std::string& op, const std::string& overload, json arguments, std::vector<int> results,
+          std::vector<int> freed = {}) {
+  return {{"op", op},
+          {"overload", overload},
+          {"arguments", std::move(arguments)},
+          {"results", std::move(results)},
+          {"free", std::move(freed)}};
+}
+
+TEST(OperatorCalls, ArgumentsOfEveryKindReachTheirOperators) {
+  // y = cat(split(x, [1, 2]) in turned order) * 0.5, then a norm over dimension 0 that keeps it.
+  const json half = {{"float", "0x1.0p-1"}};
+  const json listed = {{"inputs", 1},
+                       {"registers", 6},
+                       {"calls",
+                        {call("aten::split_with_sizes", "", {reg(0), {1, 2}, 0}, {1, 2}),
+                         call("aten::cat", "", {{reg(2), reg(1)}, 0}, {3}, {1, 2}),
+                         call("aten::mul", "Scalar", {reg(3), half}, {4}, {3}),
+                         call("aten::sum", "dim_IntList", {reg(4), json::array({0}), true, nullptr}, {5})}},
+                       {"outputs", {4, 5}}};
+  const at::Tensor x = at::arange(6, at::kDouble).reshape({3, 2});
+  const auto found = OperatorCalls(listed).run({x});
+  const at::Tensor expected = at::cat({x.narrow(0, 1, 2), x.narrow(0, 0, 1)}) * 0.5;
+  EXPECT_TRUE(at::equal(found[0], expected));
+  EXPECT_TRUE(at::equal(found[1], expected.sum(0, true)));
+}
+
+TEST(OperatorCalls, AnOptionalListMayHaveGaps) {
+  const json listed = {
+      {"inputs", 2},
+      {"registers", 3},
+      {"calls", {call("aten::index", "Tensor", {reg(0), json::array({nullptr, reg(1)})}, {2})}},
+      {"outputs", {2}}};
+  const at::Tensor x = at::arange(6).reshape({2, 3}), columns = at::tensor({2, 0});
+  EXPECT_TRUE(at::equal(OperatorCalls(listed).run({x, columns})[0], x.index_select(1, columns)));
+}
+
+TEST(OperatorCalls, AnUnknownOperatorIsNamed) {
+  const json listed = {{"inputs", 0},
+                       {"registers", 1},
+                       {"calls", {call("aten::no_such_thing", "", json::array(), {0})}},
+                       {"outputs", {0}}};
+  EXPECT_THROW(OperatorCalls{listed}, InputError);
+}
+
+/// A package with one function, z = f(x), on the layout of x that is asked for.
+class PackageSlots : public testing::Test {
+ protected:
+  Package make(const std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>& f) {
+    const json slot = {{"shape", {2, 3}}, {"strides", {1, 2}}, {"dtype", "float32"}};
+    json x = slot, z = slot, other = slot;
+    x["name"] = "x", z["name"] = "z", other["name"] = "other";
+    const json manifest = {{"micro_batch", 2},
+                           {"tokens", false},
+                           {"outputs", 3},
+                           {"computes_in_float32", true},
+                           {"slots", {x, z, other}},
+                           {"taps", json::array()},
+                           {"functions", {{"primal", {{"inputs", {0}}, {"outputs", {1}}}}}}};
+    return Package(manifest, [f](const std::string&) { return f; });
+  }
+};
+
+TEST_F(PackageSlots, AFunctionSeesTheStridesThatItWasMadeFor) {
+  std::vector<int64_t> seen;
+  const Package package = make([&](const std::vector<at::Tensor>& in) {
+    seen = in[0].strides().vec();
+    return in;
+  });
+  const at::Tensor x = at::arange(6, at::kFloat).reshape({2, 3});
+  SlotValues values = {x, {}, {}};
+  package.run("primal", values);
+  EXPECT_EQ(seen, (std::vector<int64_t>{1, 2}));
+  EXPECT_TRUE(at::equal(values[1], x));
+}
+
+TEST_F(PackageSlots, AnotherShapeOrTypeIsAnError) {
+  const Package package = make([](const std::vector<at::Tensor>& in) { return in; });
+  for (const at::Tensor& wrong : {at::zeros({3, 2}), at::zeros({2, 3}, at::kDouble), at::Tensor()}) {
+    SlotValues values = {wrong, {}, {}};
+    EXPECT_THROW(package.run("primal", values), std::invalid_argument);
+  }
+}
+
+TEST_F(PackageSlots, OnlyWhatLaterFunctionsReadIsKept) {
+  const Package package = make([](const std::vector<at::Tensor>& in) { return in; });
+  SlotValues values = {at::zeros({2, 3}), at::zeros({2, 3}), at::zeros({2, 3})};
+  package.keep_for({"primal"}, values);
+  EXPECT_TRUE(values[0].defined());
+  EXPECT_FALSE(values[1].defined() || values[2].defined());
+}
+
+TEST_F(PackageSlots, AFunctionThatWasNotExportedIsNamed) {
+  const Package package = make([](const std::vector<at::Tensor>& in) { return in; });
+  SlotValues values(3);
+  EXPECT_THROW(package.run("hvp_primal", values), InputError);
+}
+
+}  // namespace
+}  // namespace ritzflow

@@ -1,0 +1,229 @@
+"""What export_products.py accepts, refuses and verifies; in this process, without the stages."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import ROOT
+from torch import nn
+
+sys.path.insert(0, str(ROOT / "stages" / "scripts"))
+
+import export_products
+from products import data, modules, package, trace, verify
+from script_cli import InputError, Refusal
+
+from tests.models import own_models
+
+
+@pytest.fixture
+def samples():
+    random = np.random.default_rng(0)
+    inputs = random.standard_normal((3, 4)).astype("f4")
+    return data.Samples(inputs, np.array([0, 2, 1]), None, "classification", 3)
+
+
+def exporter(module, samples, **options):
+    model = modules.Model(module.double(), "mine:module")
+    modules.refuse_random_or_coupled(model)
+    settings = {
+        "loss": "cross_entropy",
+        "micro_batch": 3,
+        "compile": "none",
+        "products": ["ggn", "hessian"],
+    } | options
+    return export_products.Exporter(model, samples, SimpleNamespace(**settings))
+
+
+class Layers(nn.Module):
+    """4 -> 3 with something in between."""
+
+    def __init__(self, between, width=5):
+        super().__init__()
+        self.first, self.between, self.last = nn.Linear(4, width), between, nn.Linear(width, 3)
+
+    def forward(self, x):
+        return self.last(self.between(self.first(x)))
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+class Counter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        return x
+
+
+class WithoutSecondDerivative(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0].cos()
+
+
+REFUSED = {
+    "dropout": (nn.Dropout(0.5), "drops at random in training mode"),
+    "functional dropout": (Function(lambda x: F.dropout(x, 0.5, training=True)), "draws random numbers"),
+    "batch normalisation": (nn.BatchNorm1d(5), "batch normalisation in training mode"),
+    "a buffer that counts": (Counter(), "buffer 'between.calls' changes in a forward pass"),
+    "control flow": (Function(lambda x: x if x.sum() > 0 else -x), "control flow depends on data"),
+    "complex numbers": (Function(lambda x: torch.fft.fft(x).abs()), "complex"),
+    "no second derivative": (Function(WithoutSecondDerivative.apply), "no right second derivative"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_exact_curvature_is_refused_with_its_reason(name, samples):
+    between, reason = REFUSED[name]
+    with pytest.raises(Refusal, match=reason):
+        exporter(Layers(between), samples).verified()
+
+
+def test_batch_normalisation_and_dropout_are_accepted_in_evaluation_mode(samples):
+    module = Layers(nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Tanh())).eval()
+    module.between[0].running_mean.uniform_(-1, 1)
+    assert set(exporter(module, samples).verified()) == {"z", "u", "g", "h"}
+
+
+def test_a_wrong_trace_is_refused(samples, monkeypatch):
+    right = trace.gradients
+    monkeypatch.setattr(trace, "gradients", lambda *a: tuple(1.0001 * g for g in right(*a)))
+    with pytest.raises(Refusal, match="the traced jvp differs from eager autograd"):
+        exporter(Layers(nn.Tanh()), samples).verified()
+
+
+def test_logits_of_another_shape_are_refused(samples):
+    with pytest.raises(InputError, match=r"logits have shape \[3, 2\], but the data need \[3, 3\]"):
+        exporter(nn.Linear(4, 2), samples).verified()
+
+
+def test_a_layer_used_twice_or_beside_its_weight_has_no_tap(samples):
+    torch.manual_seed(0)
+    shared = nn.Linear(4, 4)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shared, self.aside, self.last = shared, nn.Linear(4, 4, bias=False), nn.Linear(4, 3)
+
+        def forward(self, x):
+            x = self.shared(torch.tanh(self.shared(x)))
+            return self.last(torch.tanh(self.aside(x)) @ self.aside.weight)
+
+    made = exporter(Net(), samples)
+    made.verified()
+    assert [made.traces[torch.float64].taps[i].weight for i in made.taps] == ["last.weight"]
+
+
+def weights_of(module):
+    return {name: p.detach().clone() for name, p in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors", ".h5"])
+def test_weights_are_read_from_every_format(suffix, tmp_path):
+    from safetensors.torch import save_file
+
+    right, path = weights_of(own_models.mlp()), tmp_path / f"weights{suffix}"
+    if suffix == ".pt":
+        torch.save(right, path)
+    elif suffix == ".safetensors":
+        save_file(right, path)
+    else:
+        with h5py.File(path, "w") as f:
+            for name, value in right.items():
+                f[f"steps/00000007/{name}"] = value.numpy()
+    model = modules.Model(own_models.mlp(), "mine")
+    modules.load_weights(model, path)
+    assert all(torch.equal(right[name], value) for name, value in model.module.state_dict().items())
+
+
+def test_a_tied_weight_may_be_stored_under_either_name(tmp_path):
+    state = weights_of(own_models.transformer())
+    del state["tokens.weight"]
+    torch.save(state, tmp_path / "w.pt")
+    model = modules.Model(own_models.transformer(), "mine")
+    modules.load_weights(model, tmp_path / "w.pt")
+    assert torch.equal(model.module.tokens.weight, state["head.weight"])
+    assert model.tied() == [["tokens.weight", "head.weight"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("first.bias"), "'first.bias' is missing"),
+        (lambda s: s.update(frist=torch.ones(1)), "the module has no 'frist'"),
+        (
+            lambda s: s.update({"first.bias": torch.ones(2)}),
+            r"'first.bias' has shape \[2\], the module's has \[6\]",
+        ),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(change, message, tmp_path):
+    state = weights_of(own_models.mlp())
+    change(state)
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=message):
+        modules.load_weights(modules.Model(own_models.mlp(), "mine"), tmp_path / "w.pt")
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path):
+    torch.save(own_models.mlp(), tmp_path / "whole.pt")
+    with pytest.raises(InputError, match="not a state dict that loads without running code"):
+        modules.read_weights(tmp_path / "whole.pt")
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("tests.models.own_models", "not of the form package.module:function"),
+        ("tests.models.nothing:mlp", "searched from the current folder"),
+        ("tests.models.own_models:mpl", "has no 'mpl'; did you mean 'mlp'"),
+        ("json:dumps", "--kwargs: json:dumps"),
+    ],
+)
+def test_a_module_that_cannot_be_made_is_named(place, message):
+    with pytest.raises(InputError, match=message):
+        modules.load_module(place, {})
+
+
+def test_a_package_is_found_again_and_only_for_the_same_graph(samples, tmp_path):
+    def key(width, **options):
+        torch.manual_seed(width)
+        made = exporter(Layers(nn.Tanh(), width), samples, packages=tmp_path, **options)
+        return made.write("float64", made.verified())
+
+    first, folders = key(5), len(list(tmp_path.iterdir()))
+    assert key(5) == first and len(list(tmp_path.iterdir())) == folders == 1
+    assert key(6) != first
+    manifest = json.loads((tmp_path / first / "manifest.json").read_bytes())
+    assert package.digest((tmp_path / first / "manifest.json").read_bytes()) == first
+    assert manifest["torch"] == torch.__version__.split("+")[0]
+
+
+def test_check_values_tell_a_wrong_product():
+    right = {"z": verify.sketch([torch.ones(5)])}
+    verify.require_check(right, right, 1e-8, "x")
+    wrong = {"z": verify.sketch([torch.ones(5) + 1e-6])}
+    with pytest.raises(Refusal, match="'z' is off by"):
+        verify.require_check(wrong, right, 1e-8, "x")

@@ -1,0 +1,24 @@
+"""Products of a user's modules, run from C++ without Python, equal the dense matrices of plain autograd."""
+
+import numpy as np
+import pytest
+from problems import dense, relative_error
+
+OPERATORS = ["hessian", "ggn", "empirical_fisher"]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_operators_of_a_module_equal_their_dense_matrices(exported, operator):
+    expected = getattr(exported.reference, operator)()
+    whole = dense(exported.folder, operator, "--dtype-compute", "float64")  # 4 + 3, the last one filled up
+    assert relative_error(whole, expected) < 1e-10
+    cut = dense(exported.folder, operator, "--dtype-compute", "float64", "--batch-size", "3")  # 3 + 3 + 1
+    assert relative_error(cut, whole) < 1e-12
+    single = dense(exported.folder, operator)
+    assert relative_error(single, expected) < 1e-5
+
+
+@pytest.mark.parametrize("operator", [*OPERATORS, "mc_fisher"])
+def test_no_bit_of_a_module_depends_on_the_number_of_threads(exported, operator):
+    one = dense(exported.folder, operator, "--batch-size", "2", threads=1)
+    assert np.array_equal(one, dense(exported.folder, operator, "--batch-size", "2", threads=2))
