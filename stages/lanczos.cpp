@@ -42,7 +42,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
 }
 
-constexpr int kAlgorithm = 1;
+constexpr int kAlgorithm = 2;
 
 // What a continuation must share with the run that it goes on from.
 nlohmann::json identity(const LanczosRecord& record, bool keep_basis) {

@@ -128,7 +128,7 @@ Stage make_stage() {
           "tells copies (ghosts) from eigenvectors, and gives every value an interval. Where lanczos kept\n"
           "no vectors they are replayed, product by product, and the bits of H compared.",
       .example = "ritz-residuals --operator operator.h5 --lanczos lanczos.h5 --out ritz.h5",
-      .algorithm = 1,
+      .algorithm = 2,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};
 }

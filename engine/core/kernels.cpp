@@ -4,94 +4,20 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <vector>
+
+#include "core/chunk_kernels.h"
 
 namespace ritzflow {
 namespace {
 
-// Bytes of a tile over all rows: half of a core's second-level cache, where the tile stays between the two
-// halves of subtract_then_dots.
-constexpr int64_t kTileBytes = 512 * 1024;
+using detail::ChunkKernel;
 
-// Rows that go at once: as many running sums as hide the latency of an addition.
-constexpr int kRowsAtOnce = 8;
-
-// Elements of a tile, a function of the number of rows alone (partial sums are formed per tile).
-int64_t tile_length(size_t rows) {
-  const auto most = kTileBytes / int64_t{sizeof(double)} / std::max<int64_t>(1, static_cast<int64_t>(rows));
-  return std::clamp(static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most))), int64_t{128},
-                    int64_t{1024});
-}
-
-// Four float64 lanes, added lane by lane in a fixed order (no -ffast-math).
-using Lanes = double __attribute__((vector_size(32)));
-
-Lanes load(const double* p) {
-  Lanes x;
-  std::memcpy(&x, p, sizeof x);
-  return x;
-}
-
-void store(double* p, Lanes x) { std::memcpy(p, &x, sizeof x); }
-
-double total(Lanes x) { return (x[0] + x[1]) + (x[2] + x[3]); }
-
-// R dot products with the same w: w is loaded once for R rows.
-template <int R>
-void tile_dots(const double* const* rows, int64_t first, const double* w, int64_t count, double* h) {
-  Lanes sums[R] = {};
-  int64_t t = 0;
-  for (; t + 4 <= count; t += 4) {
-    const Lanes x = load(w + t);
-    for (int r = 0; r < R; ++r) sums[r] += load(rows[r] + first + t) * x;
-  }
-  for (int r = 0; r < R; ++r) {
-    double sum = total(sums[r]);
-    for (int64_t s = t; s < count; ++s) sum += rows[r][first + s] * w[s];
-    h[r] += sum;
-  }
-}
-
-void all_tile_dots(Rows rows, int64_t first, const double* w, int64_t count, double* h) {
-  size_t i = 0;
-  for (; i + kRowsAtOnce <= rows.size(); i += kRowsAtOnce)
-    tile_dots<kRowsAtOnce>(&rows[i], first, w, count, h + i);
-  for (; i < rows.size(); ++i) tile_dots<1>(&rows[i], first, w, count, h + i);
-}
-
-// w <- w - sum_r c_r rows_r over one tile: w is loaded and stored once for R rows.
-template <int R>
-void tile_subtract(const double* const* rows, const double* c, int64_t first, double* w, int64_t count) {
-  int64_t t = 0;
-  for (; t + 8 <= count; t += 8) {
-    Lanes x = load(w + t), y = load(w + t + 4);
-    for (int r = 0; r < R; ++r) {
-      x -= c[r] * load(rows[r] + first + t);
-      y -= c[r] * load(rows[r] + first + t + 4);
-    }
-    store(w + t, x);
-    store(w + t + 4, y);
-  }
-  for (; t < count; ++t) {
-    for (int r = 0; r < R; ++r) w[t] -= c[r] * rows[r][first + t];
-  }
-}
-
-void all_tile_subtract(Rows rows, std::span<const double> c, int64_t first, double* w, int64_t count) {
-  size_t i = 0;
-  for (; i + kRowsAtOnce <= rows.size(); i += kRowsAtOnce) {
-    tile_subtract<kRowsAtOnce>(&rows[i], &c[i], first, w, count);
-  }
-  for (; i < rows.size(); ++i) tile_subtract<1>(&rows[i], &c[i], first, w, count);
-}
-
-template <class Body>
-void for_each_tile(size_t rows, int64_t first, int64_t last, Body body) {
-  const int64_t length = tile_length(rows);
-  for (int64_t t = first; t < last; t += length) body(t, std::min(length, last - t));
+// Element `first`, a multiple of kLine, of a row.
+template <class T>
+T* at(T* row, int64_t stride, int64_t first) {
+  return row + first / kLine * stride;
 }
 
 // Runs body(chunk's first, last, its k partial sums) and adds the partial sums in chunk order.
@@ -105,6 +31,32 @@ void reduce_chunks(int64_t n, std::span<double> sums, Body body) {
   for (int64_t c = 0; c < chunks; ++c) {
     for (int64_t i = 0; i < k; ++i) sums[i] += partial[c * k + i];
   }
+}
+
+std::vector<double> negative(std::span<const double> c) {
+  std::vector<double> minus(c.begin(), c.end());
+  for (double& v : minus) v = -v;
+  return minus;
+}
+
+// w <- w + sum_i c_i rows_i.
+template <class T>
+void add(BasicRows<T> rows, std::span<const double> c, VectorSpan w) {
+  for_each_chunk(static_cast<int64_t>(w.size()), [&](int64_t first, int64_t last) {
+    ChunkKernel<T>(rows, first, last).add(c.data(), w.data() + first);
+  });
+}
+
+// ||x|| from x'x where its squares neither overflowed nor underflowed, else by scaled squares.
+double safe_root(double square, VectorView x) {
+  const double plain = std::sqrt(square);
+  if (std::isnormal(plain) && plain > 1e-140 && plain < 1e140) return plain;
+  double largest = 0;
+  for (double v : x) largest = std::max(largest, std::abs(v));
+  if (largest == 0 || !std::isfinite(largest)) return plain;
+  double sum = 0;
+  for (double v : x) sum += (v / largest) * (v / largest);
+  return largest * std::sqrt(sum);
 }
 
 }  // namespace
@@ -123,16 +75,7 @@ double dot(VectorView x, VectorView y) {
   return result;
 }
 
-double norm(VectorView x) {
-  const double plain = std::sqrt(dot(x, x));
-  if (std::isnormal(plain) && plain > 1e-140 && plain < 1e140) return plain;
-  double largest = 0;
-  for (double v : x) largest = std::max(largest, std::abs(v));
-  if (largest == 0 || !std::isfinite(largest)) return plain;
-  double sum = 0;
-  for (double v : x) sum += (v / largest) * (v / largest);
-  return largest * std::sqrt(sum);
-}
+double norm(VectorView x) { return safe_root(dot(x, x), x); }
 
 void scale(double a, VectorSpan x) {
   for_each_chunk(static_cast<int64_t>(x.size()), [&](int64_t first, int64_t last) {
@@ -140,54 +83,86 @@ void scale(double a, VectorSpan x) {
   });
 }
 
-void dots(Rows rows, VectorView w, std::span<double> h) {
-  // A whole chunk of each row at once: long runs let the hardware fetch ahead.
+template <class T>
+void dots(BasicRows<T> rows, VectorView w, std::span<double> h) {
   reduce_chunks(static_cast<int64_t>(w.size()), h, [&](int64_t first, int64_t last, double* partial) {
-    all_tile_dots(rows, first, w.data() + first, last - first, partial);
+    ChunkKernel<T>(rows, first, last).dots(w.data() + first, partial);
   });
 }
 
-void subtract(Rows rows, std::span<const double> c, VectorSpan w) {
-  for_each_chunk(static_cast<int64_t>(w.size()), [&](int64_t first, int64_t last) {
-    for_each_tile(rows.size(), first, last,
-                  [&](int64_t t, int64_t count) { all_tile_subtract(rows, c, t, w.data() + t, count); });
-  });
+template <class T>
+void subtract(BasicRows<T> rows, std::span<const double> c, VectorSpan w) {
+  add(rows, std::span<const double>(negative(c)), w);
 }
 
-void subtract_then_dots(Rows rows, std::span<const double> c, VectorSpan w, std::span<double> g) {
-  reduce_chunks(static_cast<int64_t>(w.size()), g, [&](int64_t first, int64_t last, double* partial) {
-    for_each_tile(rows.size(), first, last, [&](int64_t t, int64_t count) {
-      all_tile_subtract(rows, c, t, w.data() + t, count);
-      all_tile_dots(rows, t, w.data() + t, count, partial);
-    });
+template <class T>
+double subtract_then_dots(BasicRows<T> rows, std::span<const double> c, VectorSpan w, std::span<double> g) {
+  const std::vector<double> minus = negative(c);
+  std::vector<double> sums(g.size() + 1);
+  reduce_chunks(static_cast<int64_t>(w.size()), sums, [&](int64_t first, int64_t last, double* partial) {
+    ChunkKernel<T>(rows, first, last).add_then_dots(minus.data(), w.data() + first, partial);
   });
+  std::copy_n(sums.begin(), g.size(), g.begin());
+  return safe_root(sums.back(), w);
 }
 
-void combine(Rows rows, std::span<const double> c, VectorSpan out) {
-  std::vector<double> minus(c.begin(), c.end());
-  for (double& v : minus) v = -v;
+template <class T>
+void combine(BasicRows<T> rows, std::span<const double> c, VectorSpan out) {
   std::fill(out.begin(), out.end(), 0.0);
-  subtract(rows, minus, out);
+  add(rows, c, out);
 }
 
-void recombine(std::span<double* const> rows, std::span<const double> s, int64_t n) {
+template <class T>
+void recombine(std::span<T* const> rows, int64_t stride, std::span<const double> s, int64_t n) {
   constexpr int64_t kLength = 256;
   const size_t k = rows.size(), kept = s.size() / k;
-  std::vector<double> minus(s.begin(), s.end());
-  for (double& v : minus) v = -v;
-  const Rows old(rows.data(), k);
+  const BasicRows<T> old(std::span<const T* const>(rows.data(), k), stride);
   for_each_chunk(n, [&](int64_t first, int64_t last) {
     std::vector<double> tile(kept * kLength);
     for (int64_t t = first; t < last; t += kLength) {
       const int64_t count = std::min(kLength, last - t);
       std::fill(tile.begin(), tile.end(), 0.0);
+      const ChunkKernel<T> kernel(old, t, t + count);
+      for (size_t c = 0; c < kept; ++c) kernel.add(&s[c * k], &tile[c * kLength]);
       for (size_t c = 0; c < kept; ++c) {
-        all_tile_subtract(old, std::span(minus).subspan(c * k, k), t, &tile[c * kLength], count);
+        for (int64_t e = 0; e < count; ++e)
+          at(rows[c], stride, t)[e / kLine * stride + e % kLine] = static_cast<T>(tile[c * kLength + e]);
       }
-      for (size_t c = 0; c < kept; ++c) std::copy_n(&tile[c * kLength], count, rows[c] + t);
     }
   });
 }
+
+template <class T>
+void scatter(VectorView x, T* row, int64_t stride) {
+  for_each_chunk(static_cast<int64_t>(x.size()), [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; t += kLine) {
+      T* line = at(row, stride, t);
+      for (int64_t e = 0; e < std::min(kLine, last - t); ++e) line[e] = static_cast<T>(x[t + e]);
+    }
+  });
+}
+
+template <class T>
+void gather(const T* row, int64_t stride, VectorSpan x) {
+  for_each_chunk(static_cast<int64_t>(x.size()), [&](int64_t first, int64_t last) {
+    for (int64_t t = first; t < last; t += kLine) {
+      const T* line = at(row, stride, t);
+      for (int64_t e = 0; e < std::min(kLine, last - t); ++e) x[t + e] = line[e];
+    }
+  });
+}
+
+#define RITZFLOW_KERNELS(T)                                                                                 \
+  template void dots(BasicRows<T>, VectorView, std::span<double>);                                          \
+  template void subtract(BasicRows<T>, std::span<const double>, VectorSpan);                                \
+  template double subtract_then_dots(BasicRows<T>, std::span<const double>, VectorSpan, std::span<double>); \
+  template void combine(BasicRows<T>, std::span<const double>, VectorSpan);                                 \
+  template void recombine(std::span<T* const>, int64_t, std::span<const double>, int64_t);                  \
+  template void scatter(VectorView, T*, int64_t);                                                           \
+  template void gather(const T*, int64_t, VectorSpan);
+RITZFLOW_KERNELS(double)
+RITZFLOW_KERNELS(float)
+#undef RITZFLOW_KERNELS
 
 bool all_finite(VectorView x) {
   std::atomic<bool> finite{true};

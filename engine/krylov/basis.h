@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "core/vector.h"
 
@@ -21,7 +22,8 @@ class Basis {
   virtual int64_t bytes() const = 0;       ///< memory held by rows
 
   virtual void append(VectorView q) = 0;
-  virtual VectorView row(int64_t i) const = 0;
+  virtual void copy_row(int64_t i, VectorSpan out) const = 0;
+  std::vector<double> row(int64_t i) const;  ///< a copy
 
   /// h_i = q_(first+i)' w for h.size() rows.
   virtual void dots(int64_t first, VectorView w, std::span<double> h) const = 0;
@@ -29,9 +31,9 @@ class Basis {
   /// w <- w - sum_i c_i q_(first+i).
   virtual void subtract(int64_t first, std::span<const double> c, VectorSpan w) const = 0;
 
-  /// The same, and g_i = q_(first+i)' w of the new w, in one read of the rows.
-  virtual void subtract_then_dots(int64_t first, std::span<const double> c, VectorSpan w,
-                                  std::span<double> g) const = 0;
+  /// The same, and g_i = q_(first+i)' w of the new w, in one read of the rows. Returns ||w||.
+  virtual double subtract_then_dots(int64_t first, std::span<const double> c, VectorSpan w,
+                                    std::span<double> g) const = 0;
 
   /// Replaces the rows, all of which are held, by the combinations Q <- S'Q, S [size, kept].
   virtual void compress(const Eigen::MatrixXd& s) = 0;
@@ -40,8 +42,15 @@ class Basis {
   virtual void combine(int64_t first, std::span<const double> c, VectorSpan out) const = 0;
 };
 
-/// A basis in host memory that keeps the newest `capacity` rows (0: all of them). The first vector appended
-/// gets the number `first`: not 0 where a run goes on from its newest rows.
-std::unique_ptr<Basis> make_ram_basis(int64_t n, int64_t capacity = 0, int64_t first = 0);
+/// How many rows a basis keeps. The first vector appended gets the number `first`: not 0 where a run goes on
+/// from its newest rows.
+struct BasisSize {
+  int64_t capacity = 0;  ///< the newest rows that are kept; 0: all of them
+  int64_t first = 0;
+  int64_t expected = 0;  ///< rows at most where all are kept, if known: memory is cut to it
+};
+
+/// A basis in host memory.
+std::unique_ptr<Basis> make_ram_basis(int64_t n, const BasisSize& size = {});
 
 }  // namespace ritzflow

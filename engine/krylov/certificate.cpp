@@ -33,8 +33,8 @@ class Deflated final : public LinearOperator {
   void project(VectorSpan w) const {
     std::vector<double> c(rows_.size());
     for (int pass = 0; pass < 2; ++pass) {
-      dots(rows_, w, c);
-      subtract(rows_, c, w);
+      dots(Rows(rows_), w, c);
+      subtract(Rows(rows_), c, w);
     }
   }
 

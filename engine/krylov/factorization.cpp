@@ -57,10 +57,12 @@ Eigen::MatrixXd KrylovFactorization::H() const {
 
 LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
                                bool keep_all)
-    : operator_(op),
-      mode_(mode),
-      seed_(seed),
-      basis_(make_ram_basis(op.dim(), keep_all ? 0 : rows_needed(mode))) {
+    : LanczosProcess(op, start, mode, seed,
+                     make_ram_basis(op.dim(), {.capacity = keep_all ? 0 : rows_needed(mode)})) {}
+
+LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
+                               std::unique_ptr<Basis> basis)
+    : operator_(op), mode_(mode), seed_(seed), basis_(std::move(basis)) {
   if (const auto* restarted = std::get_if<ThickRestart>(&mode)) check(*restarted, op.dim());
   if (static_cast<int64_t>(start.size()) != op.dim()) {
     throw InputError("start vector has length " + std::to_string(start.size()) +
@@ -87,9 +89,11 @@ bool LanczosProcess::step() {
   if (const auto* mode = std::get_if<ThickRestart>(&mode_); mode && f.size() >= mode->krylov_dim)
     restart(*mode);
   basis_->append(f.residual_vector);
-  // w = A q_j, into the memory of the vector that the basis has just copied
+  // w = A q_j with q_j as it is stored, into the memory of the vector that the basis has just copied
+  q_.resize(f.residual_vector.size());
+  basis_->copy_row(basis_->size() - 1, q_);
   VectorSpan w(f.residual_vector);
-  operator_.apply(basis_->row(f.size()), w);
+  operator_.apply(q_, w);
   if (!all_finite(w)) {
     throw InputError("product " + std::to_string(f.products + 1) +
                      " of the operator has a NaN or an infinity");

@@ -41,6 +41,10 @@ class LanczosProcess {
   LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
                  bool keep_all = false);
 
+  /// The same with the rows in `basis`, empty yet, which keeps those that the mode reads.
+  LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
+                 std::unique_ptr<Basis> basis);
+
   /// Goes on from a state: `basis` holds the rows that the mode reads (all of them with keep_all), numbered
   /// as in the run that was interrupted. The continuation has the bits of an uninterrupted run.
   LanczosProcess(LinearOperator& op, Reorthogonalization mode, uint64_t seed, KrylovFactorization state,
@@ -61,6 +65,7 @@ class LanczosProcess {
   Reorthogonalization mode_;
   uint64_t seed_;
   std::unique_ptr<Basis> basis_;
+  std::vector<double> q_;  ///< the newest row
   KrylovFactorization factorization_;
 };
 

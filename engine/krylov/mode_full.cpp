@@ -23,10 +23,9 @@ double orthogonalize(const Full&, const Basis& basis, double, VectorSpan w, std:
   double length = 0;
   for (int pass = 0; pass < kMaxPasses; ++pass) {
     // w <- w - Q' h and, in the same read of Q, what is left: g = Q w
-    basis.subtract_then_dots(0, h, w, left);
+    length = basis.subtract_then_dots(0, h, w, left);
     for (size_t i = 0; i < h.size(); ++i) column[i] += h[i];
     h.swap(left);
-    length = norm(w);
     const auto noise = [&](double left_in_w) { return std::abs(left_in_w) <= kNoise * length; };
     if (std::all_of(h.begin(), h.end(), noise)) break;
   }

@@ -74,7 +74,8 @@ void append_rows(const ArtifactReader& file, int64_t n, int64_t capacity, std::u
   const std::vector<int64_t> shape = file.shape("rows");
   if (shape[1] != n)
     throw InputError(file.path().string() + ": rows have another dimension than the operator");
-  if (capacity > 0 || !basis) basis = make_ram_basis(n, capacity, capacity > 0 ? first : 0);
+  if (capacity > 0 || !basis)
+    basis = make_ram_basis(n, {.capacity = capacity, .first = capacity > 0 ? first : 0});
   if (basis->size() != first)
     throw InputError(file.path().string() + ": an earlier segment is missing or damaged");
   std::vector<double> row(static_cast<size_t>(n));

@@ -15,6 +15,7 @@ struct Data {
   std::vector<std::vector<double>> rows;
   std::vector<const double*> pointers;
   std::vector<double> w, c;
+  Rows all() const { return Rows(pointers); }
 };
 
 Data make_data(int64_t n, size_t k) {
@@ -63,7 +64,7 @@ TEST(Kernels, DotsEqualLongDoubleSums) {
   for (const auto& [n, k] : shapes()) {
     const Data data = make_data(n, k);
     std::vector<double> h(k, 7.0);
-    dots(data.pointers, data.w, h);
+    dots(data.all(), data.w, h);
     for (size_t i = 0; i < k; ++i) {
       EXPECT_NEAR(h[i], static_cast<double>(naive_dot(data.rows[i], data.w)),
                   1e-15 * (16 + static_cast<double>(n)));
@@ -76,8 +77,8 @@ TEST(Kernels, SubtractAndCombineEqualLongDoubleSums) {
     Data data = make_data(n, k);
     const std::vector<double> expected = naive_subtract(data);
     std::vector<double> w = data.w, sum(data.w.size());
-    subtract(data.pointers, data.c, w);
-    combine(data.pointers, data.c, sum);
+    subtract(data.all(), data.c, w);
+    combine(data.all(), data.c, sum);
     for (size_t t = 0; t < w.size(); ++t) {
       ASSERT_NEAR(w[t], expected[t], 1e-14 * static_cast<double>(k + 1));
       ASSERT_NEAR(sum[t], data.w[t] - expected[t], 1e-14 * static_cast<double>(k + 1));
@@ -85,22 +86,93 @@ TEST(Kernels, SubtractAndCombineEqualLongDoubleSums) {
   }
 }
 
-TEST(Kernels, FusedPassEqualsSubtractThenDots) {
+TEST(Kernels, FusedPassHasTheBitsOfSubtractDotsAndNorm) {
   for (const auto& [n, k] : shapes()) {
     const Data data = make_data(n, k);
     std::vector<double> apart = data.w, fused = data.w, g(k), h(k);
-    subtract(data.pointers, data.c, apart);
-    dots(data.pointers, apart, g);
-    subtract_then_dots(data.pointers, data.c, fused, h);
+    subtract(data.all(), data.c, apart);
+    dots(data.all(), apart, g);
+    const double length = subtract_then_dots(data.all(), data.c, fused, h);
     EXPECT_EQ(apart, fused);
-    for (size_t i = 0; i < k; ++i) EXPECT_NEAR(g[i], h[i], 1e-14 * (16 + static_cast<double>(n)));
+    EXPECT_EQ(g, h);
+    EXPECT_EQ(length, norm(apart));
+  }
+}
+
+// The rows of `data` in T with `width` of them interleaved.
+template <class T>
+struct Interleaved {
+  Interleaved(const Data& data, int64_t width) : stride(width * kLine) {
+    const auto n = static_cast<int64_t>(data.w.size());
+    const auto panel = static_cast<size_t>((n + kLine - 1) / kLine * stride);
+    const size_t panels = (data.rows.size() + static_cast<size_t>(width) - 1) / static_cast<size_t>(width);
+    memory.assign(panels * panel, T(NAN));
+    for (size_t i = 0; i < data.rows.size(); ++i) {
+      T* row =
+          memory.data() + i / static_cast<size_t>(width) * panel + static_cast<int64_t>(i) % width * kLine;
+      scatter(data.rows[i], row, stride);
+      pointers.push_back(row);
+    }
+  }
+  BasicRows<T> all() const {
+    return BasicRows<T>(std::span<const T* const>(pointers.data(), pointers.size()), stride);
+  }
+  int64_t stride;
+  std::vector<T> memory;
+  std::vector<T*> pointers;
+};
+
+template <class T>
+std::vector<double> results_of(BasicRows<T> rows, const Data& data) {
+  std::vector<double> w = data.w, g(rows.size()), h(rows.size()), sum(w.size());
+  dots(rows, data.w, h);
+  const double length = subtract_then_dots(rows, data.c, w, g);
+  combine(rows, data.c, sum);
+  for (const auto& part : {g, h, sum}) w.insert(w.end(), part.begin(), part.end());
+  w.push_back(length);
+  return w;
+}
+
+TEST(Kernels, BitsDoNotDependOnTheLayoutOfRows) {
+  for (const auto& [n, k] : shapes()) {
+    const Data data = make_data(n, k);
+    const std::vector<double> contiguous = results_of(data.all(), data);
+    for (int64_t width : {2, 3, 8, 16})
+      EXPECT_EQ(contiguous, results_of(Interleaved<double>(data, width).all(), data)) << n << " " << k;
+  }
+}
+
+TEST(Kernels, Float32RowsGiveTheBitsOfTheirValuesInFloat64) {
+  for (const auto& [n, k] : shapes()) {
+    Data data = make_data(n, k);
+    for (auto& row : data.rows) {
+      for (double& x : row) x = static_cast<float>(x);
+    }
+    EXPECT_EQ(results_of(data.all(), data), results_of(Interleaved<float>(data, 8).all(), data));
+  }
+}
+
+TEST(Kernels, RecombineEqualsCombinationsOfCopies) {
+  for (const auto& [n, k] : shapes()) {
+    const Data data = make_data(n, k);
+    const size_t kept = (k + 1) / 2;
+    std::vector<double> s(kept * k);
+    Philox(7, "test", "combinations").fill_normal(s);
+    const Interleaved<double> rows(data, 3);
+    recombine<double>(rows.pointers, rows.stride, s, n);
+    for (size_t c = 0; c < kept; ++c) {
+      std::vector<double> expected(data.w.size()), found(data.w.size());
+      combine(data.all(), std::span(s).subspan(c * k, k), expected);
+      gather<double>(rows.pointers[c], rows.stride, found);
+      EXPECT_EQ(expected, found) << n << " " << k;
+    }
   }
 }
 
 std::vector<double> everything(const Data& data) {
   std::vector<double> w = data.w, g(data.rows.size()), h(data.rows.size());
-  dots(data.pointers, w, h);
-  subtract_then_dots(data.pointers, data.c, w, g);
+  dots(data.all(), w, h);
+  subtract_then_dots(data.all(), data.c, w, g);
   std::vector<double> result = w;
   result.insert(result.end(), g.begin(), g.end());
   result.insert(result.end(), h.begin(), h.end());
@@ -131,7 +203,7 @@ TEST(Kernels, NormNeitherOverflowsNorUnderflows) {
 
 TEST(Kernels, NoRowsLeaveTheVectorAlone) {
   std::vector<double> w = {1, 2, 3};
-  subtract({}, {}, w);
+  subtract(Rows(), {}, w);
   EXPECT_EQ(w, (std::vector<double>{1, 2, 3}));
 }
 

@@ -212,7 +212,7 @@ inline double identity_defect(LinearOperator& op, const KrylovFactorization& f, 
     std::vector<long double> r(product.begin(), product.end());
     for (int64_t i = 0; i < m; ++i) {
       if (h(i, j) == 0) continue;
-      const VectorView q = basis.row(i);
+      const std::vector<double> q = basis.row(i);
       for (size_t t = 0; t < r.size(); ++t) r[t] -= static_cast<long double>(h(i, j)) * q[t];
     }
     long double square = 0;
