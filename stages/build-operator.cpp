@@ -2,20 +2,55 @@
 
 #include "curvature/operator_file.h"
 #include "operator_flags.h"
+#include "stage/checkpoint_flags.h"
+#include "stage/product_log.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
 namespace {
 
-void declare(CLI::App& app, OperatorFlags& flags) {
-  declare_operator_flags(app, flags);
-  app.add_option("--seed", flags.settings.seed, "of Monte-Carlo draws and probe vectors")
+struct Flags {
+  OperatorFlags of_operator;
+  CheckpointFlags checkpoint;
+};
+
+constexpr int kAlgorithm = 1;
+
+void declare(CLI::App& app, Flags& flags) {
+  declare_operator_flags(app, flags.of_operator);
+  declare_checkpoint_flags(app, flags.checkpoint);
+  app.add_option("--seed", flags.of_operator.settings.seed, "of Monte-Carlo draws and probe vectors")
       ->capture_default_str();
 }
 
-void run(const OperatorFlags& flags, const StageRun& stage) {
-  const BuiltOperator built = build_operator(flags.parsed());
-  const OperatorInfo info = write_operator(built, stage.out, stage.provenance());
+// What a continuation must share with the run whose products it takes.
+nlohmann::json identity(const BuiltOperator& built) {
+  const OperatorSettings& s = built.settings;
+  return {{"operator", s.kind},
+          {"data_sha256", built.digests.data},
+          {"model_sha256", built.digests.model},
+          {"matrix_sha256", built.digests.matrix},
+          {"kfac_sha256", built.digests.kfac},
+          {"step", s.step},
+          {"ggn_mode", s.ggn_mode},
+          {"mc_samples", s.mc_samples},
+          {"params_filter", s.params_filter},
+          {"batch_size", s.batch_size},
+          {"dtype_compute", s.dtype_compute},
+          {"uncovered", s.uncovered},
+          {"damping", s.damping},
+          {"power", s.power},
+          {"seed", s.seed},
+          {"algorithm", kAlgorithm}};
+}
+
+void run(const Flags& flags, const StageRun& stage) {
+  BuiltOperator built = build_operator(flags.of_operator.parsed());
+  const auto segments = open_segments(flags.checkpoint, "build-operator", identity(built));
+  const std::unique_ptr<LinearOperator> unlogged = std::move(built.op);
+  built.op = std::make_unique<ProductLog>(*unlogged, segments.get());
+  const OperatorInfo info = write_operator(built, stage.out, stage.provenance(segments.get()));
+  retire(segments.get(), flags.checkpoint, stage.out);
   spdlog::info("{} of dimension {}: norm about {:.6g}, noise {:.2g} of it", info.kind, info.n_params,
                info.norm(), info.noise());
 }
@@ -23,7 +58,7 @@ void run(const OperatorFlags& flags, const StageRun& stage) {
 }  // namespace
 
 Stage make_stage() {
-  const auto flags = std::make_shared<OperatorFlags>();
+  const auto flags = std::make_shared<Flags>();
   return {
       .name = "build-operator",
       .summary =
@@ -33,6 +68,7 @@ Stage make_stage() {
           "y_i drawn from the model;  kfac: block diagonal of A (x) G over the layers, ekfac: with the "
           "second\nmoments in its eigenbasis, both of collect-kfac.",
       .example = "build-operator --data data.h5 --model model.h5 --operator hessian --out operator.h5",
+      .algorithm = kAlgorithm,
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
       .run = [flags](StageRun& stage) { run(*flags, stage); }};
 }

@@ -3,9 +3,12 @@
 #include "core/error.h"
 #include "curvature/operator_file.h"
 #include "krylov/certificate.h"
-#include "stage/checkpoint.h"
+#include "stage/checkpoint_flags.h"
+#include "stage/continuation.h"
 #include "stage/iterate.h"
+#include "stage/lanczos_checkpoint.h"
 #include "stage/lanczos_file.h"
+#include "stage/product_log.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -16,12 +19,12 @@ struct Options {
   LanczosSettings settings;
   bool keep_basis = false;
   bool no_certificate = false;
+  std::string continue_from;
   std::string basis = "auto";
   double certificate_delta = 1e-6;
-  std::string checkpoint;
-  double checkpoint_interval = 300;
-  bool keep_checkpoint = false;
+  CheckpointFlags checkpoint;
 };
+
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
   declare_lanczos_flags(app, options.settings);
@@ -33,13 +36,11 @@ void declare(CLI::App& app, Options& options) {
                  "probability that the certificate is wrong")
       ->check(CLI::Range(1e-300, 0.5))
       ->capture_default_str();
-  app.add_option("--checkpoint", options.checkpoint,
-                 "DIR of immutable segments; the same command goes on from them");
-  app.add_option("--checkpoint-interval", options.checkpoint_interval, "SECONDS between segments, at least")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_flag("--keep-checkpoint", options.keep_checkpoint, "leave the segments in place at the end");
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
+  app.add_option(
+      "--continue-from", options.continue_from,
+      "lanczos.h5 with a basis: goes on where that run ended, with --max-iters raised or --tol lowered");
+  declare_checkpoint_flags(app, options.checkpoint);
 }
 
 constexpr int kAlgorithm = 2;
@@ -62,40 +63,16 @@ nlohmann::json identity(const LanczosRecord& record, bool keep_basis) {
           {"keep_basis", keep_basis}};
 }
 
-std::optional<LanczosCheckpoint> open_checkpoint(const Options& options, const LanczosRecord& record,
-                                                 int64_t capacity) {
-  if (options.checkpoint.empty()) return std::nullopt;
-  return std::make_optional<LanczosCheckpoint>(options.checkpoint, identity(record, options.keep_basis),
-                                               capacity,
-                                               std::chrono::duration<double>(options.checkpoint_interval));
-}
-
-// A fresh process, or one that goes on from the checkpoint's newest state.
+// A fresh process, or one that goes on from the checkpoint's newest state, or from a finished run.
 LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& mode,
-                                 const LanczosRecord& record, bool keep_all,
+                                 const LanczosRecord& record, const Options& options,
                                  std::optional<LanczosCheckpoint>& checkpoint) {
   const auto seed = static_cast<uint64_t>(record.settings.seed);
-  if (checkpoint) {
-    if (auto state = checkpoint->load(op.dim())) {
-      spdlog::info("goes on behind product {} from {}", state->factorization.products,
-                   checkpoint->folder().string());
-      return LanczosProcess(op, mode, seed, std::move(state->factorization), std::move(state->basis));
-    }
-  }
-  return LanczosProcess(op, record.start_vector, mode, seed, keep_all);
-}
-
-[[noreturn]] void stop(const LanczosProcess& process, std::optional<LanczosCheckpoint>& checkpoint) {
-  const int64_t products = process.factorization().products;
-  if (!checkpoint) {
-    throw Error(ExitCode::failure,
-                fmt::format("stopped by a signal after {} products, and nothing is kept of them; "
-                            "give --checkpoint DIR to go on from there",
-                            products));
-  }
-  checkpoint->save(process);
-  throw Interrupted(fmt::format("stopped by a signal after {} products; the same command goes on from {}",
-                                products, checkpoint->folder().string()));
+  std::optional<LanczosCheckpoint::State> state;
+  if (checkpoint) state = checkpoint->load(op.dim());
+  if (!state && !options.continue_from.empty()) state = continued_state(options.continue_from, record);
+  if (state) return LanczosProcess(op, mode, seed, std::move(state->factorization), std::move(state->basis));
+  return LanczosProcess(op, record.start_vector, mode, seed, options.keep_basis);
 }
 
 // Looks behind the wanted pairs for eigenvalues that one start vector cannot show. It costs at most as many
@@ -103,7 +80,7 @@ LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& 
 // to certify.
 std::optional<Certificate> certify_run(const Options& options, const OpenOperator& opened,
                                        const LanczosProcess& process, const Reorthogonalization& mode,
-                                       const LanczosOutcome& outcome) {
+                                       const LanczosOutcome& outcome, SegmentFolder* segments) {
   const LanczosOptions wanted = options.settings.options();
   if (options.no_certificate || !keeps_orthogonality(mode) || outcome.converged < wanted.k)
     return std::nullopt;
@@ -113,7 +90,8 @@ std::optional<Certificate> certify_run(const Options& options, const OpenOperato
       wanted_pairs(ritz_candidates(f, mode), process.basis(), wanted.which, wanted.k);
   std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
   for (RitzPair& pair : pairs) pair.verdict = Verdict::converged;
-  const Certificate certificate = certify(*opened.op, pairs,
+  ProductLog op(*opened.op, segments);
+  const Certificate certificate = certify(op, pairs,
                                           {.k = wanted.k,
                                            .which = wanted.which,
                                            .tol = wanted.tol,
@@ -142,7 +120,6 @@ void run(const Options& options, const StageRun& stage) {
   const ModeChoice choice =
       choose_mode(options.settings, {.n = n, .memory = available_memory(), .noise = opened.info.noise()});
   const int64_t mode_rows = rows_needed(choice.mode);
-  // Rows of a restarted basis change: a segment of the checkpoint is then all that is held.
   const auto* restarted = std::get_if<ThickRestart>(&choice.mode);
 
   LanczosRecord record;
@@ -153,22 +130,33 @@ void run(const Options& options, const StageRun& stage) {
   record.reorth_reason = choice.reason;
   record.start_vector = random_start(n, options.settings.seed);
   record.operator_sha256 = opened.info.sha256;
-  auto checkpoint = open_checkpoint(options, record, options.keep_basis && !restarted ? 0 : mode_rows);
-  LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options.keep_basis, checkpoint);
+  const auto segments = open_segments(options.checkpoint, "lanczos", identity(record, options.keep_basis));
+  std::optional<LanczosCheckpoint> checkpoint;
+  if (segments) checkpoint.emplace(*segments, choice.mode, options.keep_basis);
+  LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options, checkpoint);
   const LanczosOutcome outcome = iterate(process, choice.mode, options.settings.options(), stage, [&] {
     if (checkpoint) checkpoint->offer(process);
   });
-  if (outcome.stopped) stop(process, checkpoint);
+  if (outcome.stopped) {
+    if (checkpoint) checkpoint->save(process);
+    stop_by_signal(segments.get(), fmt::format("{} products", process.factorization().products));
+  }
 
   record.factorization = process.factorization();
   record.converged = outcome.converged;
-  record.certificate = certify_run(options, opened, process, choice.mode, outcome);
+  try {
+    record.certificate = certify_run(options, opened, process, choice.mode, outcome, segments.get());
+  } catch (const Interrupted&) {
+    if (checkpoint) checkpoint->save(process);
+    throw;
+  }
   record.certificate_delta = options.certificate_delta;
   const int64_t products = record.factorization.products;
   record.basis_bytes =
       (mode_rows == 0 ? products : std::min(mode_rows, products)) * n * int64_t{sizeof(double)};
-  write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr, stage.provenance());
-  if (checkpoint && !options.keep_checkpoint) checkpoint->remove();
+  write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr,
+                stage.provenance(segments.get()));
+  retire(segments.get(), options.checkpoint, stage.out);
   spdlog::info("{} products, {} of {} wanted pairs meet the tolerance by their estimate", products,
                outcome.converged, options.settings.k);
 }

@@ -5,7 +5,9 @@
 #include "core/error.h"
 #include "core/kernels.h"
 #include "curvature/operator_file.h"
+#include "stage/checkpoint_flags.h"
 #include "stage/lanczos_file.h"
+#include "stage/product_log.h"
 #include "stage/ritz_file.h"
 #include "stage/stage.h"
 
@@ -14,10 +16,15 @@ namespace {
 
 struct Options {
   std::string operator_file, lanczos_file;
+  CheckpointFlags checkpoint;
 };
+
+constexpr int kAlgorithm = 2;
+
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
   app.add_option("--lanczos", options.lanczos_file, "lanczos.h5 of lanczos")->required();
+  declare_checkpoint_flags(app, options.checkpoint);
 }
 
 bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
@@ -52,9 +59,6 @@ std::unique_ptr<LanczosProcess> replay(LinearOperator& op, RitzContext& context,
   Progress progress = stage.progress("replayed products", products);
   while (process->factorization().products < products && process->step()) {
     progress.update(process->factorization().products);
-    if (stop_requested()) {
-      throw Error(ExitCode::failure, "stopped by a signal; nothing is kept: start the same command again");
-    }
   }
   context.replay_calls = process->factorization().products;
   context.basis_source = "replayed";
@@ -95,9 +99,14 @@ void run(const Options& options, const StageRun& stage) {
   context.operator_facts = operator_facts(opened.info);
   check_pair(options, opened, context.record);
 
+  const auto segments = open_segments(options.checkpoint, "ritz-residuals",
+                                      {{"operator_sha256", opened.info.sha256},
+                                       {"lanczos_sha256", file.content_sha256()},
+                                       {"algorithm", kAlgorithm}});
+  ProductLog op(*opened.op, segments.get());
   std::unique_ptr<Basis> stored = read_basis(file);
   std::unique_ptr<LanczosProcess> replayed;
-  if (!stored) replayed = replay(*opened.op, context, stage);
+  if (!stored) replayed = replay(op, context, stage);
   const LanczosSettings& settings = context.record.settings;
   context.options = {.k = settings.k,
                      .which = parse_which(settings.which),
@@ -105,11 +114,12 @@ void run(const Options& options, const StageRun& stage) {
                      .norm_a = std::max(opened.info.norm(), context.record.factorization.norm_estimate()),
                      .noise = opened.info.noise()};
   RitzEvidence evidence =
-      ritz_evidence(*opened.op, context.record.factorization, stored ? *stored : replayed->basis(),
+      ritz_evidence(op, context.record.factorization, stored ? *stored : replayed->basis(),
                     context.record.mode(), context.options);
   add_locked(evidence, context);
   fill_gammas(evidence, context.record.start_vector);
-  write_ritz(stage.out, context, evidence, stage.provenance());
+  write_ritz(stage.out, context, evidence, stage.provenance(segments.get()));
+  retire(segments.get(), options.checkpoint, stage.out);
 
   const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),
                                        [](const RitzPair& p) { return p.verdict == Verdict::converged; });
@@ -128,7 +138,7 @@ Stage make_stage() {
           "tells copies (ghosts) from eigenvectors, and gives every value an interval. Where lanczos kept\n"
           "no vectors they are replayed, product by product, and the bits of H compared.",
       .example = "ritz-residuals --operator operator.h5 --lanczos lanczos.h5 --out ritz.h5",
-      .algorithm = 2,
+      .algorithm = kAlgorithm,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};
 }

@@ -10,8 +10,9 @@
 #include "artifact/writer.h"
 #include "core/error.h"
 #include "curvature/dataset.h"
+#include "curvature/training_file.h"
 #include "model/settings.h"
-#include "model/training.h"
+#include "stage/checkpoint_flags.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -23,7 +24,10 @@ struct Flags {
   std::filesystem::path data, spec;
   int64_t seed = 0;
   std::vector<std::string> steps;
+  CheckpointFlags checkpoint;
 };
+
+constexpr int kAlgorithm = 1;
 
 void declare(CLI::App& app, Flags& flags) {
   app.add_option("--data", flags.data, "data.h5: the samples to train on")->required();
@@ -36,6 +40,7 @@ void declare(CLI::App& app, Flags& flags) {
                  "training steps whose weights are kept: numbers and final, separated by commas "
                  "(default: \"steps\" of the spec, else final)")
       ->delimiter(',');
+  declare_checkpoint_flags(app, flags.checkpoint);
 }
 
 json read_spec(const std::filesystem::path& path) {
@@ -115,21 +120,47 @@ void write_record(ArtifactWriter& file, const TrainingRecord& record) {
   if (!std::isnan(record.accuracy.back())) file.dataset("training/accuracy", record.accuracy);
 }
 
-TrainingRecord train_and_write(ArtifactWriter& file, const Plan& plan, const Dataset& data, uint64_t seed,
-                               const StageRun& stage) {
-  Progress progress = stage.progress("steps", plan.training.steps);
-  const auto observe = [&](int64_t step, const at::Tensor& theta) {
-    if (plan.keep.contains(step)) write_point(file, plan.network->params(), step, theta);
-    progress.update(step);
-    if (stop_requested()) {
-      throw Error(
-          ExitCode::failure,
-          fmt::format("stopped by a signal at step {} of {}; training has no checkpoint: run it again", step,
-                      plan.training.steps));
-    }
+// What a continuation must share with the training that it goes on from.
+json identity(const Flags& flags, const json& spec, const Plan& plan, const Dataset& data) {
+  return {{"data_sha256", data.sha256},
+          {"spec", spec},
+          {"steps", plan.keep},
+          {"seed", flags.seed},
+          {"algorithm", kAlgorithm}};
+}
+
+std::optional<TrainingProgress> newest_state(const SegmentFolder* segments) {
+  std::optional<TrainingProgress> newest;
+  if (segments == nullptr) return newest;
+  segments->read(kTrainingFormat, [&](const ArtifactReader& file) { newest = read_training(file); });
+  if (newest) spdlog::info("goes on behind step {} from {}", newest->state.step, segments->folder().string());
+  return newest;
+}
+
+void save(SegmentFolder* segments, const TrainingProgress& progress) {
+  if (segments == nullptr) return;
+  segments->write(progress.state.step, kTrainingFormat,
+                  [&](ArtifactWriter& file) { write_training(file, progress); });
+  segments->keep_newest(2, kTrainingFormat);  // each says all; one may be damaged
+}
+
+TrainingProgress train_in_segments(const Plan& plan, const Dataset& data, uint64_t seed,
+                                   SegmentFolder* segments, const StageRun& stage) {
+  const auto from = newest_state(segments);
+  TrainingProgress now = from.value_or(TrainingProgress{});
+  Progress shown = stage.progress("steps", plan.training.steps);
+  const auto observe = [&](const TrainingState& state) {
+    now.state = state;
+    if (plan.keep.contains(state.step)) now.points[state.step] = state.theta.clone();
+    shown.update(state.step);
+    const bool stop = stop_requested();
+    if (segments != nullptr && (stop || segments->due())) save(segments, now);
+    if (stop) stop_by_signal(segments, fmt::format("step {} of {}", state.step, plan.training.steps));
   };
   const TrainingData samples{data.inputs, data.targets, data.weights, data.rows_per_sample};
-  return train(*plan.network, *make_loss(plan.training.loss), samples, plan.training, seed, observe);
+  now.state.record = train(*plan.network, *make_loss(plan.training.loss), samples, plan.training, seed,
+                           observe, from ? std::optional(from->state) : std::nullopt);
+  return now;
 }
 
 void log_summary(const Plan& plan, const TrainingRecord& record) {
@@ -145,13 +176,17 @@ void run(const Flags& flags, const StageRun& stage) {
   const Dataset data = load_dataset(flags.data);
   try {
     const Plan plan = make_plan(flags, spec, data);
+    const auto segments = open_segments(flags.checkpoint, "train-model", identity(flags, spec, plan, data));
+    const TrainingProgress trained =
+        train_in_segments(plan, data, static_cast<uint64_t>(flags.seed), segments.get(), stage);
     ArtifactWriter file(stage.out, "ritzflow-model");
     write_settings(file, flags, spec, *plan.network, data);
-    const auto record = train_and_write(file, plan, data, static_cast<uint64_t>(flags.seed), stage);
-    write_record(file, record);
-    file.provenance(stage.provenance());
+    for (const auto& [step, theta] : trained.points) write_point(file, plan.network->params(), step, theta);
+    write_record(file, trained.state.record);
+    file.provenance(stage.provenance(segments.get()));
     file.commit();
-    log_summary(plan, record);
+    retire(segments.get(), flags.checkpoint, stage.out);
+    log_summary(plan, trained.state.record);
   } catch (const InputError& error) {
     throw InputError(flags.spec.string() + ": " + error.what());
   }
@@ -168,7 +203,7 @@ Stage make_stage() {
               "thread, so "
               "that the same seed gives the same bits.",
           .example = "train-model --data data.h5 --spec model.json --seed 0 --out model.h5",
-          .algorithm = 1,
+          .algorithm = kAlgorithm,
           .declare = [flags](CLI::App& app) { declare(app, *flags); },
           .run = [flags](StageRun& stage) { run(*flags, stage); }};
 }

@@ -1,9 +1,8 @@
 #include "artifact/item.h"
 
-#include <algorithm>
 #include <limits>
-#include <numeric>
 
+#include "artifact/blocks.h"
 #include "core/error.h"
 
 namespace ritzflow {
@@ -20,30 +19,6 @@ std::vector<hsize_t> unsigned_dims(const std::vector<std::int64_t>& dims) {
 bool has_filters(hid_t dataset) {
   const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
   return H5Pget_nfilters(properties.get()) > 0;
-}
-
-// Lengths of the blocks of at most `limit` elements into which C order cuts the shape: 1, ..., 1, b, full,
-// ..., full.
-std::vector<std::int64_t> block_extent(const std::vector<std::int64_t>& shape, std::int64_t limit) {
-  std::vector<std::int64_t> extent(shape.size(), 1);
-  std::int64_t inner = 1;
-  for (std::size_t d = shape.size(); d-- > 0;) {
-    extent[d] = std::min(shape[d], std::max<std::int64_t>(1, limit / inner));
-    if (extent[d] < shape[d]) break;
-    inner *= shape[d];
-  }
-  return extent;
-}
-
-// Advances `start` to the next block in C order; false behind the last one.
-bool next_block(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& extent,
-                std::vector<std::int64_t>& start) {
-  for (std::size_t d = shape.size(); d-- > 0;) {
-    start[d] += extent[d];
-    if (start[d] < shape[d]) return true;
-    start[d] = 0;
-  }
-  return false;
 }
 
 }  // namespace
@@ -123,7 +98,7 @@ void Item::read(hid_t memory_type, void* out) const {
 
 void Item::read_block(hid_t memory_type, const std::vector<std::int64_t>& start,
                       const std::vector<std::int64_t>& extent, void* out) const {
-  if (shape_.empty()) return read(memory_type, out);
+  if (shape_.empty() || is_attribute_) return read(memory_type, out);
   const auto origin = unsigned_dims(start);
   const auto size = unsigned_dims(extent);
   const Handle from(H5Dget_space(id_.get()), H5Sclose);
@@ -131,6 +106,12 @@ void Item::read_block(hid_t memory_type, const std::vector<std::int64_t>& start,
   if (H5Sselect_hyperslab(from.get(), H5S_SELECT_SET, origin.data(), nullptr, size.data(), nullptr) < 0 ||
       H5Dread(id_.get(), memory_type, to.get(), from.get(), H5P_DEFAULT, out) < 0)
     fail("cannot be read: " + hdf5_reason());
+}
+
+std::optional<std::uint64_t> Item::file_offset() const {
+  const haddr_t offset = H5Dget_offset(id_.get());
+  if (offset == HADDR_UNDEF) return std::nullopt;
+  return offset;
 }
 
 std::vector<std::string> Item::read_text() const {
@@ -167,69 +148,14 @@ void Item::for_each_piece(const std::function<void(std::span<const std::byte>)>&
   if (count_ == 0) return;
   const Handle memory_type = digest_type(type_.get(), dtype_);
   const auto size = static_cast<std::int64_t>(H5Tget_size(memory_type.get()));
+  std::vector<std::byte> bytes;
   // Attributes are small (HDF5 reads them whole).
-  const auto extent = is_attribute_ ? shape_ : block_extent(shape_, kPieceBytes / size);
-  const std::int64_t block =
-      std::accumulate(extent.begin(), extent.end(), std::int64_t{1}, std::multiplies<>());
-  std::vector<std::byte> bytes(static_cast<std::size_t>(block * size));
-  std::vector<std::int64_t> start(shape_.size(), 0);
-  do {
-    auto part = extent;
-    for (std::size_t d = 0; d < part.size(); ++d) part[d] = std::min(extent[d], shape_[d] - start[d]);
-    const std::int64_t count =
-        std::accumulate(part.begin(), part.end(), std::int64_t{1}, std::multiplies<>());
-    if (is_attribute_)
-      read(memory_type.get(), bytes.data());
-    else
-      read_block(memory_type.get(), start, part, bytes.data());
-    consume(std::span<const std::byte>(bytes).first(static_cast<std::size_t>(count * size)));
-  } while (next_block(shape_, extent, start));
-}
-
-std::string attribute_path(const std::string& object, const std::string& attribute) {
-  return object == "/" ? attribute : object + "@" + attribute;
-}
-
-bool object_exists(hid_t file, const std::string& path) {
-  prepare_hdf5();
-  for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
-    if (H5Lexists(file, path.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
-  if (path == "/") return true;
-  return H5Lexists(file, path.c_str(), H5P_DEFAULT) > 0 &&
-         H5Oexists_by_name(file, path.c_str(), H5P_DEFAULT) > 0;
-}
-
-bool is_dataset(hid_t file, const std::string& path) {
-  if (!object_exists(file, path)) return false;
-  const Handle object(H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose);
-  return object && H5Iget_type(object.get()) == H5I_DATASET;
-}
-
-std::vector<std::string> group_members(hid_t file, const std::string& group) {
-  std::vector<std::string> names;
-  if (!object_exists(file, group)) return names;
-  const Handle id(H5Gopen2(file, group.c_str(), H5P_DEFAULT), H5Gclose);
-  if (!id) return names;
-  const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* data) -> herr_t {
-    static_cast<std::vector<std::string>*>(data)->emplace_back(name);
-    return 0;
-  };
-  H5Literate(id.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names);
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-std::vector<std::string> attribute_names(hid_t file, const std::string& object) {
-  std::vector<std::string> names;
-  const Handle id(H5Oopen(file, object.c_str(), H5P_DEFAULT), H5Oclose);
-  if (!id) return names;
-  const auto collect = [](hid_t, const char* name, const H5A_info_t*, void* data) -> herr_t {
-    static_cast<std::vector<std::string>*>(data)->emplace_back(name);
-    return 0;
-  };
-  H5Aiterate2(id.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names);
-  std::sort(names.begin(), names.end());
-  return names;
+  for_each_block(shape_, is_attribute_ ? count_ : kPieceBytes / size,
+                 [&](const auto& start, const auto& extent) {
+                   bytes.resize(static_cast<std::size_t>(product_of(extent) * size));
+                   read_block(memory_type.get(), start, extent, bytes.data());
+                   consume(bytes);
+                 });
 }
 
 }  // namespace ritzflow

@@ -1,11 +1,13 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "artifact/handle.h"
+#include "artifact/objects.h"
 #include "artifact/types.h"
 
 namespace ritzflow {
@@ -38,9 +40,11 @@ class Item {
 
   /// All elements, converted by HDF5 to `memory_type`, into room for count() of them.
   void read(hid_t memory_type, void* out) const;
-  /// A block of a dataset: `start` and `extent` along each dimension.
+  /// A block of a dataset: `start` and `extent` along each dimension. An attribute is read whole.
   void read_block(hid_t memory_type, const std::vector<std::int64_t>& start,
                   const std::vector<std::int64_t>& extent, void* out) const;
+  /// Of a contiguous dataset's first byte in the file.
+  std::optional<std::uint64_t> file_offset() const;
   /// All elements of a text item; fixed-length strings lose their padding.
   std::vector<std::string> read_text() const;
   /// Little-endian bytes of all elements in C order, in pieces of bounded size; not for text.
@@ -62,16 +66,5 @@ class Item {
   std::vector<std::int64_t> shape_;
   std::int64_t count_ = 0;
 };
-
-/// "k" of the root, "layers/fc1@parameters" of another object: how errors and schemas name an attribute.
-std::string attribute_path(const std::string& object, const std::string& attribute);
-
-/// Is there an object of this path? A dangling link is none.
-bool object_exists(hid_t file, const std::string& path);
-bool is_dataset(hid_t file, const std::string& path);
-/// Names of the members of a group, sorted; empty where there is no such group.
-std::vector<std::string> group_members(hid_t file, const std::string& group);
-/// Names of the attributes of an object, sorted.
-std::vector<std::string> attribute_names(hid_t file, const std::string& object);
 
 }  // namespace ritzflow

@@ -6,6 +6,7 @@
 #include "artifact/attributes.h"
 #include "artifact/content_digest.h"
 #include "artifact/file_digest.h"
+#include "artifact/opened.h"
 #include "artifact/schema.h"
 #include "core/error.h"
 
@@ -99,6 +100,7 @@ ArtifactReader::ArtifactReader(std::filesystem::path path, const std::string& ex
   if (has_attribute("content_sha256")) stored_sha256_ = attribute<std::string>("content_sha256");
   if (block == UserBlock::absent) check_content();
   verified_ = block == UserBlock::verified || !stored_sha256_.empty();
+  note_opened(*this);
 }
 
 FileView ArtifactReader::view() const { return {file_.get(), path_.string(), bytes_}; }
@@ -176,6 +178,10 @@ void ArtifactReader::read_rows(const std::string& path, std::int64_t first, std:
   std::vector<std::int64_t> start(extent.size(), 0);
   start[0] = first;
   if (size > 0) item.read_block(native_type<T>(), start, extent, out.data());
+}
+
+std::optional<std::uint64_t> ArtifactReader::file_offset(const std::string& path) const {
+  return Item(view(), path).file_offset();
 }
 
 std::vector<std::int64_t> ArtifactReader::shape(const std::string& path) const {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,6 +49,10 @@ class ArtifactReader {
   /// Rows first .. first + count - 1 (along the first dimension) into `out`, which has exactly that size.
   template <Element T>
   void read_rows(const std::string& path, std::int64_t first, std::int64_t count, std::span<T> out) const;
+
+  /// Where the file holds the first byte of a dataset of ArtifactWriter::contiguous_rows(), row behind row;
+  /// nothing for one that is in chunks or has no rows.
+  std::optional<std::uint64_t> file_offset(const std::string& path) const;
 
   std::vector<std::int64_t> shape(const std::string& path) const;
   /// "float32", "float64", "bfloat16", "int64", "uint8", ..., "bool", "string"; another type by its class.

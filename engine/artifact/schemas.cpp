@@ -32,6 +32,13 @@ std::vector<Field> with_common(std::vector<Field> fields) {
   return all;
 }
 
+// A checkpoint's segment says whose it is.
+std::vector<Field> with_segment(std::vector<Field> fields) {
+  fields.insert(fields.begin(),
+                attr("identity", text, "JSON: settings and digests that a continuation must share"));
+  return with_common(std::move(fields));
+}
+
 // Settings of the method, copied from stage to stage under one name.
 std::vector<Field> with_settings(std::vector<Field> fields) {
   const std::vector<Field> settings = {
@@ -240,13 +247,13 @@ Schema density_schema() {
 Schema checkpoint_schema() {
   return {"ritzflow-checkpoint", "1.0",
           "One immutable segment of a Lanczos run in flight; a run is continued from a chain of them.",
-          with_common({
+          with_segment({
               data("beta", real, {"m"}, "subdiagonal of H so far; beta[m-1] is the residual norm"),
               data("columns", real, {"c"}, "columns 0..m-1 of H down to the diagonal, one after the other"),
+              data("spike", real, {"l"}, "couplings of a compressed basis: row l of H left of its diagonal"),
               data("residual_vector", real, {"n"}, "the unit vector q behind the basis"),
-              optional(data("spike", real, {"s"}, "after a restart: row s of H left of its diagonal")),
-              data("rows", real, {"r", "n"}, "Lanczos vectors first_row .. first_row + r - 1"),
-              attr("identity", text, "JSON: settings and operator digest that a continuation must share"),
+              data("rows", real, {"r", "n"}, "Lanczos vectors first_row .. first_row + r - 1, contiguous"),
+              attr("begins_chain", boolean, "the rows need no segment before this one"),
               attr("first_row", integer, "number of the first row in this segment"),
               attr("products", integer, "products so far; above m where restarts compressed H"),
               attr("norm_estimate", real, "estimate of ||A|| so far"),
@@ -254,12 +261,38 @@ Schema checkpoint_schema() {
           })};
 }
 
+Schema training_schema() {
+  return {
+      "ritzflow-training", "1.0",
+      "A training in flight: one segment says all that the path behind it depends on.",
+      with_segment({
+          data("theta", real, {"n"}, "the parameters behind `step`"),
+          data("optimizer/<name>", real, {"n"}, "what the optimizer carries: velocity, or mean and square"),
+          optional(data("points/<step>", real, {"n"}, "the parameters of steps that model.h5 will hold")),
+          data("record/step", integer, {"t"}, "steps at which the training was recorded"),
+          data("record/loss", real, {"t"}, "mean loss over the training set at these steps"),
+          data("record/accuracy", real, {"t"}, "share of right answers, NaN for real targets"),
+          attr("step", integer, "steps so far"),
+          attr("updates", integer, "steps whose minibatch had a row that counts"),
+      })};
+}
+
+Schema products_schema() {
+  return {"ritzflow-products", "1.0",
+          "Products of an operator that a stage has spent, in their order; one segment of them.",
+          with_segment({
+              data("products", real, {"r", "n"}, "A v, a product a row"),
+              data("vectors_sha256", text, {"r"}, "SHA-256 of the bytes of each v"),
+              attr("first_product", integer, "number of the first product in this segment"),
+          })};
+}
+
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {data_schema(),     model_schema(),     kfac_schema(),
-                                          operator_schema(), lanczos_schema(),   ritz_schema(),
-                                          density_schema(),  checkpoint_schema()};
+  static const std::vector<Schema> all = {
+      data_schema(), model_schema(),   kfac_schema(),       operator_schema(), lanczos_schema(),
+      ritz_schema(), density_schema(), checkpoint_schema(), training_schema(), products_schema()};
   return all;
 }
 

@@ -161,7 +161,17 @@ void ArtifactWriter::dataset(const std::string& path, std::span<const T> values,
 
 template <Element T>
 RowWriter<T> ArtifactWriter::rows(const std::string& path, std::int64_t rows, std::int64_t cols) {
-  const std::int64_t chunk = rows > 0 ? chunk_length(cols) : 0;
+  return stream<T>(path, rows, cols, rows > 0 ? chunk_length(cols) : 0);
+}
+
+template <Element T>
+RowWriter<T> ArtifactWriter::contiguous_rows(const std::string& path, std::int64_t rows, std::int64_t cols) {
+  return stream<T>(path, rows, cols, 0);
+}
+
+template <Element T>
+RowWriter<T> ArtifactWriter::stream(const std::string& path, std::int64_t rows, std::int64_t cols,
+                                    std::int64_t chunk) {
   Handle id = create(path, file_type<T>(), {rows, cols}, chunk);
   auto progress = std::make_shared<RowProgress>(RowProgress{out_.string(), path, rows, cols, 0});
   streams_.push_back(progress);
@@ -255,5 +265,6 @@ template RowWriter<float> ArtifactWriter::rows(const std::string&, std::int64_t,
 template RowWriter<double> ArtifactWriter::rows(const std::string&, std::int64_t, std::int64_t);
 template RowWriter<std::int64_t> ArtifactWriter::rows(const std::string&, std::int64_t, std::int64_t);
 template RowWriter<std::uint8_t> ArtifactWriter::rows(const std::string&, std::int64_t, std::int64_t);
+template RowWriter<double> ArtifactWriter::contiguous_rows(const std::string&, std::int64_t, std::int64_t);
 
 }  // namespace ritzflow

@@ -85,6 +85,11 @@ class ArtifactWriter {
   template <Element T>
   RowWriter<T> rows(const std::string& path, std::int64_t rows, std::int64_t cols);
 
+  /// The same in one unbroken piece of the file, so that rows can be read at ArtifactReader::file_offset()
+  /// without libhdf5.
+  template <Element T>
+  RowWriter<T> contiguous_rows(const std::string& path, std::int64_t rows, std::int64_t cols);
+
   /// A dataset [values.size()] of variable-length UTF-8 strings.
   void strings(const std::string& path, const std::vector<std::string>& values);
 
@@ -101,6 +106,8 @@ class ArtifactWriter {
  private:
   Handle create(const std::string& path, hid_t type, const std::vector<std::int64_t>& dims,
                 std::int64_t chunk);
+  template <Element T>
+  RowWriter<T> stream(const std::string& path, std::int64_t rows, std::int64_t cols, std::int64_t chunk);
   void make_groups(const std::string& path);
   void check_complete() const;
   void abandon() noexcept;

@@ -1,7 +1,9 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace ritzflow {
 
@@ -12,8 +14,12 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// theta <- theta - (step made from g), in place; g [n] is the gradient of the regularised loss.
-  virtual void update(at::Tensor& theta, const at::Tensor& g) = 0;
+  /// theta <- theta - (step made from g), in place; g [n] is the gradient of the regularised loss, t = 1, 2,
+  /// ... the number of the update.
+  virtual void update(at::Tensor& theta, const at::Tensor& g, int64_t t) = 0;
+
+  /// All that it carries from update to update, [n] each; the tensors share its memory.
+  virtual std::vector<at::Tensor> state() = 0;
 };
 
 /// sgd: v <- momentum v + g, theta <- theta - learning_rate v.

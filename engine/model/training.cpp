@@ -44,27 +44,37 @@ class Trainer {
     weights_ = data.weights.to(at::kDouble).unflatten(0, {samples_, r});
     std::vector<double> start(static_cast<size_t>(network.params().size()));
     network.initialize(seed, start);
-    theta_ = at::tensor(start, at::kDouble).to(at::kFloat);
-    blobs_ = network.params().blobs(theta_);
-    optimizer_ = make_optimizer(options, theta_);
+    state_.theta = at::tensor(start, at::kDouble).to(at::kFloat);
+    blobs_ = network.params().blobs(state_.theta);
+    optimizer_ = make_optimizer(options, state_.theta);
+    state_.optimizer = optimizer_->state();
   }
 
-  const at::Tensor& theta() const { return theta_; }
+  const TrainingState& state() const { return state_; }
 
-  /// Update number `step`, from theta_{step-1} to theta_step.
-  void update(int64_t step) {
+  void go_on_from(const TrainingState& from) {
+    state_.step = from.step;
+    state_.updates = from.updates;
+    state_.record = from.record;
+    state_.theta.copy_(from.theta);
+    for (size_t i = 0; i < state_.optimizer.size(); ++i) state_.optimizer[i].copy_(from.optimizer.at(i));
+  }
+
+  /// From theta_{step-1} to theta_step.
+  void update() {
+    const int64_t step = ++state_.step;
     const Rows batch = minibatch(step - 1);
     LinearizedOutputs model(network_, blobs_, batch.inputs, Lifetime::one_product);
     const double weight = batch.weights.sum().item<double>();
     if (weight == 0) return;  // every row masked: the minibatch says nothing
     check_finite(step, measure(model.head(), batch).loss);
     at::Tensor g = flatten(model.vjp(loss_gradient(loss_, batch.targets, batch.weights / weight)));
-    if (options_.weight_decay > 0) g.add_(theta_, options_.weight_decay);
-    optimizer_->update(theta_, g);
+    if (options_.weight_decay > 0) g.add_(state_.theta, options_.weight_decay);
+    optimizer_->update(state_.theta, g, ++state_.updates);
   }
 
-  /// Mean loss and accuracy over the whole data at theta.
-  void evaluate(int64_t step, TrainingRecord& record) const {
+  /// Records the mean loss and accuracy over the whole data at theta.
+  void evaluate() {
     Sums all;
     for (int64_t first = 0; first < samples_; first += evaluation_batch) {
       const Rows batch = consecutive(first, std::min(first + evaluation_batch, samples_));
@@ -74,10 +84,10 @@ class Trainer {
       all.right += part.right;
     }
     const double total = weights_.sum().item<double>();
-    check_finite(step, all.loss);
-    record.step.push_back(step);
-    record.loss.push_back(all.loss / total);
-    record.accuracy.push_back(all.right / total);
+    check_finite(state_.step, all.loss);
+    state_.record.step.push_back(state_.step);
+    state_.record.loss.push_back(all.loss / total);
+    state_.record.accuracy.push_back(all.right / total);
   }
 
  private:
@@ -104,7 +114,8 @@ class Trainer {
     const int64_t size = std::min(options_.batch_size, samples_);
     const int64_t per_epoch = (samples_ + size - 1) / size;
     const int64_t first = update % per_epoch * size;
-    if (first == 0) order_ = permutation(samples_, seed_, update / per_epoch);
+    const int64_t epoch = update / per_epoch;
+    if (epoch != epoch_) order_ = permutation(samples_, seed_, epoch_ = epoch);
     const auto last = std::min(first + size, samples_);
     const at::Tensor index = at::tensor(at::ArrayRef(order_).slice(first, last - first), at::kLong);
     return {inputs_.index_select(0, index), targets_.index_select(0, index).flatten(0, 1),
@@ -141,10 +152,11 @@ class Trainer {
   uint64_t seed_;
   int64_t samples_;
   at::Tensor inputs_, targets_, weights_;  ///< [samples, ...], [samples, r, ...], [samples, r]
-  at::Tensor theta_;
-  ParamTensors blobs_;  ///< over theta_
+  TrainingState state_;
+  ParamTensors blobs_;  ///< over theta
   std::unique_ptr<Optimizer> optimizer_;
-  std::vector<int64_t> order_;
+  std::vector<int64_t> order_;  ///< of the samples in epoch_
+  int64_t epoch_ = -1;
 };
 
 }  // namespace
@@ -166,16 +178,24 @@ TrainingOptions parse_training(const nlohmann::json& training, const std::string
 }
 
 TrainingRecord train(const Network& network, const Loss& loss, const TrainingData& data,
-                     const TrainingOptions& options, uint64_t seed, const TrainingObserver& observe) {
+                     const TrainingOptions& options, uint64_t seed, const TrainingObserver& observe,
+                     const std::optional<TrainingState>& from) {
   Trainer trainer(network, loss, data, options, seed);
   const int64_t interval = std::max<int64_t>(1, options.steps / records);
-  TrainingRecord record;
-  for (int64_t step = 0; step <= options.steps; ++step) {
-    if (step > 0) trainer.update(step);
-    if (step % interval == 0 || step == options.steps) trainer.evaluate(step, record);
-    observe(step, trainer.theta());
+  const auto visit = [&] {
+    const int64_t step = trainer.state().step;
+    if (step % interval == 0 || step == options.steps) trainer.evaluate();
+    observe(trainer.state());
+  };
+  if (from)
+    trainer.go_on_from(*from);
+  else
+    visit();
+  while (trainer.state().step < options.steps) {
+    trainer.update();
+    visit();
   }
-  return record;
+  return trainer.state().record;
 }
 
 }  // namespace ritzflow

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,14 +45,25 @@ struct TrainingRecord {
   std::vector<double> accuracy;  ///< weighted share of right classes; NaN where targets are values
 };
 
-/// Called with every point of the path: step 0 (the start) to options.steps; theta [n] float32 is valid
-/// during the call. An exception that it throws ends the training.
-using TrainingObserver = std::function<void(int64_t step, const at::Tensor& theta)>;
+/// A point of the path, and all that the points behind it depend on.
+struct TrainingState {
+  int64_t step = 0;                   ///< updates tried so far
+  int64_t updates = 0;                ///< without minibatches whose rows are all masked
+  at::Tensor theta;                   ///< [n] float32
+  std::vector<at::Tensor> optimizer;  ///< what the optimizer carries, [n] float32 each
+  TrainingRecord record;              ///< up to this step
+};
+
+/// Called with every point of the path: step 0 (the start) to options.steps; the tensors are valid during the
+/// call. An exception that it throws ends the training.
+using TrainingObserver = std::function<void(const TrainingState&)>;
 
 /// Minimises sum_i w_i l_i / sum_i w_i over minibatches in float32, with one random permutation of the
 /// samples per epoch. The start and the permutations are functions of `seed`: the same seed gives the same
-/// bits. Throws InputError that names the step where the loss is no longer finite.
+/// bits. With `from`, a state of the same training, the path goes on behind it with the same bits. Throws
+/// InputError that names the step where the loss is no longer finite.
 TrainingRecord train(const Network& network, const Loss& loss, const TrainingData& data,
-                     const TrainingOptions& options, uint64_t seed, const TrainingObserver& observe);
+                     const TrainingOptions& options, uint64_t seed, const TrainingObserver& observe,
+                     const std::optional<TrainingState>& from = std::nullopt);
 
 }  // namespace ritzflow

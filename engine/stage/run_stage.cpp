@@ -7,11 +7,13 @@
 #include <new>
 #include <thread>
 
+#include "artifact/opened.h"
 #include "artifact/publish.h"
 #include "core/error.h"
 #include "core/nearest.h"
 #include "ritzflow_version.h"
 #include "stage/provenance.h"
+#include "stage/segment_folder.h"
 #include "stage/signals.h"
 #include "stage/stage.h"
 
@@ -78,12 +80,18 @@ Progress StageRun::progress(const std::string& unit, int64_t total) const {
   return Progress(facts.at("stage"), unit, total, quiet);
 }
 
-nlohmann::json StageRun::provenance() const {
+nlohmann::json StageRun::provenance(const SegmentFolder* segments) const {
   nlohmann::json all = facts;
   all["finished"] = utc_now();
+  all["inputs"] = opened_artifacts();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   all["peak_memory_bytes"] = int64_t{usage.ru_maxrss} * 1024;
+  if (segments != nullptr) {
+    const nlohmann::json attempts = segments->attempts();
+    all["attempts"] = attempts.size();
+    all["attempt_log"] = attempts;
+  }
   return all;
 }
 

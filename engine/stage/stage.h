@@ -9,6 +9,8 @@
 
 namespace ritzflow {
 
+class SegmentFolder;
+
 /// What a running stage gets from the runner.
 struct StageRun {
   std::filesystem::path out;  ///< `--out`: appears by rename only
@@ -18,8 +20,9 @@ struct StageRun {
   /// A progress display of `total` steps: a bar on a terminal, a plain line about every 30 s elsewhere.
   Progress progress(const std::string& unit, int64_t total) const;
 
-  /// `facts` and the time until now, for ArtifactWriter::provenance().
-  nlohmann::json provenance() const;
+  /// `facts`, the time until now and, where the run checkpoints, its attempts; for
+  /// ArtifactWriter::provenance().
+  nlohmann::json provenance(const SegmentFolder* segments = nullptr) const;
 
   bool quiet = false;
 };

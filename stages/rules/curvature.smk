@@ -1,4 +1,5 @@
 # Curvature: an operator a model, seed, step and matrix; a cell (Lanczos, Ritz pairs, metrics) a mode and probe.
+# Checkpoints lie beside the results and are no outputs: an interrupted job must find them again.
 
 
 rule collect_kfac:
@@ -37,10 +38,12 @@ rule build_operator:
     params:
         version=VERSION["build-operator"],
         flags=operator_flags,
+        checkpoint=f"{SWEEP['name']}/{OPERATOR}",
     message:
         "operator {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
         "build-operator --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
+        " --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
         " --threads {threads} --out {output.operator} 2> {log}"
 
 
@@ -64,7 +67,6 @@ rule compare_kfac:
         " --threads {threads} --out {output.comparison} 2> {log}"
 
 
-# The checkpoint lies beside the results and is no output: an interrupted job must find it again.
 rule lanczos:
     input:
         operator=rules.build_operator.output.operator,
@@ -100,10 +102,12 @@ rule ritz_residuals:
     threads: 1
     params:
         version=VERSION["ritz-residuals"],
+        checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
         "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
         "ritz-residuals --operator {input.operator} --lanczos {input.lanczos}"
+        " --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
         " --threads {threads} --out {output.ritz} 2> {log}"
 
 

@@ -18,11 +18,13 @@ rule train_model:
     params:
         version=VERSION["train-model"],
         spec=model_spec,
+        checkpoint=f"{SWEEP['name']}/{RUN}",
     message:
         "train {wildcards.model} seed {wildcards.seed}"
     shell:
         "printf '%s\\n' {params.spec:q} > {output.spec} && "
         "train-model --data {input.data} --spec {output.spec} --seed {wildcards.seed}"
+        " --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
         " --threads {threads} --out {output.model} 2> {log}"
 
 

@@ -60,7 +60,7 @@ class Run:
         return done
 
     def segments(self):
-        return sorted(self.root.glob("*/segment-*.h5"))
+        return sorted(self.root.glob("*/checkpoint-*.h5"))
 
     def start_and_wait_for_a_segment(self):
         before, process = self.segments(), self.start()
@@ -112,7 +112,7 @@ def test_signal_writes_a_segment_and_exits_75_and_the_same_command_goes_on(numbe
     assert process.returncode == STOPPED, text
     line = error_line(SimpleNamespace(stderr=text))
     products = int(line.split("after ")[1].split(" products")[0])
-    assert job.segments()[-1].name == f"segment-{products:08}.h5"
+    assert job.segments()[-1].name == f"checkpoint-{products:08}.h5"
     assert not job.out.exists()
     assert f"goes on behind product {products} " in job.finish().stderr
     assert sha256(job.out) == uninterrupted(big, mode)[0]
@@ -193,7 +193,7 @@ def test_other_settings_start_anew_and_leave_the_old_folder_alone(big, checkpoin
         done = run(*call, "--keep-basis")
         assert done.returncode == 0, done.stderr
         assert "goes on behind" not in done.stderr
-        assert {path: path.read_bytes() for path in old.root.glob("*/segment-*.h5")} == before
+        assert {path: path.read_bytes() for path in old.root.glob("*/checkpoint-*.h5")} == before
         assert list(old.root.iterdir()) == [old.segments()[0].parent]
 
 
@@ -211,7 +211,7 @@ def test_second_process_on_a_checkpoint_is_refused_with_the_pid_of_the_first(big
 def test_what_a_killed_process_left_half_written_is_removed_at_the_end(big, checkpointed, tmp_path):
     job = Run(big, tmp_path, "off")
     shutil.copytree(checkpointed["off"].root, job.root)
-    part = job.segments()[0].with_name("segment-00000007.h5.part.4194304")
+    part = job.segments()[0].with_name("checkpoint-00000007.h5.part.4194304")
     part.write_bytes(b"half a segment")
     job.finish()
     assert not job.root.exists()

@@ -23,9 +23,9 @@ struct Separable {
 
   std::vector<at::Tensor> path(uint64_t seed, TrainingRecord* record = nullptr) const {
     std::vector<at::Tensor> points;
-    const TrainingRecord result =
-        train(*network, *loss, data, options, seed,
-              [&](int64_t, const at::Tensor& theta) { points.push_back(theta.clone()); });
+    const TrainingRecord result = train(*network, *loss, data, options, seed, [&](const TrainingState& now) {
+      points.push_back(now.theta.clone());
+    });
     if (record) *record = result;
     return points;
   }
@@ -106,7 +106,7 @@ TEST(Training, LanguageModelLearnsARepeatingText) {
   const TrainingData data{text.slice(1, 0, 6), text.slice(1, 1, 7).flatten(), at::ones({48}, at::kDouble), 6};
   const auto loss = make_loss("cross_entropy");
   const TrainingOptions options{.steps = 100, .learning_rate = 0.01, .batch_size = 3, .optimizer = "adam"};
-  const TrainingRecord record = train(*network, *loss, data, options, 1, [](int64_t, const at::Tensor&) {});
+  const TrainingRecord record = train(*network, *loss, data, options, 1, [](const TrainingState&) {});
   EXPECT_NEAR(record.loss.front(), std::log(3.0), 0.05);
   EXPECT_EQ(record.accuracy.back(), 1.0);
 }
@@ -117,7 +117,7 @@ TEST(Training, RegressionHasNoAccuracy) {
   const TrainingData data{classes.inputs, classes.inputs.sum(1, true), at::ones({10}, at::kDouble)};
   const auto loss = make_loss("mse");
   const TrainingOptions options{.steps = 200, .learning_rate = 0.05, .batch_size = 10};
-  const TrainingRecord record = train(*network, *loss, data, options, 1, [](int64_t, const at::Tensor&) {});
+  const TrainingRecord record = train(*network, *loss, data, options, 1, [](const TrainingState&) {});
   EXPECT_LT(record.loss.back(), 1e-6);
   EXPECT_TRUE(std::isnan(record.accuracy.back()));
 }
@@ -137,10 +137,42 @@ TEST(Training, DivergenceNamesTheStepAndASmallerLearningRate) {
 
 TEST(Training, ObserverCanStopIt) {
   const Separable problem;
-  const auto stop = [](int64_t step, const at::Tensor&) {
-    if (step == 3) throw Interrupted("stopped");
+  const auto stop = [](const TrainingState& now) {
+    if (now.step == 3) throw Interrupted("stopped");
   };
   EXPECT_THROW(train(*problem.network, *problem.loss, problem.data, problem.options, 1, stop), Interrupted);
+}
+
+/// A copy of the state behind `step` updates.
+TrainingState state_at(const Separable& problem, int64_t step) {
+  TrainingState copy;
+  train(*problem.network, *problem.loss, problem.data, problem.options, 1, [&](const TrainingState& now) {
+    if (now.step != step) return;
+    copy = now;
+    copy.theta = now.theta.clone();
+    for (auto& tensor : copy.optimizer) tensor = tensor.clone();
+  });
+  return copy;
+}
+
+TEST(Training, GoesOnFromAnyStateWithTheBitsOfAnUninterruptedPath) {
+  for (const char* optimizer : {"sgd", "adam"}) {
+    Separable problem;
+    problem.options.optimizer = optimizer;
+    problem.data.weights.slice(0, 0, 6).fill_(0);  // some minibatches are masked and update nothing
+    TrainingRecord whole;
+    const at::Tensor end = problem.path(1, &whole).back();
+    for (const int64_t step : {0, 1, 7, 59, 60}) {
+      std::vector<at::Tensor> points;
+      const TrainingRecord record = train(
+          *problem.network, *problem.loss, problem.data, problem.options, 1,
+          [&](const TrainingState& now) { points.push_back(now.theta.clone()); }, state_at(problem, step));
+      EXPECT_EQ(points.size(), static_cast<size_t>(60 - step));
+      if (!points.empty()) EXPECT_TRUE(points.back().equal(end)) << optimizer << step;
+      EXPECT_EQ(record.loss, whole.loss);
+      EXPECT_EQ(record.step, whole.step);
+    }
+  }
 }
 
 TEST(TrainingOptions, HaveDefaultsAndRefuseWhatIsWrong) {

@@ -1,0 +1,42 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ritzflow {
+
+/// How two artifacts agree, from best to worst.
+enum class Agreement {
+  same_bytes,
+  same_content,      ///< the same content_sha256: they differ in /provenance at most
+  within_tolerance,  ///< every number within `rtol` of the quantity's largest value
+  different,
+  missing,  ///< in one of the two trees only
+};
+
+std::string agreement_name(Agreement agreement);
+
+/// One quantity in which two artifacts differ.
+struct Deviation {
+  std::string quantity;    ///< "alpha", "layers/fc1@parameters", "k" of the root, a key of a JSON file
+  double absolute = 0;     ///< max |a - b|; 0 where no number can be given
+  double relative = 0;     ///< absolute / max(max |a|, max |b|); infinite where no number can be given
+  std::string where = {};  ///< "[3, 17]: 0.25 and 0.26", or what differs
+};
+
+/// What a comparison of two artifacts found.
+struct Comparison {
+  std::string name;  ///< path below both trees
+  Agreement agreement = Agreement::same_bytes;
+  std::string content_sha256;         ///< of the first one; its SHA-256 for a file that is not HDF5
+  std::vector<Deviation> deviations;  ///< the largest first
+  std::vector<std::string> notes;     ///< "made from another operator: operator_sha256"
+
+  double largest() const { return deviations.empty() ? 0.0 : deviations.front().relative; }
+};
+
+/// Compares two HDF5 artifacts of any format, or two JSON files. Digests of inputs (attributes *_sha256) that
+/// differ are noted and decide nothing. Throws InputError for a file that is damaged or of neither kind.
+Comparison compare_artifacts(const std::filesystem::path& a, const std::filesystem::path& b, double rtol);
+
+}  // namespace ritzflow

@@ -1,0 +1,16 @@
+#pragma once
+#include <map>
+#include <string>
+
+namespace ritzflow {
+
+class ArtifactReader;
+
+/// Notes an artifact that this process reads.
+void note_opened(const ArtifactReader& file);
+
+/// content_sha256 by path of the artifacts that this process has read, but for segments of checkpoints: its
+/// inputs, for /provenance.
+std::map<std::string, std::string> opened_artifacts();
+
+}  // namespace ritzflow

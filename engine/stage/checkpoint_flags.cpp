@@ -1,0 +1,38 @@
+#include "stage/checkpoint_flags.h"
+
+#include "core/error.h"
+#include "ritzflow_version.h"
+
+namespace ritzflow {
+
+void declare_checkpoint_flags(CLI::App& app, CheckpointFlags& flags) {
+  app.add_option("--checkpoint", flags.root, "DIR of immutable segments; the same command goes on from them");
+  app.add_option("--checkpoint-interval", flags.interval, "SECONDS between segments, at least")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_flag("--keep-checkpoint", flags.keep, "leave the segments in place at the end");
+}
+
+std::unique_ptr<SegmentFolder> open_segments(const CheckpointFlags& flags, const std::string& stage,
+                                             const nlohmann::json& identity) {
+  if (flags.root.empty()) return nullptr;
+  nlohmann::json all = identity;
+  all["program_version"] = RITZFLOW_VERSION;
+  return std::make_unique<SegmentFolder>(flags.root, stage, all, SegmentFolder::Seconds(flags.interval));
+}
+
+void retire(SegmentFolder* segments, const CheckpointFlags& flags, const std::filesystem::path& artifact) {
+  if (segments != nullptr && !flags.keep) segments->retire(artifact);
+}
+
+void stop_by_signal(const SegmentFolder* segments, const std::string& done) {
+  if (segments == nullptr) {
+    throw Error(ExitCode::failure, "stopped by a signal after " + done +
+                                       ", and nothing is kept of them; give --checkpoint DIR to go on from "
+                                       "there");
+  }
+  throw Interrupted("stopped by a signal after " + done + "; the same command goes on from " +
+                    segments->folder().string());
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,62 @@
+#include "stage/continuation.h"
+
+#include <spdlog/spdlog.h>
+
+#include "core/error.h"
+
+namespace ritzflow {
+namespace {
+
+class Check {
+ public:
+  explicit Check(const ArtifactReader& file) : name_(file.path().string()) {}
+
+  [[noreturn]] void fail(const std::string& reason) const {
+    throw InputError("--continue-from " + name_ + ": " + reason);
+  }
+
+  template <class T>
+  void same(const char* flag, const T& here, const T& there) const {
+    if (here != there) fail(fmt::format("has {} {}, this run {}; they must be the same", flag, there, here));
+  }
+
+ private:
+  std::string name_;
+};
+
+void check_settings(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
+  const LanczosSettings &now = here.settings, &then = there.settings;
+  check.same("operator_sha256", here.operator_sha256, there.operator_sha256);
+  check.same("reorth_mode", here.reorth_mode, there.reorth_mode);
+  check.same("--seed", now.seed, then.seed);
+  check.same("--k", now.k, then.k);
+  check.same("--which", now.which, then.which);
+  if (here.reorth_mode == "selective") {
+    check.same("--reorth-window", now.reorth_window, then.reorth_window);
+    check.same("--reorth-period", now.reorth_period, then.reorth_period);
+  }
+  if (here.reorth_mode == "thick_restart") check.same("--krylov-dim", now.krylov_dim, then.krylov_dim);
+  if (now.tol > then.tol)
+    check.fail(fmt::format("had --tol {:g}; a run with {:g} would have ended earlier, start it anew",
+                           then.tol, now.tol));
+}
+
+}  // namespace
+
+LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, const LanczosRecord& wanted) {
+  const ArtifactReader file(lanczos, "ritzflow-lanczos");
+  const Check check(file);
+  LanczosRecord record = read_lanczos(file);
+  check_settings(check, wanted, record);
+  KrylovFactorization& f = record.factorization;
+  if (f.products > wanted.settings.max_iters)
+    check.fail(
+        fmt::format("has {} products, more than --max-iters {}", f.products, wanted.settings.max_iters));
+  auto basis = read_basis(file);
+  if (!basis || f.residual_vector.empty())
+    check.fail("kept no Lanczos vectors to go on from; --keep-basis would have");
+  spdlog::info("goes on behind product {} from {}", f.products, lanczos.string());
+  return {std::move(f), std::move(basis)};
+}
+
+}  // namespace ritzflow

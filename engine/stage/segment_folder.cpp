@@ -1,0 +1,129 @@
+#include "stage/segment_folder.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <regex>
+
+#include "artifact/file_digest.h"
+#include "core/error.h"
+#include "core/sha256.h"
+#include "stage/manifest.h"
+#include "stage/provenance.h"
+
+namespace ritzflow {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr double kLargestShare = 0.02;  // of the wall time that segments may take
+constexpr const char* kAttempts = "attempts.jsonl";
+
+// "ritzflow-training" -> "training-00000031.h5"
+std::string name_of(const std::string& format, int64_t number) {
+  return fmt::format("{}-{:08}.h5", format.substr(format.find('-') + 1), number);
+}
+
+std::vector<fs::path> files_with(const fs::path& folder, const std::regex& pattern) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (std::regex_match(entry.path().filename().string(), pattern)) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// In the order of their numbers.
+std::vector<fs::path> segments(const fs::path& folder, const std::string& format) {
+  return files_with(folder, std::regex(format.substr(format.find('-') + 1) + "-[0-9]{8,}\\.h5"));
+}
+
+const std::regex kAnySegment("[a-z]+-[0-9]{8,}\\.h5");
+const std::regex kUnfinished(".*\\.part\\.[0-9]+");
+
+void remove_all(const std::vector<fs::path>& files) {
+  for (const auto& file : files) fs::remove(file);
+}
+
+void note_attempt(const fs::path& path) {
+  std::ofstream file(path, std::ios::app);
+  file << nlohmann::json{{"started", utc_now()}, {"host", host_name()}, {"pid", getpid()}} << std::endl;
+  if (!file) throw IoError(path.string() + ": cannot be written; is the disk full?");
+}
+
+}  // namespace
+
+SegmentFolder::SegmentFolder(const fs::path& root, const std::string& stage, const nlohmann::json& identity,
+                             Seconds interval)
+    : folder_(root / (stage + "-" + sha256_hex(identity.dump()).substr(0, 16))),
+      identity_(identity.dump()),
+      interval_(interval),
+      lock_(std::make_unique<FolderLock>(folder_)),
+      newest_(std::chrono::steady_clock::now()) {
+  remove_all(files_with(folder_, kUnfinished));
+  if (write_manifest(folder_, identity)) note_other_runs(folder_, stage, identity);
+  note_attempt(folder_ / kAttempts);
+}
+
+void SegmentFolder::read(const std::string& format,
+                         const std::function<void(const ArtifactReader&)>& take) const {
+  for (const auto& path : segments(folder_, format)) {
+    try {
+      const ArtifactReader file(path, format);
+      if (file.attribute<std::string>("identity") != identity_)
+        throw InputError(path.string() + ": of another run");
+      take(file);
+    } catch (const InputError& damage) {
+      spdlog::warn("checkpoint segment passed over: {}", damage.what());
+    }
+  }
+}
+
+nlohmann::json SegmentFolder::attempts() const {
+  nlohmann::json lines = nlohmann::json::array();
+  std::ifstream file(folder_ / kAttempts);
+  for (std::string line; std::getline(file, line);) {
+    auto attempt = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (attempt.is_object()) lines.push_back(std::move(attempt));
+  }
+  return lines;
+}
+
+bool SegmentFolder::due() const { return std::chrono::steady_clock::now() - newest_ >= interval_; }
+
+void SegmentFolder::write(int64_t number, const std::string& format,
+                          const std::function<void(ArtifactWriter&)>& fill) {
+  const auto begin = std::chrono::steady_clock::now();
+  ArtifactWriter file(folder_ / name_of(format, number), format);
+  file.attribute("identity", identity_);
+  fill(file);
+  file.commit();
+  newest_ = std::chrono::steady_clock::now();
+  interval_ = std::max(interval_, Seconds(newest_ - begin) / kLargestShare);
+}
+
+void SegmentFolder::remove_below(int64_t number, const std::string& format) const {
+  std::vector<fs::path> files = segments(folder_, format);
+  std::erase_if(files, [&](const fs::path& file) { return file.filename() >= name_of(format, number); });
+  remove_all(files);
+}
+
+void SegmentFolder::keep_newest(size_t count, const std::string& format) const {
+  std::vector<fs::path> files = segments(folder_, format);
+  files.resize(files.size() - std::min(files.size(), count));
+  remove_all(files);
+}
+
+void SegmentFolder::retire(const fs::path& artifact) {
+  check_user_block(artifact);
+  remove_all(files_with(folder_, kAnySegment));
+  remove_all(files_with(folder_, kUnfinished));
+  std::error_code ignored;  // folders that hold anything else stay
+  for (const char* name : {kAttempts, kManifest, "lock"}) fs::remove(folder_ / name, ignored);
+  lock_.reset();
+  fs::remove(folder_, ignored);
+  fs::remove(folder_.parent_path(), ignored);
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,68 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "artifact/reader.h"
+#include "artifact/writer.h"
+#include "stage/lock.h"
+
+namespace ritzflow {
+
+/// Work in flight as a folder of immutable segments, each written beside its name, fsynced and renamed, each
+/// with its own digest: kill -9 at any moment costs at most the work since the newest segment.
+///
+/// Segments of one identity lie in `root/<stage>-<digest of the identity>/<kind>-<number>.h5` (of a format
+/// ritzflow-<kind>), beside `manifest.json` (the identity in words), `attempts.jsonl` (a line a process) and
+/// `lock`. A run of another identity starts anew in a folder of its own, says what differs, and touches
+/// nothing that it did not make.
+class SegmentFolder {
+ public:
+  using Seconds = std::chrono::duration<double>;
+
+  /// Locks the folder (FolderLock has the errors) and clears what killed processes left half-written.
+  /// `identity` holds all that a continuation must share: settings, seed, digests of the inputs, algorithm.
+  /// `interval` is the least time between two segments for due(); it grows where writing one takes more than
+  /// 2 % of it.
+  SegmentFolder(const std::filesystem::path& root, const std::string& stage, const nlohmann::json& identity,
+                Seconds interval);
+
+  /// Shows `take` each segment of this format and identity, in the order of their numbers. One that is
+  /// damaged, or that `take` refuses with an InputError, is named in a warning and passed over.
+  void read(const std::string& format, const std::function<void(const ArtifactReader&)>& take) const;
+
+  /// The processes that worked on this, the present one included: start, host and pid, for /provenance.
+  nlohmann::json attempts() const;
+
+  /// Whether the interval since the newest segment, or since the start, has passed.
+  bool due() const;
+
+  /// Writes the segment of this number now; `fill` adds everything but the identity. Throws IoError; the
+  /// segments before it stay.
+  void write(int64_t number, const std::string& format, const std::function<void(ArtifactWriter&)>& fill);
+
+  /// Removes the segments of a format that are numbered below `number`.
+  void remove_below(int64_t number, const std::string& format) const;
+
+  /// Removes all segments of a format but the newest `count`.
+  void keep_newest(size_t count, const std::string& format) const;
+
+  /// Checks the digest of the finished artifact, then removes what runs of this identity left here, and the
+  /// folders if they are empty then.
+  void retire(const std::filesystem::path& artifact);
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+  std::string identity_;
+  Seconds interval_;
+  std::unique_ptr<FolderLock> lock_;
+  std::chrono::steady_clock::time_point newest_;
+};
+
+}  // namespace ritzflow

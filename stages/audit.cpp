@@ -1,0 +1,61 @@
+#include "stage/audit.h"
+
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+
+#include "core/error.h"
+#include "stage/stage.h"
+
+namespace ritzflow {
+namespace {
+
+struct Options {
+  std::string a, b, format = "md";
+  double rtol = 1e-9;
+};
+
+void declare(CLI::App& app, Options& options) {
+  app.add_option("A", options.a, "results tree, or one artifact")->required();
+  app.add_option("B", options.b, "the tree, or artifact, to compare it with")->required();
+  app.add_option("--rtol", options.rtol,
+                 "within tolerance: max |a - b| of a quantity <= rtol * its largest absolute value")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--format", options.format, "md | csv | json, on stdout")
+      ->check(CLI::IsMember({"md", "csv", "json"}))
+      ->capture_default_str();
+}
+
+void run(const Options& options, const StageRun& stage) {
+  const Audit audit = compare_trees(options.a, options.b, options.rtol, stage);
+  std::cout << audit_text(audit, options.format) << std::flush;
+  const int64_t different = audit.count(Agreement::different), missing = audit.count(Agreement::missing);
+  if (different + missing > 0) {
+    throw Error(
+        ExitCode::failure,
+        fmt::format("{} of {} artifacts differ beyond --rtol {:g}, {} are in one tree only; the table on "
+                    "stdout names them",
+                    different, audit.artifacts.size(), options.rtol, missing));
+  }
+}
+
+}  // namespace
+
+Stage make_stage() {
+  const auto options = std::make_shared<Options>();
+  return {.name = "audit",
+          .summary =
+              "Compares two results trees, or two files, artifact by artifact: same bytes, same content "
+              "(digest),\n"
+              "within tolerance (largest difference and where), different, missing. Looks at all *.h5 and "
+              "*.json but\n"
+              "the records of circumstance; checks every file's digest first. Exit status 0 where nothing "
+              "differs.",
+          .example = "audit results/demo /tmp/again/results/demo --rtol 1e-6",
+          .writes_file = false,
+          .declare = [options](CLI::App& app) { declare(app, *options); },
+          .run = [options](StageRun& stage) { run(*options, stage); }};
+}
+
+}  // namespace ritzflow

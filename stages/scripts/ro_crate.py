@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Describe a finished sweep as a Research Object Crate (RO-Crate 1.1): ro-crate-metadata.json in its folder.
+
+ro_crate.py results/demo
+"""
+
+import hashlib
+import json
+import mimetypes
+from pathlib import Path
+
+from provenance import artifacts
+from script_cli import PROJECT_VERSION, InputError, Parser, run
+
+PROFILE = "https://w3id.org/ro/crate/1.1"
+METADATA = "ro-crate-metadata.json"
+SKIPPED = {METADATA, "README.md"}
+SKIPPED_FOLDERS = ("logs", "benchmarks")
+PROGRAM = "#ritzflow"
+TYPES = {".h5": "application/x-hdf5", ".tsv": "text/tab-separated-values", ".md": "text/markdown"}
+
+
+def data_files(results: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in results.rglob("*")
+        if path.is_file()
+        and path.name not in SKIPPED
+        and not path.name.startswith(".")
+        and path.relative_to(results).parts[0] not in SKIPPED_FOLDERS
+    )
+
+
+def file_entity(path: Path, results: Path) -> dict:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return {
+        "@id": str(path.relative_to(results)),
+        "@type": "File",
+        "contentSize": str(path.stat().st_size),
+        "encodingFormat": kind,
+        "sha256": digest,
+    }
+
+
+def action_entity(number: int, record: dict, by_digest: dict[str, str]) -> dict:
+    """The run of a stage: its command, its inputs (by content digest) and its artifact."""
+    inputs = sorted({by_digest[d] for d in record.get("inputs", {}).values() if d in by_digest})
+    return {
+        "@id": f"#run-{number}",
+        "@type": "CreateAction",
+        "name": record["command"],
+        "instrument": {"@id": PROGRAM},
+        "startTime": record.get("started"),
+        "endTime": record.get("finished"),
+        "object": [{"@id": name} for name in inputs],
+        "result": [{"@id": record["artifact"]}],
+    }
+
+
+def crate(results: Path) -> dict:
+    """The crate's JSON-LD document."""
+    if not (results / "sweep.json").is_file():
+        raise InputError(f"{results}: no sweep.json; expected the results folder of a sweep")
+    files = [file_entity(path, results) for path in data_files(results)]
+    records = [record for record in artifacts(results) if "command" in record]
+    by_digest = {record["content_sha256"]: record["artifact"] for record in artifacts(results)}
+    actions = [action_entity(i, record, by_digest) for i, record in enumerate(records)]
+    commits = sorted({record["commit"] for record in records if "commit" in record})
+    root = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"ritzflow sweep {results.name}",
+        "description": "Eigenspectra of curvature matrices, each value with its evidence.",
+        "datePublished": max((r["finished"] for r in records if "finished" in r), default=None),
+        "license": "MIT",
+        "hasPart": [{"@id": file["@id"]} for file in files],
+        "mentions": [{"@id": action["@id"]} for action in actions],
+    }
+    program = {
+        "@id": PROGRAM,
+        "@type": "SoftwareApplication",
+        "name": "ritzflow",
+        "version": f"{PROJECT_VERSION} ({', '.join(commits)})",
+    }
+    descriptor = {
+        "@id": METADATA,
+        "@type": "CreativeWork",
+        "conformsTo": {"@id": PROFILE},
+        "about": {"@id": "./"},
+    }
+    return {"@context": f"{PROFILE}/context", "@graph": [descriptor, root, program, *files, *actions]}
+
+
+def main():
+    parser = Parser("ro_crate", 1, "Describe a finished sweep as a Research Object Crate (RO-Crate 1.1).")
+    parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json")
+    results = parser.parse_args().results
+    part = results / f"{METADATA}.part"
+    part.write_text(json.dumps(crate(results), indent=1) + "\n")
+    part.replace(results / METADATA)
+
+
+if __name__ == "__main__":
+    run(main)

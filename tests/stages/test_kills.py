@@ -1,0 +1,167 @@
+"""Any stage, killed at any moment and started again, ends in the bits of an uninterrupted run.
+
+RITZFLOW_KILLS is the number of kills over all stages and modes; `make torture` sets it to 1000 and more.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stage_runs import command, error_line, make, run, sha256, write_matrix
+
+KILLS = int(os.environ.get("RITZFLOW_KILLS", 60))
+CHECKPOINT = ("--checkpoint-interval", 0, "--threads", 1)
+MLP = ("--data", "data", "--model", "model", "--dtype-compute", "float64")
+JOBS = {
+    "lanczos-full": ("lanczos", "--operator", "dense", "--reorth-mode", "full"),
+    "lanczos-full-kept": ("lanczos", "--operator", "dense", "--reorth-mode", "full", "--keep-basis"),
+    "lanczos-selective": ("lanczos", "--operator", "dense", "--reorth-mode", "selective"),
+    "lanczos-off": ("lanczos", "--operator", "dense", "--reorth-mode", "off"),
+    "lanczos-certificate": ("lanczos", "--operator", "dense", "--k", 2, "--tol", 1e-3),
+    "ritz-stored": ("ritz-residuals", "--operator", "dense", "--lanczos", "kept"),
+    "ritz-replayed": ("ritz-residuals", "--operator", "dense", "--lanczos", "not_kept"),
+    "build-operator": ("build-operator", *MLP, "--operator", "hessian"),
+    "train-sgd": ("train-model", "--data", "data", "--spec", "spec"),
+    "train-adam": ("train-model", "--data", "data", "--spec", "adam"),
+}
+
+
+@pytest.fixture(scope="module")
+def files(good, tmp_path_factory):
+    """Inputs of the jobs by the words that stand for them above."""
+    folder = tmp_path_factory.mktemp("kills")
+    a = np.random.default_rng(0).standard_normal((400, 400))
+    place = write_matrix(folder / "matrix.h5", a + a.T)
+    dense = make(folder / "dense.h5", "build-operator", "--operator", "matrix", "--matrix", place)
+    lanczos = ("lanczos", "--operator", dense, "--k", 8, "--max-iters", 60, "--tol", 1e-12)
+    kept = make(folder / "kept.h5", *lanczos, "--keep-basis")
+    not_kept = make(folder / "not_kept.h5", *lanczos, "--reorth-mode", "off")
+    adam = folder / "adam.json"
+    adam.write_text(good.spec.read_text().replace('"steps": 60', '"steps": 60, "optimizer": "adam"'))
+    words = {"data": good.data, "model": good.model, "spec": good.spec, "adam": adam}
+    return {**words, "dense": dense, "kept": kept, "not_kept": not_kept}
+
+
+class Job:
+    def __init__(self, name, files, folder):
+        stage, *flags = (files.get(word, word) for word in JOBS[name])
+        if stage == "lanczos" and "--k" not in flags:
+            flags += ["--k", 8, "--max-iters", 60, "--tol", 1e-12]
+        self.call = (stage, *flags, *CHECKPOINT)
+        self.root, self.out = folder / "checkpoint", folder / "out.h5"
+        begin = time.monotonic()
+        whole = make(folder / "whole.h5", *self.call)
+        self.seconds = time.monotonic() - begin
+        self.digest = sha256(whole)
+
+    def command(self):
+        return command(*self.call, "--checkpoint", self.root, "--out", self.out)
+
+    def start(self):
+        return subprocess.Popen(self.command(), stderr=subprocess.PIPE, text=True)
+
+    def finish(self):
+        done = run(*self.call, "--checkpoint", self.root, "--out", self.out)
+        assert done.returncode == 0, done.stderr
+        self.check()
+        return done
+
+    def check(self):
+        assert sha256(self.out) == self.digest
+        assert not self.root.exists()
+        self.out.unlink()
+
+    def segments(self):
+        return sorted(self.root.glob("*/*-*.h5"))
+
+    def start_and_wait_for_a_segment(self):
+        before, process = self.segments(), self.start()
+        while process.poll() is None and self.segments() == before:
+            time.sleep(0.001)
+        return process
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_killed_at_any_moment_it_ends_in_the_same_bits(name, files, tmp_path):
+    job, generator = Job(name, files, tmp_path), random.Random(name)
+    left = -(-KILLS // len(JOBS))
+    while left > 0:
+        if generator.random() < 0.5:  # at any moment, start-up included
+            process = job.start()
+            time.sleep(generator.uniform(0, 1.1 * job.seconds))
+        else:
+            process = job.start_and_wait_for_a_segment()
+            time.sleep(generator.uniform(0, 0.2 * job.seconds))
+        process.kill()
+        _, said = process.communicate()
+        if process.returncode == -signal.SIGKILL:
+            left -= 1
+        else:  # it was done
+            assert process.returncode == 0, said
+            job.check()
+    job.out.unlink(missing_ok=True)  # of a process that was killed behind its last rename
+    job.finish()
+
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("number, name", list(zip(SIGNALS, ("train-sgd", "ritz-replayed", "build-operator"))))
+def test_signal_ends_the_unit_in_flight_and_exits_75(number, name, files, tmp_path):
+    job = Job(name, files, tmp_path)
+    process = job.start_and_wait_for_a_segment()
+    process.send_signal(number)
+    _, said = process.communicate()
+    if process.returncode == 0:
+        pytest.skip("the run was over before the signal")
+    assert process.returncode == 75, said
+    assert "the same command goes on from" in error_line(type("Done", (), {"stderr": said}))
+    assert "goes on behind" in job.finish().stderr
+
+
+def test_damaged_files_of_a_checkpoint_never_change_a_bit(files, tmp_path):
+    """Every file of a checkpoint, flipped and cut: segments, manifest, attempts, lock."""
+    job = Job("train-adam", files, tmp_path)
+    process = job.start()
+    while process.poll() is None and len(job.segments()) < 2:
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    names = sorted(path.relative_to(job.root) for path in job.root.rglob("*") if path.is_file())
+    kept = {name: (job.root / name).read_bytes() for name in names}
+    assert {"manifest.json", "attempts.jsonl", "lock"} < {name.name for name in names}
+    for name, bytes_ in kept.items():
+        middle = len(bytes_) // 2
+        for damaged in (bytes_[:middle], bytes_[:middle] + b"\xff" + bytes_[middle + 1 :]):
+            for other, text in kept.items():
+                (job.root / other).parent.mkdir(parents=True, exist_ok=True)
+                (job.root / other).write_bytes(damaged if other == name else text)
+            done = job.finish()
+            assert ("passed over" in done.stderr) == (name.suffix == ".h5"), name
+
+
+def test_other_settings_are_named_and_start_anew(files, tmp_path):
+    job = Job("train-sgd", files, tmp_path)
+    process = job.start_and_wait_for_a_segment()
+    process.kill()
+    process.communicate()
+    before = {path: path.read_bytes() for path in job.segments()}
+    done = run(*job.call, "--seed", 5, "--checkpoint", job.root, "--out", job.out)
+    assert done.returncode == 0, done.stderr
+    assert "is of another run: seed is 5 here and 0 there; this one starts anew beside it" in done.stderr
+    assert {path: path.read_bytes() for path in job.segments()} == before
+
+
+def test_paths_with_spaces_unicode_and_links_are_paths(files, tmp_path):
+    folder = tmp_path / "Ergebnisse – größer 'als' 1"
+    folder.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    out = Path(make(link / "out 1.h5", "lanczos", "--operator", files["dense"], "--checkpoint", link / "c d"))
+    assert (folder / "out 1.h5").is_file() and not (folder / "c d").exists()
+    assert run("validate", out).returncode == 0
