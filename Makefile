@@ -10,7 +10,13 @@ PACKAGES := build-essential cmake ninja-build ccache mold git python3 python3-ve
   clang-format-19 clang-tidy-19
 CXX_FILES = $(shell git ls-files 'engine/**.cpp' 'engine/**.h' 'stages/*.cpp' 'stages/*.h' 'tests/**.cpp' 'tests/**.h')
 
-.PHONY: demo test bench setup packages venv models-env configure build lint clean
+CONFIG := configs/demo.yaml
+CELLS := 3
+SEED := 0
+FUZZ_SECONDS := 60
+FUZZERS := data model kfac operator lanczos ritz density checkpoint training products
+
+.PHONY: demo test bench audit torture sanitize fuzz setup packages venv models-env configure build lint clean
 
 demo: build  ## train, measure and tabulate the demo sweep on real data
 	snakemake --configfile configs/demo.yaml
@@ -22,6 +28,26 @@ test: build lint  ## every test
 
 bench: build  ## ratios within one run; no assertion on time
 	tests/bench/run
+
+audit: build  ## cells of a finished sweep again: make audit CONFIG=configs/mine.yaml CELLS=0 (all) SEED=1
+	snakemake audit --configfile $(CONFIG) --set-resources audit:cells=$(CELLS) audit:draw=$(SEED)
+
+torture: build  ## 1,000 kills over all stages and modes, 100,000 mutated artifacts, every fault; an hour or so
+	RITZFLOW_KILLS=1000 $(PYTHON) -m pytest -q tests/stages/test_kills.py
+	RITZFLOW_MUTATIONS=100000 build/bin/test_artifact --gtest_filter='*Mutation*'
+	build/bin/test_stage --gtest_filter='Faults.*'
+
+# ThreadSanitizer sees the programs without LibTorch, which is not built for it.
+sanitize: setup  ## AddressSanitizer and UBSan over the C++ tests, ThreadSanitizer over those without LibTorch
+	cmake --preset asan && cmake --build --preset asan
+	ASAN_OPTIONS=detect_leaks=0 ctest --preset asan --output-on-failure
+	cmake --preset tsan && cmake --build --preset tsan --target test_core test_artifact test_krylov test_stage
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp ctest --preset tsan --output-on-failure -R '^(core|artifact|krylov|stage)$$'
+
+fuzz: setup  ## libFuzzer on the reader of each format; FUZZ_SECONDS each
+	$(MAKE) packages PACKAGES='clang-19 libclang-rt-19-dev'
+	cmake --preset fuzz && cmake --build --preset fuzz --target fuzzers
+	for kind in $(FUZZERS); do build/fuzz/bin/fuzz_$$kind -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; done
 
 build: configure  ## stages in build/bin
 	cmake --build --preset release

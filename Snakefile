@@ -32,6 +32,7 @@ rule all:
         rules.ablation_table.output,
         rules.figures.output,
         rules.report.output,
+        rules.provenance.output,
     message:
         f"see {RESULTS}/tables/ablation.md, {RESULTS}/figures/overview.png, {RESULTS}/report.html"
 

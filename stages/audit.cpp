@@ -13,6 +13,7 @@ namespace {
 struct Options {
   std::string a, b, format = "md";
   double rtol = 1e-9;
+  bool subset = false;
 };
 
 void declare(CLI::App& app, Options& options) {
@@ -22,13 +23,15 @@ void declare(CLI::App& app, Options& options) {
                  "within tolerance: max |a - b| of a quantity <= rtol * its largest absolute value")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_flag("--subset", options.subset, "B is a part of A: what A alone holds is not missing");
   app.add_option("--format", options.format, "md | csv | json, on stdout")
       ->check(CLI::IsMember({"md", "csv", "json"}))
       ->capture_default_str();
 }
 
 void run(const Options& options, const StageRun& stage) {
-  const Audit audit = compare_trees(options.a, options.b, options.rtol, stage);
+  const Audit audit =
+      compare_trees(options.a, options.b, {.rtol = options.rtol, .subset = options.subset}, stage);
   std::cout << audit_text(audit, options.format) << std::flush;
   const int64_t different = audit.count(Agreement::different), missing = audit.count(Agreement::missing);
   if (different + missing > 0) {

@@ -95,6 +95,7 @@ void run(const Options& options, const StageRun& stage) {
   const ArtifactReader file(options.lanczos_file, "ritzflow-lanczos");
   RitzContext context;
   context.record = read_lanczos(file);
+  context.lanczos_sha256 = file.content_sha256();
   context.basis_source = "stored";
   context.operator_facts = operator_facts(opened.info);
   check_pair(options, opened, context.record);

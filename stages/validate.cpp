@@ -3,28 +3,52 @@
 #include <spdlog/spdlog.h>
 
 #include <iostream>
+#include <map>
 
 #include "core/error.h"
+#include "stage/pair_check.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
 namespace {
 
-// True when the file is good.
-bool report(const std::string& path) {
+Validation report(const std::string& path) {
   const Validation result = check_file(path);
   for (const auto& note : result.notes) spdlog::info("{}: {}", path, note);
   for (const auto& problem : result.problems) std::cout << path << ": " << problem.text << "\n";
   if (result.problems.empty())
     std::cout << path << ": ok (" << result.format << " " << result.format_version << ", sha256 "
               << result.content_sha256 << ")\n";
-  return result.problems.empty();
+  return result;
+}
+
+// Whether a good ritz.h5 agrees with the lanczos.h5 that it names, where that one is among the files.
+bool report_pair(const std::string& path, const std::map<std::string, std::string>& lanczos_by_digest) {
+  const ArtifactReader ritz(path, "ritzflow-ritz");
+  if (!ritz.has_attribute("lanczos_sha256")) return true;
+  const auto lanczos = lanczos_by_digest.find(ritz.attribute<std::string>("lanczos_sha256"));
+  if (lanczos == lanczos_by_digest.end()) return true;
+  const auto problems = check_pair(ArtifactReader(lanczos->second, "ritzflow-lanczos"), ritz);
+  for (const auto& problem : problems) std::cout << path << ": " << problem.text << "\n";
+  return problems.empty();
 }
 
 void run(const std::vector<std::string>& paths) {
   std::string bad;
-  for (const auto& path : paths)
-    if (!report(path)) bad += " " + path;
+  std::map<std::string, std::string> lanczos_by_digest;
+  std::vector<std::string> ritz_files;
+  for (const auto& path : paths) {
+    const Validation result = report(path);
+    if (!result.problems.empty())
+      bad += " " + path;
+    else if (result.format == "ritzflow-lanczos")
+      lanczos_by_digest[result.content_sha256] = path;
+    else if (result.format == "ritzflow-ritz")
+      ritz_files.push_back(path);
+  }
+  if (!lanczos_by_digest.empty())
+    for (const auto& path : ritz_files)
+      if (!report_pair(path, lanczos_by_digest)) bad += " " + path;
   std::cout.flush();
   if (!bad.empty()) throw InputError("not valid:" + bad + "; the lines on stdout say what is wrong in each");
 }
@@ -38,7 +62,9 @@ Stage make_stage() {
   stage.summary =
       "Checks artifacts: bytes against their digests, the schema of the format, finite values and identities "
       "such as\n"
-      "alpha = diag(H), beta = subdiag(H). One line for each problem; exit status 2 if there is any.";
+      "alpha = diag(H), beta = subdiag(H); of a ritz.h5 and its lanczos.h5 given together, that its values "
+      "are\n"
+      "eigenvalues of H. One line for each problem; exit status 2 if there is any.";
   stage.example = "validate results/demo/cells/*/*/*/*/*/*/*.h5";
   stage.writes_file = false;
   stage.declare = [](CLI::App& app) {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "artifact/blocks.h"
+#include "artifact/objects.h"
 
 namespace ritzflow {
 namespace {
@@ -14,12 +15,12 @@ namespace {
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 20;
 
 // "/alpha" -> "alpha", "/@k" -> "k", "/layers/a@p" -> "layers/a@p".
-std::string quantity_of(const Place& place) {
+std::string quantity_of(const ItemPlace& place) {
   const std::string object = place.object == "/" ? "/" : place.object.substr(1);
   return place.attribute.empty() ? object : attribute_path(object, place.attribute);
 }
 
-Item open(const FileView& file, const Place& place) {
+Item open(const FileView& file, const ItemPlace& place) {
   return place.attribute.empty() ? Item(file, place.object) : Item(file, place.object, place.attribute);
 }
 
@@ -65,7 +66,7 @@ Deviation deviation(const std::string& quantity, const Item& a, const Item& b) {
   return a.dtype().type_class == TypeClass::text ? text_deviation(quantity, a, b) : Deviation{quantity};
 }
 
-std::map<std::string, Place> compared_items(const FileView& file) {
+std::map<std::string, ItemPlace> compared_items(const FileView& file) {
   auto items = all_items(file.id, file.name);
   std::erase_if(items, [](const auto& item) {
     return is_volatile(item.second.object) || item.first == "/@content_sha256";

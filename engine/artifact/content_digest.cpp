@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "artifact/objects.h"
 #include "core/error.h"
 #include "core/sha256.h"
 

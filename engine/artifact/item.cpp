@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "artifact/blocks.h"
+#include "artifact/objects.h"
 #include "core/error.h"
 
 namespace ritzflow {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "artifact/handle.h"
-#include "artifact/objects.h"
 #include "artifact/types.h"
 
 namespace ritzflow {

@@ -58,10 +58,10 @@ std::vector<std::string> attribute_names(hid_t file, const std::string& object) 
   return names;
 }
 
-std::map<std::string, Place> all_items(hid_t file, const std::string& name) {
+std::map<std::string, ItemPlace> all_items(hid_t file, const std::string& name) {
   struct Visit {
     hid_t file;
-    std::map<std::string, Place> items;
+    std::map<std::string, ItemPlace> items;
   } visit{file, {}};
   const auto collect = [](hid_t, const char* visited, const H5O_info_t* info, void* data) -> herr_t {
     auto& found = *static_cast<Visit*>(data);

@@ -19,7 +19,7 @@ std::vector<std::string> group_members(hid_t file, const std::string& group);
 std::vector<std::string> attribute_names(hid_t file, const std::string& object);
 
 /// Where an item lies: a dataset's values, or an attribute of an object.
-struct Place {
+struct ItemPlace {
   std::string object;     ///< "/alpha"; "/" is the root
   std::string attribute;  ///< empty for a dataset's values
 };
@@ -27,7 +27,7 @@ struct Place {
 /// Every dataset ("/alpha") and attribute ("/@k", "/alpha@unit") of a file by its key, each object once and
 /// through hard links only, so that nothing outside the file is read. Throws InputError; `name` is the file's
 /// in it.
-std::map<std::string, Place> all_items(hid_t file, const std::string& name);
+std::map<std::string, ItemPlace> all_items(hid_t file, const std::string& name);
 
 /// Whether an object is /provenance or below it: what may differ between two honest runs.
 bool is_volatile(const std::string& object);

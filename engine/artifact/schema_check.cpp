@@ -2,6 +2,7 @@
 #include <map>
 #include <utility>
 
+#include "artifact/objects.h"
 #include "artifact/schema.h"
 #include "core/error.h"
 

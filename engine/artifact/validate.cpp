@@ -6,6 +6,7 @@
 
 #include "artifact/content_digest.h"
 #include "artifact/file_digest.h"
+#include "artifact/objects.h"
 #include "artifact/schema.h"
 #include "core/error.h"
 

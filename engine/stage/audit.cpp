@@ -44,15 +44,16 @@ Comparison missing(const fs::path& name, const fs::path& tree) {
 
 }  // namespace
 
-Audit compare_trees(const fs::path& a, const fs::path& b, double rtol, const StageRun& stage) {
+Audit compare_trees(const fs::path& a, const fs::path& b, const AuditOptions& options,
+                    const StageRun& stage) {
   require_existing(a);
   require_existing(b);
   if (fs::is_directory(a) != fs::is_directory(b))
     throw InputError("one of " + a.string() + " and " + b.string() + " is a folder, the other a file");
-  if (!fs::is_directory(a)) return {{compare_artifacts(a, b, rtol)}};
+  if (!fs::is_directory(a)) return {{compare_artifacts(a, b, options.rtol)}};
   const auto first = artifacts_below(a), second = artifacts_below(b);
-  std::set<fs::path> names = first;
-  names.insert(second.begin(), second.end());
+  std::set<fs::path> names = second;
+  if (!options.subset) names.insert(first.begin(), first.end());
   if (names.empty())
     throw InputError(a.string() + " and " + b.string() + " hold no artifacts (*.h5, *.json)");
   Audit audit;
@@ -63,7 +64,7 @@ Audit compare_trees(const fs::path& a, const fs::path& b, double rtol, const Sta
       audit.artifacts.push_back(missing(name, first.contains(name) ? b : a));
       continue;
     }
-    audit.artifacts.push_back(compare_artifacts(a / name, b / name, rtol));
+    audit.artifacts.push_back(compare_artifacts(a / name, b / name, options.rtol));
     audit.artifacts.back().name = name.string();
   }
   return audit;

@@ -9,6 +9,11 @@
 
 namespace ritzflow {
 
+struct AuditOptions {
+  double rtol = 1e-9;   ///< of a quantity, relative to its largest absolute value
+  bool subset = false;  ///< what the first tree alone holds is not missing
+};
+
 /// Two trees of artifacts, compared one by one, in the order of their names.
 struct Audit {
   std::vector<Comparison> artifacts;
@@ -22,8 +27,8 @@ struct Audit {
 /// Compares all *.h5 and *.json below `a` and `b` (or these two files) but records of circumstance
 /// (provenance.json, ro-crate-metadata.json) and hidden folders. Throws InputError on a damaged file, and
 /// where there is nothing to compare.
-Audit compare_trees(const std::filesystem::path& a, const std::filesystem::path& b, double rtol,
-                    const StageRun& stage);
+Audit compare_trees(const std::filesystem::path& a, const std::filesystem::path& b,
+                    const AuditOptions& options, const StageRun& stage);
 
 /// The audit as "md" (what differs, and counts), "csv" (a row an artifact) or "json" (all deviations).
 std::string audit_text(const Audit& audit, const std::string& format);

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <string>
 
+#include "artifact/handle.h"
 #include "ritzflow_version.h"
 
 namespace ritzflow {
@@ -29,6 +30,7 @@ std::string cpu_model() {
 // The libraries that this process runs with; LibTorch only where the stage has loaded it.
 nlohmann::json library_versions() {
   unsigned major = 0, minor = 0, release = 0;
+  prepare_hdf5();  // before any other call of it
   H5get_libversion(&major, &minor, &release);
   nlohmann::json versions = {
       {"hdf5", fmt::format("{}.{}.{}", major, minor, release)},

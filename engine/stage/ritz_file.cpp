@@ -71,6 +71,7 @@ void write_ritz(const std::filesystem::path& out, const RitzContext& context, co
                 const nlohmann::json& provenance) {
   ArtifactWriter file(out, "ritzflow-ritz");
   write_settings(file, context);
+  file.attribute("lanczos_sha256", context.lanczos_sha256);
   file.attribute("basis_source", context.basis_source);
   file.attribute("replay_calls", context.replay_calls);
   file.attribute("operator_calls", context.replay_calls + evidence.operator_calls);

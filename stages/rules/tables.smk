@@ -81,3 +81,61 @@ rule report:
         "report"
     shell:
         "report.py $(dirname {input.sweep}) 2> {log}"
+
+
+rule provenance:
+    input:
+        lanczos=all_cells("lanczos.h5"),
+        ritz=all_cells("ritz.h5"),
+    output:
+        provenance=f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/provenance.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/provenance.tsv"
+    params:
+        code=code_digest("provenance.py"),
+    message:
+        "provenance"
+    shell:
+        "provenance.py $(dirname {output.provenance}) 2> {log}"
+
+
+# Asked for by name: a description of the finished sweep as a Research Object Crate.
+rule ro_crate:
+    input:
+        report=rules.report.output.html,
+        provenance=rules.provenance.output.provenance,
+    output:
+        crate=f"{RESULTS}/ro-crate-metadata.json",
+    log:
+        f"{RESULTS}/logs/ro_crate.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/ro_crate.tsv"
+    params:
+        code=code_digest("ro_crate.py", "provenance.py"),
+    message:
+        "RO-Crate"
+    shell:
+        "ro_crate.py $(dirname {output.crate}) 2> {log}"
+
+
+# Asked for by name, and run each time: cells again from the data on, compared with those of the sweep.
+# More of them: snakemake audit --set-resources audit:cells=10 audit:draw=1 (cells=0: all).
+rule audit:
+    input:
+        sweep=rules.sweep.output.sweep,
+        metrics=all_cells("metrics.json"),
+    log:
+        f"{RESULTS}/logs/audit.log",
+    threads: workflow.cores or 1
+    resources:
+        cells=3,
+        draw=0,
+    params:
+        sweep_file=SWEEP_FILE,
+    message:
+        "audit: {resources.cells} cells again"
+    shell:
+        "reproduce.py $(dirname {input.sweep}) --configfile {params.sweep_file:q} --cells {resources.cells}"
+        " --seed {resources.draw} --cores {threads} 2> {log}"

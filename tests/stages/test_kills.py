@@ -65,6 +65,12 @@ class Job:
     def start(self):
         return subprocess.Popen(self.command(), stderr=subprocess.PIPE, text=True)
 
+    def keep(self):
+        """A finished run whose checkpoint stays."""
+        done = run(*self.call, "--checkpoint", self.root, "--out", self.out, "--keep-checkpoint")
+        assert done.returncode == 0, done.stderr
+        self.out.unlink()
+
     def finish(self):
         done = run(*self.call, "--checkpoint", self.root, "--out", self.out)
         assert done.returncode == 0, done.stderr
@@ -127,11 +133,7 @@ def test_signal_ends_the_unit_in_flight_and_exits_75(number, name, files, tmp_pa
 def test_damaged_files_of_a_checkpoint_never_change_a_bit(files, tmp_path):
     """Every file of a checkpoint, flipped and cut: segments, manifest, attempts, lock."""
     job = Job("train-adam", files, tmp_path)
-    process = job.start()
-    while process.poll() is None and len(job.segments()) < 2:
-        time.sleep(0.001)
-    process.kill()
-    process.communicate()
+    job.keep()
     names = sorted(path.relative_to(job.root) for path in job.root.rglob("*") if path.is_file())
     kept = {name: (job.root / name).read_bytes() for name in names}
     assert {"manifest.json", "attempts.jsonl", "lock"} < {name.name for name in names}
@@ -147,9 +149,7 @@ def test_damaged_files_of_a_checkpoint_never_change_a_bit(files, tmp_path):
 
 def test_other_settings_are_named_and_start_anew(files, tmp_path):
     job = Job("train-sgd", files, tmp_path)
-    process = job.start_and_wait_for_a_segment()
-    process.kill()
-    process.communicate()
+    job.keep()
     before = {path: path.read_bytes() for path in job.segments()}
     done = run(*job.call, "--seed", 5, "--checkpoint", job.root, "--out", job.out)
     assert done.returncode == 0, done.stderr

@@ -64,7 +64,7 @@ def test_replayed_vectors_give_every_number_of_kept_ones(mode, dense, tmp_path):
     kept = contents(tmp_path / "kept.h5")
     replayed = contents(tmp_path / "replayed.h5")
     assert {key for key in kept if key not in replayed} == set(basis)
-    said = ("@basis_source", "@replay_calls", "@operator_calls")
+    said = ("@basis_source", "@replay_calls", "@operator_calls", "@lanczos_sha256")
     assert_same_contents(tmp_path / "ritz-kept.h5", tmp_path / "ritz-replayed.h5", but=said)
     facts = contents(tmp_path / "ritz-replayed.h5")
     assert facts["@basis_source"] == "replayed" and facts["@replay_calls"] == facts["@iterations"]

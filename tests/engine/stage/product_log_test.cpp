@@ -1,5 +1,6 @@
 #include "stage/product_log.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -36,6 +37,16 @@ class Log : public StageTest {
     return v;
   }
 
+  /// Products in segments, by the number of the newest one: how many there are is a matter of time.
+  int recorded() {
+    int newest = 0;
+    for (const auto& entry : fs::directory_iterator(open().folder())) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("products-")) newest = std::max(newest, std::stoi(name.substr(9)));
+    }
+    return newest;
+  }
+
   Counted op_;
 };
 
@@ -46,11 +57,13 @@ TEST_F(Log, ReplaysWhatItHasAndGoesOnBehindIt) {
     ProductLog log(op_, &folder);
     power(log, 4);
   }
+  const int before = recorded();
+  ASSERT_GE(before, 1);
   op_.calls = 0;
   SegmentFolder folder = open();
   ProductLog log(op_, &folder);
   EXPECT_EQ(power(log, 7), whole);
-  EXPECT_EQ(op_.calls, 3);
+  EXPECT_EQ(op_.calls, 7 - before);
 }
 
 TEST_F(Log, ProductsBehindADamagedSegmentAreComputedAnew) {
@@ -60,14 +73,14 @@ TEST_F(Log, ProductsBehindADamagedSegmentAreComputedAnew) {
     power(log, 4);
   }
   {
-    const fs::path second = open().folder() / "products-00000002.h5";
-    fs::resize_file(second, fs::file_size(second) - 1);
+    const fs::path first = open().folder() / "products-00000001.h5";
+    fs::resize_file(first, fs::file_size(first) - 1);
   }
   op_.calls = 0;
   SegmentFolder folder = open();
   ProductLog log(op_, &folder);
   EXPECT_EQ(power(log, 4), power(op_, 4));
-  EXPECT_EQ(op_.calls, 3 + 4);
+  EXPECT_EQ(op_.calls, 4 + 4);
 }
 
 TEST_F(Log, ProductOfAnotherVectorIsNeverUsed) {

@@ -1,0 +1,13 @@
+#pragma once
+#include <vector>
+
+#include "artifact/reader.h"
+#include "artifact/validate.h"
+
+namespace ritzflow {
+
+/// What a ritz.h5 and the lanczos.h5 that it names (`lanczos_sha256`) say together: every value is an
+/// eigenvalue of H, or one that the certificate locked; settings and dimensions agree. One line each.
+std::vector<Problem> check_pair(const ArtifactReader& lanczos, const ArtifactReader& ritz);
+
+}  // namespace ritzflow

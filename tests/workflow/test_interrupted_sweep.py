@@ -1,0 +1,109 @@
+"""kill -9 of a stage, of Snakemake, of all of it: the same command goes on, to the same bits."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+import yaml
+from test_sweep import ROOT, TINY, snakemake
+
+CELL = "results/tiny/cells/digits_mlp/seed0/step20/hessian/full/probe0/lanczos.h5"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """One cell, whose Lanczos run is long enough to be hit."""
+    path = tmp_path_factory.mktemp("config") / "one.yaml"
+    sweep = yaml.safe_load(TINY.read_text())
+    sweep |= {"seeds": [0], "operators": {"hessian": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
+    sweep["lanczos"] |= {"max_iters": 300, "tol": 1e-300}
+    path.write_text(yaml.safe_dump(sweep))
+    return path
+
+
+@pytest.fixture(scope="module")
+def digest(config, tmp_path_factory):
+    """content_sha256 of the cell of an uninterrupted sweep."""
+    folder = tmp_path_factory.mktemp("whole")
+    status, said = snakemake(folder, "--configfile", config, "--until", "lanczos")
+    assert status == 0, said[-3000:]
+    return content(folder)
+
+
+def content(folder):
+    with h5py.File(folder / CELL) as file:
+        return file.attrs["content_sha256"]
+
+
+def start(folder, config):
+    """Snakemake as the leader of a group of its own."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command += ["--configfile", config, "--until", "lanczos"]
+    log = (folder / "log.txt").open("w")
+    return subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, start_new_session=True)
+
+
+def stage_in(group):
+    """The pid of the lanczos process in this process group, once there is one."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                name = (place / "comm").read_text().strip()
+                if name == "lanczos" and os.getpgid(int(place.name)) == group:
+                    return int(place.name)
+            except (OSError, ProcessLookupError):
+                continue
+        time.sleep(0.005)
+    raise AssertionError("the stage never ran")
+
+
+def send(number, *, to):
+    with contextlib.suppress(ProcessLookupError):  # it was done: nothing is lost then, either
+        os.kill(to, number)
+
+
+def unlock_and_finish(folder, config):
+    status, said = snakemake(folder, "--configfile", config, "--unlock")
+    assert status == 0, said
+    status, said = snakemake(folder, "--configfile", config, "--until", "lanczos")
+    assert status == 0, said[-3000:]
+
+
+def test_killed_stage_is_run_again(config, digest, tmp_path):
+    process = start(tmp_path, config)
+    send(signal.SIGKILL, to=stage_in(process.pid))
+    assert process.wait() == 0, (tmp_path / "log.txt").read_text()[-3000:]
+    assert content(tmp_path) == digest
+
+
+def test_stopped_stage_goes_on_from_its_checkpoint(config, digest, tmp_path):
+    process = start(tmp_path, config)
+    send(signal.SIGTERM, to=stage_in(process.pid))
+    assert process.wait() == 0, (tmp_path / "log.txt").read_text()[-3000:]
+    assert content(tmp_path) == digest
+
+
+def test_killed_snakemake_is_unlocked_and_goes_on(config, digest, tmp_path):
+    process = start(tmp_path, config)
+    stage = stage_in(process.pid)
+    process.kill()
+    process.wait()
+    send(signal.SIGKILL, to=stage)  # the orphan would finish
+    unlock_and_finish(tmp_path, config)
+    assert content(tmp_path) == digest
+
+
+def test_killed_group_is_unlocked_and_goes_on(config, digest, tmp_path):
+    process = start(tmp_path, config)
+    stage_in(process.pid)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    unlock_and_finish(tmp_path, config)
+    assert content(tmp_path) == digest
