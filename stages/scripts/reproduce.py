@@ -49,7 +49,7 @@ def compare(results: Path, again: Path, rtol: float) -> list[dict]:
 
 def behind(artifact: str, cell: dict) -> bool:
     """Whether an artifact is one of the cell's own or stands before it: its operator, model or data."""
-    return cells.PLACE.format(**cell).startswith(str(Path(artifact).parent.relative_to("cells")))
+    return Path("cells", cells.PLACE.format(**cell)).is_relative_to(Path(artifact).parent)
 
 
 def row(cell: dict, verdicts: list[dict]) -> dict:
