@@ -22,6 +22,7 @@ struct Options {
   std::string continue_from;
   std::string basis = "auto";
   double certificate_delta = 1e-6;
+  int64_t certificate_budget = 0;
   CheckpointFlags checkpoint;
 };
 
@@ -35,6 +36,10 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--certificate-delta", options.certificate_delta,
                  "probability that the certificate is wrong")
       ->check(CLI::Range(1e-300, 0.5))
+      ->capture_default_str();
+  app.add_option("--certificate-budget", options.certificate_budget,
+                 "products at most; 0: as many as the run took, 20 at least")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
   app.add_option(
@@ -75,37 +80,63 @@ LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& 
   return LanczosProcess(op, record.start_vector, mode, seed, options.keep_basis);
 }
 
-// Looks behind the wanted pairs for eigenvalues that one start vector cannot show. It costs at most as many
-// products as the run itself (20 at least); where no basis is at hand or pairs are missing there is nothing
-// to certify.
-std::optional<Certificate> certify_run(const Options& options, const OpenOperator& opened,
-                                       const LanczosProcess& process, const Reorthogonalization& mode,
-                                       const LanczosOutcome& outcome, SegmentFolder* segments) {
-  const LanczosOptions wanted = options.settings.options();
-  if (options.no_certificate || !keeps_orthogonality(mode) || outcome.converged < wanted.k)
-    return std::nullopt;
-  const auto& f = process.factorization();
-  // by their estimates: a deflated run needs no products for residuals to give its bound
-  std::vector<RitzPair> pairs =
-      wanted_pairs(ritz_candidates(f, mode), process.basis(), wanted.which, wanted.k);
+// Products that the certificate may spend: as many as the run itself, 20 at least.
+int64_t certificate_budget(const Options& options, const KrylovFactorization& f) {
+  return options.certificate_budget > 0 ? options.certificate_budget : std::max<int64_t>(20, f.products);
+}
+
+// What is deflated: the wanted pairs, by their estimates, and their neighbours. The bound needs no products
+// for residuals.
+std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const Reorthogonalization& mode,
+                                     const LanczosOptions& wanted) {
+  const auto candidates = ritz_candidates(process.factorization(), mode);
+  std::vector<RitzPair> pairs = wanted_pairs(candidates, process.basis(), wanted.which, wanted.k);
   std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
   for (RitzPair& pair : pairs) pair.verdict = Verdict::converged;
+  if (std::holds_alternative<Full>(mode) || std::holds_alternative<ThickRestart>(mode)) {
+    for (RitzPair& pair : companions(candidates, process.basis(), wanted.which, wanted.k, wanted.k)) {
+      pairs.push_back(std::move(pair));
+    }
+  }
+  return pairs;
+}
+
+// Looks behind the wanted pairs for eigenvalues that one start vector cannot show. Where orthogonality is
+// lost or pairs are missing there is nothing to certify. It holds no more vectors than the run did, 20 at
+// least.
+std::optional<Certificate> certify_run(const Options& options, const OpenOperator& opened,
+                                       const LanczosProcess& process, const Reorthogonalization& mode,
+                                       const LanczosOutcome& outcome, const StageRun& stage,
+                                       SegmentFolder* segments) {
+  const LanczosOptions wanted = options.settings.options();
+  if (options.no_certificate || !keeps_orthogonality(mode) || outcome.settled < wanted.k) return std::nullopt;
+  const auto& f = process.factorization();
+  const int64_t budget = certificate_budget(options, f);
+  const auto* restarted = std::get_if<ThickRestart>(&mode);
+  Progress progress = stage.progress("products of the certificate", budget);
   ProductLog op(*opened.op, segments);
-  const Certificate certificate = certify(op, pairs,
-                                          {.k = wanted.k,
-                                           .which = wanted.which,
-                                           .tol = wanted.tol,
-                                           .delta = options.certificate_delta,
-                                           .budget = std::max<int64_t>(20, f.products),
-                                           .seed = static_cast<uint64_t>(options.settings.seed),
-                                           .norm_a = std::max(opened.info.norm(), f.norm_estimate()),
-                                           .noise = opened.info.noise()});
+  Certificate certificate =
+      certify(op, deflated_pairs(process, mode, wanted),
+              {.k = wanted.k,
+               .which = wanted.which,
+               .tol = wanted.tol,
+               .delta = options.certificate_delta,
+               .budget = budget,
+               .rows = restarted ? std::max<int64_t>(20, restarted->krylov_dim) : budget,
+               .seed = static_cast<uint64_t>(options.settings.seed),
+               .norm_a = std::max(opened.info.norm(), f.norm_estimate()),
+               .noise = opened.info.noise()},
+              [&](int64_t calls) {
+                progress.update(calls);
+                return true;  // a signal ends the product log
+              });
+  const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
   spdlog::info(
-      "certificate: {} products, {} pairs found behind the wanted ones; largest {}, every other eigenvalue "
-      "below {:.6g} but for probability {:g}",
-      certificate.calls, certificate.found.size(),
-      certificate.certified_largest ? "certified" : "not certified", certificate.upper_bound,
-      options.certificate_delta);
+      "certificate: {} of {} products{}, {} pairs found behind the wanted ones; largest {}, smallest {}; "
+      "every other eigenvalue in [{:.6g}, {:.6g}] but for probability {:g}",
+      certificate.calls, budget, certificate.hopeless ? " (the bound falls too slowly)" : "",
+      certificate.found.size(), said(certificate.certified_largest), said(certificate.certified_smallest),
+      certificate.lower_bound, certificate.upper_bound, options.certificate_delta);
   return certificate;
 }
 
@@ -134,7 +165,9 @@ void run(const Options& options, const StageRun& stage) {
   std::optional<LanczosCheckpoint> checkpoint;
   if (segments) checkpoint.emplace(*segments, choice.mode, options.keep_basis);
   LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options, checkpoint);
-  const LanczosOutcome outcome = iterate(process, choice.mode, options.settings.options(), stage, [&] {
+  LanczosOptions wanted = options.settings.options();
+  wanted.noise = record.noise;
+  const LanczosOutcome outcome = iterate(process, choice.mode, wanted, stage, [&] {
     if (checkpoint) checkpoint->offer(process);
   });
   if (outcome.stopped) {
@@ -145,11 +178,12 @@ void run(const Options& options, const StageRun& stage) {
   record.factorization = process.factorization();
   record.converged = outcome.converged;
   try {
-    record.certificate = certify_run(options, opened, process, choice.mode, outcome, segments.get());
+    record.certificate = certify_run(options, opened, process, choice.mode, outcome, stage, segments.get());
   } catch (const Interrupted&) {
     if (checkpoint) checkpoint->save(process);
     throw;
   }
+  record.certificate_budget = certificate_budget(options, record.factorization);
   record.certificate_delta = options.certificate_delta;
   const int64_t products = record.factorization.products;
   record.basis_bytes =
@@ -157,8 +191,12 @@ void run(const Options& options, const StageRun& stage) {
   write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr,
                 stage.provenance(segments.get()));
   retire(segments.get(), options.checkpoint, stage.out);
-  spdlog::info("{} products, {} of {} wanted pairs meet the tolerance by their estimate", products,
-               outcome.converged, options.settings.k);
+  spdlog::info("{} products, {} of {} wanted pairs meet the tolerance by their estimate{}", products,
+               outcome.converged, options.settings.k,
+               outcome.settled == outcome.converged
+                   ? ""
+                   : fmt::format("; for {} more it is below the operator's noise",
+                                 outcome.settled - outcome.converged));
 }
 
 }  // namespace

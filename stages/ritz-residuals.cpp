@@ -1,10 +1,12 @@
 #include <spdlog/spdlog.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 #include "core/kernels.h"
 #include "curvature/operator_file.h"
+#include "krylov/intervals.h"
 #include "stage/checkpoint_flags.h"
 #include "stage/lanczos_file.h"
 #include "stage/product_log.h"
@@ -114,10 +116,15 @@ void run(const Options& options, const StageRun& stage) {
                      .tol = settings.tol,
                      .norm_a = std::max(opened.info.norm(), context.record.factorization.norm_estimate()),
                      .noise = opened.info.noise()};
+  context.asymmetry = opened.info.probes.symmetry;
   RitzEvidence evidence =
       ritz_evidence(op, context.record.factorization, stored ? *stored : replayed->basis(),
                     context.record.mode(), context.options);
   add_locked(evidence, context);
+  if (const auto& known = context.record.certificate) {
+    const double slack = context.options.noise + 4 * std::numeric_limits<double>::epsilon();
+    narrow_by_gaps(evidence.pairs, {known->lower_bound, known->upper_bound}, slack * context.options.norm_a);
+  }
   fill_gammas(evidence, context.record.start_vector);
   write_ritz(stage.out, context, evidence, stage.provenance(segments.get()));
   retire(segments.get(), options.checkpoint, stage.out);

@@ -20,25 +20,6 @@ void combine_rows(const Basis& basis, const Eigen::VectorXd& c, VectorSpan out) 
   basis.combine(0, {c.data(), static_cast<size_t>(c.size())}, out);
 }
 
-RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis) {
-  RitzPair pair;
-  pair.value = candidate.value;
-  pair.gamma = candidate.gamma;
-  pair.vector.resize(static_cast<size_t>(basis.dim()));
-  double residual = candidate.coupling;
-  if (candidate.leftover.size() > 0) {
-    combine_rows(basis, candidate.leftover, pair.vector);
-    residual = std::hypot(residual, norm(pair.vector));
-  }
-  combine_rows(basis, candidate.s, pair.vector);
-  pair.basis_norm = norm(pair.vector);
-  if (pair.basis_norm > 0) {
-    scale(1 / pair.basis_norm, pair.vector);
-    pair.estimate = residual / pair.basis_norm;
-  }
-  return pair;
-}
-
 // The part of a unit vector x inside the span of other unit vectors with Gram matrix G and c = their dot
 // products with x: coefficients a = G^-1 c.
 struct Projection {
@@ -131,6 +112,25 @@ void trim(std::vector<RitzPair>& pool, int64_t own, int64_t count) {
 }
 
 }  // namespace
+
+RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis) {
+  RitzPair pair;
+  pair.value = candidate.value;
+  pair.gamma = candidate.gamma;
+  pair.vector.resize(static_cast<size_t>(basis.dim()));
+  double residual = candidate.coupling;
+  if (candidate.leftover.size() > 0) {
+    combine_rows(basis, candidate.leftover, pair.vector);
+    residual = std::hypot(residual, norm(pair.vector));
+  }
+  combine_rows(basis, candidate.s, pair.vector);
+  pair.basis_norm = norm(pair.vector);
+  if (pair.basis_norm > 0) {
+    scale(1 / pair.basis_norm, pair.vector);
+    pair.estimate = residual / pair.basis_norm;
+  }
+  return pair;
+}
 
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
                                      const Basis& basis) {

@@ -5,6 +5,9 @@
 
 namespace ritzflow {
 
+/// x = Q's / ||Q's|| with its residual as estimated.
+RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis);
+
 /// Walks down the candidates of one end, forming x = Q's / ||Q's||, until `end.count` directions of their own
 /// have been met; copies and spurious ones met on the way stay in the pool with that verdict.
 ///

@@ -2,111 +2,45 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <deque>
 
-#include "core/error.h"
 #include "core/kernels.h"
 #include "core/philox.h"
-#include "krylov/projected.h"
+#include "krylov/candidate_pool.h"
+#include "krylov/certificate_end.h"
+#include "krylov/deflated.h"
+#include "krylov/tridiagonal.h"
 
 namespace ritzflow {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kEps = std::numeric_limits<double>::epsilon();
+constexpr int64_t kFirstLook = 12;  // steps of a round before its rate is judged
+constexpr int64_t kRateOver = 4;    // steps that the rate is taken over
+constexpr double kFaster = 3;       // by how much the rate may still grow: Lanczos converges superlinearly
 
-// (I - XX') A (I - XX') with orthonormal X.
-class Deflated final : public LinearOperator {
- public:
-  explicit Deflated(LinearOperator& op) : operator_(op), inner_(static_cast<size_t>(op.dim())) {}
-
-  int64_t dim() const override { return operator_.dim(); }
-
-  void apply(VectorView v, VectorSpan out) override {
-    std::copy(v.begin(), v.end(), inner_.begin());
-    project(inner_);
-    operator_.apply(inner_, out);
-    project(out);
-  }
-
-  // w <- (I - XX') w, twice: X'w is rounding noise afterwards.
-  void project(VectorSpan w) const {
-    std::vector<double> c(rows_.size());
-    for (int pass = 0; pass < 2; ++pass) {
-      dots(Rows(rows_), w, c);
-      subtract(Rows(rows_), c, w);
-    }
-  }
-
-  void add(VectorView x) {
-    std::vector<double> q(x.begin(), x.end());
-    project(q);
-    const double length = norm(q);
-    if (length < 0.5) return;  // a copy of what is there
-    scale(1 / length, q);
-    vectors_.push_back(std::move(q));
-    rows_.push_back(vectors_.back().data());
-  }
-
- private:
-  LinearOperator& operator_;
-  std::vector<double> inner_;
-  std::vector<std::vector<double>> vectors_;
-  std::vector<const double*> rows_;
-};
-
-// One end, mirrored so that it is the upper one: sign +1 or -1, `values` of its wanted pairs times the sign.
-struct End {
-  double sign = 1;
-  int64_t count = 0;
-  std::vector<double> values;
-  double bound = kInfinity;
-  bool certified = false;
-
-  // The wanted value that stands furthest inside: anything beyond it was missed.
-  double threshold() const {
-    if (static_cast<int64_t>(values.size()) < count) return -kInfinity;
-    std::vector<double> sorted = values;
-    std::nth_element(sorted.begin(), sorted.begin() + (count - 1), sorted.end(), std::greater<>());
-    return sorted[static_cast<size_t>(count - 1)];
-  }
-};
-
-std::vector<End> ends_of(const std::vector<RitzPair>& pairs, const CertificateOptions& options) {
-  std::vector<double> values;
-  for (const auto& pair : pairs) values.push_back(pair.value);
-  const auto end = [&](double sign, int64_t count) {
-    End e{.sign = sign, .count = count, .values = {}};
-    for (double value : values)
-      e.values.push_back(options.which == Which::magnitude ? std::abs(value) : sign * value);
-    return e;
-  };
-  switch (options.which) {
-    case Which::largest:
-      return {end(1, options.k)};
-    case Which::smallest:
-      return {end(-1, options.k)};
-    case Which::both:
-      if (options.k == 1) return {end(1, 1)};
-      return {end(1, (options.k + 1) / 2), end(-1, options.k / 2)};
-    case Which::magnitude:
-      return {end(1, options.k), end(-1, options.k)};
-  }
-  return {};
+// Whether even at kFaster times the rate of the newest steps the products left would not do.
+bool too_slow(const std::deque<double>& progress, int64_t left) {
+  if (static_cast<int64_t>(progress.size()) < kFirstLook) return false;
+  const double now = progress.back(), before = progress[progress.size() - 1 - kRateOver];
+  if (!std::isfinite(before)) return false;
+  return kFaster * (now - before) * static_cast<double>(left) < (1 - now) * kRateOver;
 }
 
 class Rounds {
  public:
-  Rounds(LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options)
-      : operator_(op), options_(options), deflated_(op), ends_(ends_of(pairs, options)) {
-    for (const auto& pair : pairs) deflated_.add(pair.vector);
-    deflated_count_ = static_cast<int64_t>(pairs.size());
+  Rounds(LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,
+         const std::function<bool(int64_t)>& keep_going)
+      : operator_(op), options_(options), keep_going_(keep_going), deflated_(op) {
+    for (const auto& pair : pairs) deflate(pair);
   }
 
   Certificate run() {
+    ends_ = certificate_ends(known_, options_.which, options_.k);
     while (!all_certified() && result_.calls < options_.budget && one_round()) {
+      ends_ = certificate_ends(known_, options_.which, options_.k);
     }
-    for (const End& end : ends_) {
+    for (const CertificateEnd& end : ends_) {
       (end.sign > 0 ? result_.certified_largest : result_.certified_smallest) = end.certified;
       (end.sign > 0 ? result_.upper_bound : result_.lower_bound) = end.sign * end.bound;
     }
@@ -115,73 +49,88 @@ class Rounds {
 
  private:
   bool all_certified() const {
-    return std::all_of(ends_.begin(), ends_.end(), [](const End& end) { return end.certified; });
+    return std::all_of(ends_.begin(), ends_.end(),
+                       [](const CertificateEnd& end) { return end.certified || !end.asked; });
   }
 
-  double goal(double theta) const { return residual_goal(options_.tol, theta, options_.norm_a); }
+  // How far beyond a wanted value another one counts as the same.
+  double goal(double theta) const {
+    return std::isfinite(theta) ? residual_goal(options_.tol, theta, options_.norm_a) : 0;
+  }
+  double slack() const { return (options_.noise + 4 * kEps) * options_.norm_a; }
+
+  void deflate(const RitzPair& pair) {
+    if (pair.verdict == Verdict::ghost || pair.verdict == Verdict::spurious || !deflated_.add(pair.vector))
+      return;
+    known_.push_back({pair.value, pair.residual + slack(), pair.verdict == Verdict::converged});
+  }
 
   // Returns whether another round makes sense: something was found and locked.
   bool one_round() {
-    if (deflated_count_ >= operator_.dim()) return nothing_is_left();
+    if (deflated_.size() >= operator_.dim()) return nothing_is_left();
     std::vector<double> start(static_cast<size_t>(operator_.dim()));
     Philox(options_.seed, "certificate", "start of round " + std::to_string(round_++)).fill_normal(start);
     deflated_.project(start);
     LanczosProcess process(deflated_, start, Full{}, options_.seed);
     const auto& f = process.factorization();
-    while (result_.calls < options_.budget && process.step()) {
-      ++result_.calls;
+    std::deque<double> progress;
+    while (result_.calls < options_.budget && f.size() < options_.rows && process.step()) {
+      result_.stopped = !keep_going_(++result_.calls);
       const TridiagonalEigen eigen = tridiagonal_eigen(f.alphas(), f.beta);
       update_bounds(f, eigen);
-      remember(f);
-      if (all_certified()) return false;
+      result_.alpha = f.alphas();
+      result_.beta = f.beta;
+      if (all_certified() || result_.stopped || f.beta.back() == 0) return false;
       if (missed_are_converged(f, eigen)) return lock(process);
-      if (f.beta.back() == 0) return false;
+      progress.push_back(least_progress());
+      result_.hopeless =
+          too_slow(progress, std::min(options_.budget - result_.calls, options_.rows - f.size()));
+      if (result_.hopeless) return false;
     }
     return false;
   }
 
   bool nothing_is_left() {
-    for (End& end : ends_) {
-      end.bound = -kInfinity;
-      end.certified = true;
-    }
+    for (CertificateEnd& end : ends_) end.set_bound(-HUGE_VAL, goal(end.threshold));
     return false;
   }
 
-  void remember(const KrylovFactorization& f) {
-    result_.alpha = f.alphas();
-    result_.beta = f.beta;
-  }
-
   void update_bounds(const KrylovFactorization& f, const TridiagonalEigen& eigen) {
-    const double slack = (options_.noise + 4 * kEps) * options_.norm_a;
-    for (End& end : ends_) {
+    for (CertificateEnd& end : ends_) {
       std::vector<double> alpha = f.alphas();
       for (double& a : alpha) a *= end.sign;
       const double largest = end.sign > 0 ? eigen.values.back() : -eigen.values.front();
       // An invariant subspace that a random vector spans holds every eigenvalue.
-      end.bound = slack + (f.beta.back() == 0
-                               ? largest
-                               : probabilistic_upper_bound(alpha, f.beta, options_.delta, operator_.dim()));
-      const double threshold = end.threshold();
-      end.certified = end.bound <= threshold + goal(threshold);
+      const bool whole = f.beta.back() == 0;
+      const auto n = operator_.dim();
+      end.set_bound(slack() + (whole ? largest : probabilistic_upper_bound(alpha, f.beta, options_.delta, n)),
+                    goal(end.threshold));
+      end.progress = whole ? 1
+                           : progress_to_bound(alpha, f.beta, options_.delta, n,
+                                               end.enough(goal(end.threshold)) - slack());
     }
   }
 
-  bool missed(const End& end, double value) const {
-    const double threshold = end.threshold();
-    return end.sign * value > threshold + (std::isfinite(threshold) ? goal(threshold) : 0);
+  // Of the ends that are asked for; where a Ritz value lies beyond the wanted ones there is none to judge by.
+  double least_progress() const {
+    double least = 1;
+    for (const CertificateEnd& end : ends_) {
+      if (end.asked) least = std::min(least, end.progress);
+    }
+    return least;
   }
 
-  bool missed_by_any(double value) const {
-    return std::any_of(ends_.begin(), ends_.end(), [&](const End& end) { return missed(end, value); });
+  bool missed(double value) const {
+    return std::any_of(ends_.begin(), ends_.end(), [&](const CertificateEnd& end) {
+      return end.asked && end.sign * value > end.threshold + goal(end.threshold);
+    });
   }
 
   // Something was missed, and all of it has converged.
   bool missed_are_converged(const KrylovFactorization& f, const TridiagonalEigen& eigen) const {
     bool any = false;
     for (size_t i = 0; i < eigen.values.size(); ++i) {
-      if (!missed_by_any(eigen.values[i])) continue;
+      if (!missed(eigen.values[i])) continue;
       any = true;
       if (f.beta.back() * std::abs(eigen.last[i]) > goal(eigen.values[i])) return false;
     }
@@ -189,88 +138,64 @@ class Rounds {
   }
 
   bool lock(const LanczosProcess& process) {
-    bool any = false;
     for (const RitzCandidate& candidate : ritz_candidates(process.factorization(), Full{})) {
-      if (!missed_by_any(candidate.value)) continue;
-      RitzPair pair = measured_pair(candidate, process.basis());
-      deflated_.add(pair.vector);
-      ++deflated_count_;
-      for (End& end : ends_) {
-        end.values.push_back(options_.which == Which::magnitude ? std::abs(pair.value)
-                                                                : end.sign * pair.value);
-      }
+      if (!missed(candidate.value)) continue;
+      RitzPair pair = form_pair(candidate, process.basis());
+      measure_pair(operator_,
+                   {.k = options_.k,
+                    .which = options_.which,
+                    .tol = options_.tol,
+                    .norm_a = options_.norm_a,
+                    .noise = options_.noise},
+                   pair);
+      ++result_.calls;
+      deflate(pair);
       result_.found.push_back(std::move(pair));
-      any = true;
     }
-    return any;
-  }
-
-  // (theta, x) with its true residual, which costs a product.
-  RitzPair measured_pair(const RitzCandidate& candidate, const Basis& basis) {
-    RitzPair pair;
-    pair.value = candidate.value;
-    pair.gamma = candidate.gamma;
-    pair.vector.resize(static_cast<size_t>(basis.dim()));
-    basis.combine(0, {candidate.s.data(), static_cast<size_t>(candidate.s.size())}, pair.vector);
-    pair.basis_norm = norm(pair.vector);
-    scale(1 / pair.basis_norm, pair.vector);
-    pair.estimate = candidate.coupling / pair.basis_norm;
-    measure_pair(operator_, evidence_options(), pair);
-    ++result_.calls;
-    return pair;
-  }
-
-  EvidenceOptions evidence_options() const {
-    return {.k = options_.k,
-            .which = options_.which,
-            .tol = options_.tol,
-            .norm_a = options_.norm_a,
-            .noise = options_.noise};
+    return true;
   }
 
   LinearOperator& operator_;
   const CertificateOptions& options_;
+  const std::function<bool(int64_t)>& keep_going_;
   Deflated deflated_;
-  std::vector<End> ends_;
+  std::vector<KnownValue> known_;
+  std::vector<CertificateEnd> ends_;
   Certificate result_;
-  int64_t deflated_count_ = 0;
   int round_ = 0;
 };
 
 }  // namespace
 
-double probabilistic_upper_bound(std::span<const double> alpha, std::span<const double> beta, double delta,
-                                 int64_t n) {
-  const size_t m = alpha.size();
-  const double target = -std::log(delta * std::sqrt(M_PI / (2 * static_cast<double>(n))));
-  // log p_m(x) from the ratios r_j = p_j / p_(j-1): beta_j r_j = x - alpha_j - beta_(j-1) / r_(j-1), all
-  // positive beyond theta_max.
-  const auto log_p = [&](double x) {
-    double sum = 0, ratio = 1;
-    for (size_t j = 0; j < m; ++j) {
-      ratio = (x - alpha[j] - (j > 0 ? beta[j - 1] / ratio : 0)) / beta[j];
-      if (!(ratio > 0)) return -kInfinity;  // at or below theta_max
-      sum += std::log(ratio);
-    }
-    return sum;
-  };
-  double low = tridiagonal_eigen(alpha, beta).values.back(), step = beta[m - 1];
-  while (log_p(low + step) < target) step *= 2;
-  double high = low + step;
-  for (int i = 0; i < 100 && low < high; ++i) {
-    const double middle = 0.5 * (low + high);
-    (log_p(middle) < target ? low : high) = middle;
+std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Basis& basis,
+                                 Which which, int64_t k, int64_t count) {
+  constexpr double kSmall = 0.05;  // its square is what the bound loses, relative to the distance
+  std::vector<double> values;
+  for (const auto& candidate : candidates) values.push_back(candidate.value);
+  std::vector<size_t> wanted, order;
+  for (const auto& end : wanted_ends(values, which, k)) {
+    wanted.insert(wanted.end(), end.order.begin(), end.order.begin() + end.count);
   }
-  return high;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const auto close = [&](size_t w) {
+      return kSmall * std::abs(values[w] - values[i]) <= candidates[i].coupling;
+    };
+    if (std::none_of(wanted.begin(), wanted.end(), close)) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return candidates[a].coupling < candidates[b].coupling; });
+  order.resize(std::min(order.size(), static_cast<size_t>(count)));
+  std::vector<RitzPair> pairs;
+  for (size_t i : order) {
+    pairs.push_back(form_pair(candidates[i], basis));
+    pairs.back().residual = pairs.back().estimate;
+  }
+  return pairs;
 }
 
-Certificate certify(LinearOperator& op, const std::vector<RitzPair>& pairs,
-                    const CertificateOptions& options) {
-  std::vector<RitzPair> converged;
-  for (const auto& pair : pairs) {
-    if (pair.verdict == Verdict::converged) converged.push_back(pair);
-  }
-  return Rounds(op, converged, options).run();
+Certificate certify(LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,
+                    const std::function<bool(int64_t)>& keep_going) {
+  return Rounds(op, pairs, options, keep_going).run();
 }
 
 }  // namespace ritzflow

@@ -1,48 +1,58 @@
 #pragma once
+#include <functional>
 #include <limits>
-#include <span>
 #include <vector>
 
 #include "krylov/evidence.h"
+#include "krylov/probabilistic_bound.h"
 
 namespace ritzflow {
 
 struct CertificateOptions {
   int64_t k = 10;
   Which which = Which::largest;
-  double tol = 1e-8;     ///< of a missed pair before it is locked
-  double delta = 1e-6;   ///< probability that a bound fails
-  int64_t budget = 100;  ///< products at most
-  uint64_t seed = 0;     ///< of the fresh start vectors
-  double norm_a = 0;     ///< estimate of ||A||
-  double noise = 0;      ///< relative noise of a product
+  double tol = 1e-8;       ///< of a missed pair before it is locked
+  double delta = 1e-6;     ///< probability that a bound fails
+  int64_t budget = 100;    ///< products at most
+  int64_t rows = 1 << 30;  ///< Lanczos vectors at most
+  uint64_t seed = 0;       ///< of the fresh start vectors
+  double norm_a = 0;       ///< estimate of ||A||
+  double noise = 0;        ///< relative noise of a product
 };
 
-/// What is known of the eigenvalues that were not returned. An end that `which` does not ask for is not
-/// certified and its bound is infinite.
+/// What is known of the eigenvalues that were not returned.
 struct Certificate {
   bool certified_largest = false;   ///< no eigenvalue above the wanted ones was missed
-  bool certified_smallest = false;  ///< the same at the lower end
-  double upper_bound = std::numeric_limits<double>::infinity();  ///< of every eigenvalue not among the pairs
-                                                                 ///< and `found`, with probability 1 - delta
+  bool certified_smallest = false;  ///< the same at the lower end; false where
+                                    ///< no such pairs are wanted
+  double upper_bound =
+      std::numeric_limits<double>::infinity();  ///< of every eigenvalue not among the wanted
+                                                ///< pairs and `found`, but for probability delta
   double lower_bound = -std::numeric_limits<double>::infinity();
   std::vector<RitzPair> found;      ///< wanted pairs that were missed, true residuals included
   std::vector<double> alpha, beta;  ///< T of the last round
   int64_t calls = 0;                ///< products, those for residuals of `found` included
+  bool hopeless = false;            ///< ended early: the bound falls too slowly for the budget
+  bool stopped = false;             ///< keep_going() said no
 };
 
-/// Deflates the converged pairs X, starts Lanczos on (I - XX')A(I - XX') from a fresh random vector and
-/// bounds its spectrum (van Dorsselaer, Hochstenbach and van der Vorst, SIAM J. Matrix Anal. Appl. 22:837,
-/// 2001). A wanted pair that shows up is locked, and a new round begins; it ends when the bounds are inside
-/// the wanted values or the budget is spent. By Courant and Fischer the bound holds although X is not exact:
-/// no more eigenvalues than there are vectors in X exceed it. Holds at most `budget` + 3 rows and the pairs.
-Certificate certify(LinearOperator& op, const std::vector<RitzPair>& pairs,
-                    const CertificateOptions& options);
+/// Deflates X, the converged among `pairs` and the unconverged ones as companions, starts Lanczos on
+/// B = (I - XX')A(I - XX') from a fresh random vector and bounds the spectrum of B by u. A wanted pair that
+/// shows up is locked, and a new round begins; it ends when the bounds lie inside the wanted values, the
+/// budget is spent, or at three times the rate of the last steps would not do.
+///
+/// X need not be exact. With R = A X - X Theta, the inertia of A - c equals those of B - c and of its Schur
+/// complement (Haynsworth), so that for c > u no more eigenvalues of A exceed c than there are theta_i >
+/// c - ||R||^2 / (c - u): every eigenvalue that is not returned is at most the c > u at which the largest
+/// theta that is not wanted equals this. Companions take the neighbours of the wanted values out of B, and
+/// the bound is found in fewer products. Holds at most `rows` + 3 vectors beside X.
+Certificate certify(
+    LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,
+    const std::function<bool(int64_t calls)>& keep_going = [](int64_t) { return true; });
 
-/// Upper bound of the spectrum with probability 1 - delta from T = tridiag(alpha, beta) [m] of a Lanczos run
-/// that kept orthogonality, started at random on the unit sphere of R^n: the root x > theta_max of p_m(x) =
-/// 1/d, d = delta sqrt(pi / (2n)), p_m the Lanczos polynomial.
-double probabilistic_upper_bound(std::span<const double> alpha, std::span<const double> beta, double delta,
-                                 int64_t n);
+/// Ritz pairs that are not wanted, but worth deflating: the `count` best converged of those whose residual is
+/// small against their distance from the wanted values. For modes that keep orthogonality to rounding.
+std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Basis& basis,
+                                 Which which, int64_t k, int64_t count);
 
 }  // namespace ritzflow

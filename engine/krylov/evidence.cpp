@@ -93,6 +93,7 @@ void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& 
   const double* x = pair.vector.data();
   subtract(Rows(&x, 1), {&pair.value, 1}, product);
   pair.residual = norm(product);
+  pair.shift = std::abs(dot(pair.vector, product));
   judge_pair(options, pair);
 }
 

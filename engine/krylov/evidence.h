@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,9 @@ struct RitzPair {
   double estimate = 0;               ///< beta |s_m| / ||Q's||
   double basis_norm = 0;             ///< ||Q's||
   double gamma = 0;                  ///< s_1^2
-  std::array<double, 2> interval{};  ///< contains an eigenvalue of A: theta -+ (residual + noise)
+  double shift = HUGE_VAL;           ///< |x'A x - theta|, by the same product as the residual
+  double gap = 0;                    ///< to the other eigenvalues, where a certificate vouches for it; else 0
+  std::array<double, 2> interval{};  ///< contains an eigenvalue of A (judge_pair(), narrow_by_gaps())
   Verdict verdict = Verdict::unconverged;
   std::vector<double> vector;  ///< x [n]
 };
@@ -51,7 +54,8 @@ struct EvidenceOptions {
 std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Basis& basis,
                                    Which which, int64_t k);
 
-/// Derives the interval of a pair from its residual, and whether it meets the goal.
+/// Derives the interval theta -+ (residual + noise) of a pair, and whether it meets the goal. The residual is
+/// that of a noisy product, which puts the noise into it.
 void judge_pair(const EvidenceOptions& options, RitzPair& pair);
 
 /// Spends one product on residual = ||A x - theta x|| of a pair, then judge_pair().

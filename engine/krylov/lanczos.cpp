@@ -38,7 +38,9 @@ LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonal
       const size_t i = kept[end.order[static_cast<size_t>(r)]];
       const double estimate = f.beta.back() * std::abs(eigen.last[i]);
       outcome.worst_estimate = std::max(outcome.worst_estimate, estimate);
-      if (estimate <= residual_goal(options.tol, eigen.values[i], f.norm_estimate())) ++outcome.converged;
+      const double goal = residual_goal(options.tol, eigen.values[i], f.norm_estimate());
+      outcome.settled += estimate <= goal;
+      outcome.converged += std::max(estimate, options.noise * f.norm_estimate()) <= goal;
     }
   }
   return outcome;
@@ -55,7 +57,7 @@ LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& m
     if (last || (stops_early && f.size() >= options.k)) outcome = wanted_converged(f, mode, options);
   };
   const auto done = [&] {
-    return f.products >= options.max_iters || f.exhausted || (stops_early && outcome.converged >= options.k);
+    return f.products >= options.max_iters || f.exhausted || (stops_early && outcome.settled >= options.k);
   };
   if (f.size() > 0) judge();  // a process that goes on from a checkpoint may be at its end
   while (!done() && process.step()) {

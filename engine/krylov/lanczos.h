@@ -11,21 +11,23 @@ struct LanczosOptions {
   int64_t max_iters = 100;  ///< products at most
   double tol = 1e-8;
   Which which = Which::largest;
+  double noise = 0;  ///< relative noise of a product: below noise * ||A|| an estimate says nothing
 };
 
 /// How a run ended: non-convergence is data.
 struct LanczosOutcome {
-  int64_t converged = 0;      ///< wanted pairs whose estimate meets the goal
+  int64_t converged = 0;      ///< wanted pairs whose estimate, and the noise floor, meets the goal
+  int64_t settled = 0;        ///< the same without the noise: no further product would help
   bool stopped = false;       ///< the observer asked to stop
   double worst_estimate = 0;  ///< of the wanted pairs
 };
 
-/// Wanted pairs of the current T whose estimate beta |s_m| meets residual_goal(), after the ghost filter of
-/// Cullum and Willoughby where the mode loses orthogonality.
+/// Wanted pairs of the current T whose estimate max(beta |s_m|, noise ||A||) meets residual_goal(), after the
+/// ghost filter of Cullum and Willoughby where the mode loses orthogonality.
 LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonalization& mode,
                                 const LanczosOptions& options);
 
-/// Steps `process` until the k wanted pairs are converged, `max_iters` products are spent, the space is
+/// Steps `process` until the k wanted pairs are settled, `max_iters` products are spent, the space is
 /// exhausted, or observer(outcome so far) returns false. `selective` never stops early: its T gives no valid
 /// residual, and the one of its H needs vectors that a run does not form.
 LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& mode,

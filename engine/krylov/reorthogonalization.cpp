@@ -17,6 +17,7 @@ Overloaded(F...) -> Overloaded<F...>;
 std::string mode_name(const Reorthogonalization& mode) {
   return std::visit(Overloaded{[](const Off&) { return "off"; }, [](const Window&) { return "selective"; },
                                [](const Full&) { return "full"; }, [](const Partial&) { return "partial"; },
+                               [](const ParlettScott&) { return "parlett_scott"; },
                                [](const ThickRestart&) { return "thick_restart"; }},
                     mode);
 }
@@ -25,8 +26,7 @@ int64_t rows_needed(const Reorthogonalization& mode) {
   return std::visit(
       Overloaded{[](const Off&) { return int64_t{2}; },
                  [](const Window& w) { return std::max<int64_t>(2, w.window); },
-                 [](const Full&) { return int64_t{0}; }, [](const Partial&) { return int64_t{0}; },
-                 [](const ThickRestart& t) { return t.krylov_dim; }},
+                 [](const ThickRestart& t) { return t.krylov_dim; }, [](const auto&) { return int64_t{0}; }},
       mode);
 }
 
@@ -39,6 +39,7 @@ double orthogonalize(const Reorthogonalization& mode, const Basis& basis, const 
   const double beta = history.beta_previous();
   return std::visit(
       Overloaded{[&](const Partial& m) { return detail::orthogonalize(m, basis, history, w, column); },
+                 [&](const ParlettScott& m) { return detail::orthogonalize(m, basis, history, w, column); },
                  [&](const auto& m) { return detail::orthogonalize(m, basis, beta, w, column); }},
       mode);
 }

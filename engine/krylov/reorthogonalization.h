@@ -41,8 +41,16 @@ struct Partial {
   double noise = 0;
 };
 
+/// Selective orthogonalisation (Parlett and Scott, Math. Comp. 33:217, 1979): against the Ritz vectors that
+/// have converged to the square root of max(eps, noise), for two steps in a row, when the tau recurrence says
+/// that the new vector has come to lean on one, or when one more has converged. Not to be confused with the
+/// sliding window.
+struct ParlettScott {
+  double noise = 0;
+};
+
 /// A mode is a value.
-using Reorthogonalization = std::variant<Off, Window, Full, Partial, ThickRestart>;
+using Reorthogonalization = std::variant<Off, Window, Full, Partial, ParlettScott, ThickRestart>;
 
 /// Name of the mode as in `--reorth-mode`.
 std::string mode_name(const Reorthogonalization& mode);
@@ -50,8 +58,8 @@ std::string mode_name(const Reorthogonalization& mode);
 /// The newest basis rows that the mode reads (0: all), which is what it must hold in memory.
 int64_t rows_needed(const Reorthogonalization& mode);
 
-/// Whether the mode keeps the basis orthogonal: to rounding, or `partial` to the square root of it, which is
-/// all that T's eigenvalues need.
+/// Whether the mode keeps the basis orthogonal: to rounding, or `partial` and `parlett_scott` to the square
+/// root of it, which is all that T's eigenvalues need.
 bool keeps_orthogonality(const Reorthogonalization& mode);
 
 /// Columns 0..j-1 of H as recorded (each ends in its alpha) and their subdiagonal.
@@ -74,6 +82,8 @@ double orthogonalize(const Window&, const Basis&, double beta_previous, VectorSp
                      std::span<double> column);
 double orthogonalize(const Full&, const Basis&, double beta_previous, VectorSpan w, std::span<double> column);
 double orthogonalize(const Partial&, const Basis&, const LanczosHistory&, VectorSpan w,
+                     std::span<double> column);
+double orthogonalize(const ParlettScott&, const Basis&, const LanczosHistory&, VectorSpan w,
                      std::span<double> column);
 double orthogonalize(const ThickRestart&, const Basis&, double beta_previous, VectorSpan w,
                      std::span<double> column);

@@ -46,8 +46,9 @@ std::vector<RitzCandidate> candidates_of_h(const KrylovFactorization& f) {
 
 std::vector<RitzCandidate> ritz_candidates(const KrylovFactorization& f, const Reorthogonalization& mode) {
   if (f.size() == 0) return {};
-  const bool more_than_t = std::holds_alternative<Window>(mode) || std::holds_alternative<Partial>(mode);
-  return more_than_t ? candidates_of_h(f) : candidates_of_t(f);
+  const bool only_t = std::holds_alternative<Off>(mode) || std::holds_alternative<Full>(mode) ||
+                      std::holds_alternative<ThickRestart>(mode);
+  return !only_t ? candidates_of_h(f) : candidates_of_t(f);
 }
 
 }  // namespace ritzflow

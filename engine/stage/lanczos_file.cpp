@@ -36,6 +36,7 @@ void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
   if (!record.certificate) return;
   const Certificate& c = *record.certificate;
   file.attribute("certificate_delta", record.certificate_delta);
+  file.attribute("certificate_budget", record.certificate_budget);
   file.attribute("certified_largest", c.certified_largest);
   file.attribute("certified_smallest", c.certified_smallest);
   if (std::isfinite(c.upper_bound)) file.attribute("upper_bound", c.upper_bound);

@@ -26,6 +26,7 @@ struct LanczosRecord {
   std::string operator_sha256;
   std::optional<Certificate> certificate;  ///< what a deflated run found behind the wanted pairs
   double certificate_delta = 0;
+  int64_t certificate_budget = 0;  ///< products that it might spend
 
   /// All products: the iterations and the certificate's.
   int64_t operator_calls() const { return factorization.products + (certificate ? certificate->calls : 0); }

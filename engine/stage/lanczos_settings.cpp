@@ -13,7 +13,8 @@
 namespace ritzflow {
 namespace {
 
-const std::vector<std::string> kModes = {"full", "selective", "off", "auto", "partial", "thick_restart"};
+const std::vector<std::string> kModes = {"full",    "selective",     "off",          "auto",
+                                         "partial", "parlett_scott", "thick_restart"};
 
 // Share of the available memory that a basis may take; the rest is for products.
 constexpr double kBasisShare = 0.8;
@@ -50,7 +51,9 @@ void require_that_it_fits(const Reorthogonalization& mode, const LanczosSettings
       restarted ? "" : ", or ask for --reorth-mode thick_restart, which holds --krylov-dim vectors"));
 }
 
-// Of the modes that can certify what they return the one with the fewest products that fits.
+// Of the modes that can certify what they return the one with the fewest products that fits: `full`, which
+// has the fewest of all, then `thick_restart`. partial and parlett_scott hold all vectors, too, and save work
+// only where the noise of a product leaves them a level to work at; off and selective cannot certify.
 ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   const int64_t allowed = rows_allowed(context), all = std::min(s.max_iters, context.n);
   if (all <= allowed) {
@@ -77,7 +80,7 @@ void declare_lanczos_flags(CLI::App& app, LanczosSettings& s) {
       ->capture_default_str();
   app.add_option("--which", s.which, "largest | smallest | both | magnitude")->capture_default_str();
   app.add_option("--reorth-mode", s.reorth_mode,
-                 "full | partial | thick_restart | off | selective (sliding window) | auto")
+                 "full | partial | parlett_scott | thick_restart | off | selective (sliding window) | auto")
       ->capture_default_str();
   app.add_option("--reorth-window", s.reorth_window, "selective: vectors in the sliding window")
       ->capture_default_str();
@@ -115,6 +118,7 @@ Reorthogonalization parse_mode(const LanczosSettings& s, int64_t n, double noise
   if (s.reorth_mode == "selective") return Window{s.reorth_window, s.reorth_period};
   if (s.reorth_mode == "full") return Full{};
   if (s.reorth_mode == "partial") return Partial{noise};
+  if (s.reorth_mode == "parlett_scott") return ParlettScott{noise};
   if (s.reorth_mode == "thick_restart") {
     const int64_t dim = s.krylov_dim > 0 ? s.krylov_dim : std::max(3 * s.k, s.k + 30);
     return ThickRestart{.krylov_dim = std::min(dim, n), .k = s.k, .which = parse_which(s.which)};

@@ -3,6 +3,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "krylov/intervals.h"
+#include "stage/warnings.h"
+
 namespace ritzflow {
 namespace {
 
@@ -46,10 +49,15 @@ void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
   if (std::isfinite(known.lower_bound)) file.attribute("lower_bound", known.lower_bound);
 }
 
-void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, int64_t n) {
+void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, int64_t n, double norm_a) {
   const auto r = static_cast<int64_t>(evidence.pairs.size());
   file.dataset("eigenvalues", column(evidence, [](const RitzPair& p) { return p.value; }));
   file.dataset("residuals", column(evidence, [](const RitzPair& p) { return p.residual; }));
+  file.dataset("relative_residuals", column(evidence, [&](const RitzPair& p) {
+                 return p.residual > 0 ? p.residual / residual_goal(1, p.value, norm_a) : 0;
+               }));
+  file.dataset("gaps", column(evidence, [](const RitzPair& p) { return p.gap; }));
+  file.dataset("clusters", clusters(evidence.pairs));
   file.dataset("residual_estimates", column(evidence, [](const RitzPair& p) { return p.estimate; }));
   file.dataset("basis_norms", column(evidence, [](const RitzPair& p) { return p.basis_norm; }));
   file.dataset("gammas", column(evidence, [](const RitzPair& p) { return p.gamma; }));
@@ -79,7 +87,10 @@ void write_ritz(const std::filesystem::path& out, const RitzContext& context, co
   file.attribute("lambda_max", evidence.ritz_max);
   write_certificate(file, context.record);
   file.attribute("naive_ghosts", evidence.naive_ghosts);
-  write_pairs(file, evidence, static_cast<int64_t>(context.record.start_vector.size()));
+  file.attribute("asymmetry", context.asymmetry);
+  file.attribute("warnings", method_warnings(context, evidence));
+  write_pairs(file, evidence, static_cast<int64_t>(context.record.start_vector.size()),
+              context.options.norm_a);
   file.dataset("naive_eigenvalues", evidence.naive_eigenvalues);
   file.dataset("orthogonality_loss", evidence.orthogonality_loss);
   file.provenance(provenance);

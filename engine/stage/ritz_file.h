@@ -18,6 +18,7 @@ struct RitzContext {
   int64_t replay_calls = 0;                         ///< products spent on vectors that were not kept
   std::map<std::string, Attribute> operator_facts;  ///< attributes of the operator that tables need
   EvidenceOptions options;
+  double asymmetry = 0;  ///< |u'A v - v'A u| / ||A|| of the operator's probes
 };
 
 /// Writes ritz.h5.

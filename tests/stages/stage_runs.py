@@ -10,7 +10,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("RITZFLOW_BIN", ROOT / "build" / "bin"))
 STAGES = ("train-model", "build-operator", "lanczos", "ritz-residuals", "metrics", "spectrum", "validate")
-MODES = ("full", "selective", "off", "partial", "thick_restart")
+MODES = ("full", "selective", "off", "partial", "parlett_scott", "thick_restart")
 
 
 def command(stage, *arguments):

@@ -11,7 +11,8 @@
 namespace ritzflow {
 namespace {
 
-const std::vector<Reorthogonalization> modes = {Off{}, Window{8, 5}, Window{5, 1}, Full{}};
+const std::vector<Reorthogonalization> modes = {Off{},     Window{8, 5},   Window{5, 1},  Full{},
+                                                Partial{}, ParlettScott{}, ThickRestart{}};
 constexpr double kIdentity = 4e-15;
 
 TEST(Factorization, IdentityHoldsInEveryModeOnEveryProblem) {
@@ -38,7 +39,7 @@ TEST(Factorization, IdentityHoldsOnTrivialOperators) {
       DenseOperator op(a);
       const auto process = run_steps(op, mode, 1, 80);
       EXPECT_LE(identity_defect(op, process.factorization(), process.basis()), kIdentity * a.norm());
-      EXPECT_TRUE(process.factorization().exhausted);
+      EXPECT_EQ(process.factorization().exhausted, !std::holds_alternative<ThickRestart>(mode));
     }
   }
 }
@@ -110,6 +111,20 @@ TEST(Factorization, ScalingByAPowerOfTwoScalesTheHistoryBitwise) {
       for (int64_t j = 0; j < x.factorization().size(); ++j) {
         EXPECT_EQ(x.factorization().alpha(j) * factor, y.factorization().alpha(j)) << mode_name(mode) << j;
         EXPECT_EQ(x.factorization().beta[j] * factor, y.factorization().beta[j]) << mode_name(mode) << j;
+      }
+    }
+  }
+}
+
+TEST(Factorization, ScalingByAnyFactorLeavesTheDecisionsAlone) {
+  for (const auto& mode : modes) {
+    for (double factor : {1e-9, 1e12}) {
+      const Problem problem = psd_curvature();
+      DiagonalOperator a(problem.spectrum), b(scaled(problem.spectrum, factor));
+      const auto x = run_steps(a, mode, 3, 30), y = run_steps(b, mode, 3, 30);
+      ASSERT_EQ(x.factorization().size(), y.factorization().size()) << mode_name(mode);
+      for (int64_t j = 0; j < 10; ++j) {  // before rounding has grown to something
+        EXPECT_NEAR(y.factorization().alpha(j) / factor, x.factorization().alpha(j), 1e-6 * 200);
       }
     }
   }

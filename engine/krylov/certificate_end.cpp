@@ -1,0 +1,88 @@
+#include "krylov/certificate_end.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace ritzflow {
+
+void CertificateEnd::set_bound(double u, double goal) {
+  // With nothing but wanted values no coupling can lift another one over u.
+  bound = std::isinf(rest) || std::isinf(u)
+              ? std::max(u, rest)
+              : 0.5 * (rest + u + std::hypot(rest - u, 2 * std::sqrt(coupling_square)));
+  certified = asked && bound <= threshold + goal;
+}
+
+double CertificateEnd::enough(double goal) const {
+  const double c = threshold + goal;
+  return std::isinf(rest) ? c : c - coupling_square / (c - rest);
+}
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Places of the wanted ones among `values`, end by end; none where some are missing.
+std::vector<std::vector<size_t>> wanted_places(const std::vector<double>& values, Which which, int64_t k) {
+  std::vector<std::vector<size_t>> places;
+  for (const auto& end : wanted_ends(values, which, k)) {
+    places.emplace_back(end.order.begin(), end.order.begin() + end.count);
+  }
+  const bool missing = static_cast<int64_t>(values.size()) < k;
+  return missing ? std::vector<std::vector<size_t>>(places.size()) : places;
+}
+
+// What `which` asks for at one end, by sign: the list of wanted_ends() that speaks of it.
+std::optional<size_t> list_of(double sign, Which which, int64_t k) {
+  switch (which) {
+    case Which::largest:
+      return sign > 0 ? std::optional<size_t>(0) : std::nullopt;
+    case Which::smallest:
+      return sign < 0 ? std::optional<size_t>(0) : std::nullopt;
+    case Which::both:
+      if (sign < 0 && k == 1) return std::nullopt;
+      return sign > 0 ? 0 : 1;
+    case Which::magnitude:
+      return 0;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<CertificateEnd> certificate_ends(const std::vector<KnownValue>& known, Which which, int64_t k) {
+  std::vector<double> values, rest;
+  double coupling_square = 0;
+  for (const auto& pair : known) {
+    (pair.converged ? values : rest).push_back(pair.value);
+    coupling_square += pair.residual * pair.residual;
+  }
+  std::sort(values.rbegin(), values.rend());
+  const auto places = wanted_places(values, which, k);
+  std::vector<bool> wanted(values.size(), false);
+  for (const auto& list : places) {
+    for (size_t i : list) wanted[i] = true;
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!wanted[i]) rest.push_back(values[i]);
+  }
+  std::vector<CertificateEnd> ends;
+  for (double sign : {1.0, -1.0}) {
+    CertificateEnd end{.sign = sign, .coupling_square = coupling_square};
+    for (double value : rest) end.rest = std::max(end.rest, sign * value);
+    const auto list = list_of(sign, which, k);
+    end.asked = list.has_value();
+    if (list && !places[*list].empty()) {
+      end.threshold = kInfinity;
+      for (size_t i : places[*list]) {
+        const double value = which == Which::magnitude ? std::abs(values[i]) : sign * values[i];
+        end.threshold = std::min(end.threshold, value);
+      }
+    }
+    ends.push_back(end);
+  }
+  return ends;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,41 @@
+#pragma once
+#include <limits>
+#include <vector>
+
+#include "krylov/wanted.h"
+
+namespace ritzflow {
+
+/// A deflated pair.
+struct KnownValue {
+  double value = 0;
+  double residual = 0;  ///< noise included
+  bool converged = false;
+};
+
+/// One end of the spectrum in a certificate, mirrored so that it is the upper one: values are those of sign *
+/// A.
+struct CertificateEnd {
+  double sign = 1;
+  bool asked = false;                                           ///< whether `which` wants pairs at this end
+  double threshold = -std::numeric_limits<double>::infinity();  ///< the wanted value that stands furthest
+                                                                ///< inside; -infinity where some are missing
+  double rest = -std::numeric_limits<double>::infinity();       ///< largest known value that is
+                                                                ///< not wanted; -infinity: none
+  double coupling_square = 0;                                   ///< sum of squared residuals, >= ||R||^2
+  double bound = std::numeric_limits<double>::infinity();       ///< of every eigenvalue that is
+                                                                ///< not wanted
+  double progress = 0;                                          ///< to certification, 1 when it is reached
+  bool certified = false;
+
+  /// From u, the bound of the deflated operator: the larger eigenvalue of [[rest, ||R||], [||R||, u]].
+  void set_bound(double u, double goal);
+
+  /// The u that is enough to certify.
+  double enough(double goal) const;
+};
+
+/// Both ends, given what has been deflated.
+std::vector<CertificateEnd> certificate_ends(const std::vector<KnownValue>& known, Which which, int64_t k);
+
+}  // namespace ritzflow

@@ -1,0 +1,34 @@
+#include "stage/warnings.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace ritzflow {
+
+std::vector<std::string> method_warnings(const RitzContext& context, const RitzEvidence& evidence) {
+  const EvidenceOptions& o = context.options;
+  std::vector<std::string> list;
+  const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),
+                                       [](const RitzPair& p) { return p.verdict == Verdict::converged; });
+  if (converged < o.k) list.push_back(fmt::format("not converged: {} of {} wanted pairs", converged, o.k));
+  if (const int64_t m = context.record.factorization.products; m < 2 * o.k) {
+    list.push_back(fmt::format("too few iterations: {} for k = {}", m, o.k));
+  }
+  if (evidence.naive_ghosts > 0) {
+    list.push_back(fmt::format("repeated values: {} of the naive top {} are copies or have no eigenpair",
+                               evidence.naive_ghosts, o.k));
+  }
+  if (o.noise > o.tol) {
+    list.push_back(fmt::format("tol {:g} is below the operator's relative noise {:.3g}", o.tol, o.noise));
+  }
+  if (context.asymmetry > o.noise + 4 * std::numeric_limits<double>::epsilon()) {
+    list.push_back(
+        fmt::format("asymmetry: |u'A v - v'A u| is {:.3g} ||A||, above the operator's relative noise {:.3g}",
+                    context.asymmetry, o.noise));
+  }
+  return list;
+}
+
+}  // namespace ritzflow
