@@ -16,7 +16,7 @@ SEED := 0
 FUZZ_SECONDS := 60
 FUZZERS := data model kfac operator lanczos ritz density checkpoint training products
 
-.PHONY: demo test bench audit torture sanitize fuzz setup packages venv models-env configure build lint clean
+.PHONY: demo test bench bench-peers audit torture sanitize fuzz setup packages venv models-env configure build lint clean
 
 demo: build  ## train, measure and tabulate the demo sweep on real data
 	snakemake --configfile configs/demo.yaml
@@ -28,6 +28,17 @@ test: build lint  ## every test
 
 bench: build  ## ratios within one run; no assertion on time
 	tests/bench/run
+
+# Other programs in an environment of their own: they ask for other versions than ours.
+bench-peers: build peers/.installed  ## side by side with other programs
+	cmake --build --preset release --target kfac
+	peers/bin/python tests/bench/kfac_peers.py
+
+peers/.installed: tests/bench/peers.txt
+	python3 -m venv peers
+	peers/bin/pip install -q -r tests/bench/peers.txt
+	peers/bin/pip install -q --no-deps curvlinops-for-pytorch==3.0.1 backpack-for-pytorch==1.7.1
+	touch $@
 
 audit: build  ## cells of a finished sweep again: make audit CONFIG=configs/mine.yaml CELLS=0 (all) SEED=1
 	snakemake audit --configfile $(CONFIG) --set-resources audit:cells=$(CELLS) audit:draw=$(SEED)

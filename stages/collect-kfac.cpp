@@ -1,3 +1,4 @@
+#include <ATen/core/grad_mode.h>
 #include <spdlog/spdlog.h>
 
 #include "core/error.h"
@@ -11,9 +12,10 @@ namespace {
 
 struct Flags {
   OperatorSettings settings;
-  std::string kfac_approx = "expand", fisher_type = "type2";
-  int64_t mc_samples = 1, max_factor = KfacOptions{}.max_factor;
-  bool no_ekfac = false, split_qkv = false;
+  std::string kfac_approx = "expand", fisher_type = "type2", token_terms = "auto";
+  int64_t mc_samples = 1;
+  PlanOptions plan;
+  bool no_ekfac = false;
 };
 
 void declare(CLI::App& app, Flags& flags) {
@@ -23,16 +25,21 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
   app.add_option("--kfac-approx", flags.kfac_approx, "expand | reduce: positions that share a weight")
       ->capture_default_str();
-  app.add_option(
-         "--fisher-type", flags.fisher_type,
-         "type2 (exact; a backward pass a logit of a sample) | mc (a backward pass a draw) | empirical")
+  app.add_option("--fisher-type", flags.fisher_type,
+                 "type2 (exact; a backward pass a logit) | mc (a backward pass a draw) | empirical")
       ->capture_default_str();
-  app.add_option("--mc-samples", flags.mc_samples, "mc: draws a row")->capture_default_str();
-  app.add_option("--seed", s.seed, "mc: of the draws")->capture_default_str();
+  app.add_option(
+         "--token-terms", flags.token_terms,
+         "type2, empirical: separate (exact; a backward pass a token) | signs (all tokens at once, random "
+         "signs) | sum (all at once; products between tokens stay) | auto (separate up to 512 passes)")
+      ->capture_default_str();
+  app.add_option("--mc-samples", flags.mc_samples, "mc: draws a row; signs: draws of signs")
+      ->capture_default_str();
+  app.add_option("--seed", s.seed, "of the draws")->capture_default_str();
   app.add_flag("--no-ekfac", flags.no_ekfac, "leave the second pass and `ekfac_eigenvalues` out");
-  app.add_flag("--split-qkv", flags.split_qkv, "a fused query, key and value as three layers");
-  app.add_option("--max-factor", flags.max_factor,
-                 "rows of the widest dense factor; wider layers are not covered")
+  app.add_flag("--split-qkv", flags.plan.split_qkv, "a fused query, key and value as three layers");
+  app.add_option("--max-factor", flags.plan.max_factor,
+                 "rows of the widest dense factor; wider ones are kept as diagonal blocks")
       ->capture_default_str();
   app.add_option("--batch-size", s.batch_size,
                  "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");
@@ -40,24 +47,53 @@ void declare(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
+int64_t outputs_of(const EmpiricalRisk& risk) {
+  const at::AutoGradMode no_grad(false);
+  return risk.network().forward(risk.theta(), risk.batch(0).inputs.narrow(0, 0, 1)).size(1);
+}
+
+/// Whether a sample has several terms of the loss whose treatment makes a difference.
+bool has_terms(const Flags& flags, const EmpiricalRisk& risk) {
+  return risk.rows_per_sample() > 1 && flags.fisher_type != "mc";
+}
+
+KfacOptions options_of(const Flags& flags, const EmpiricalRisk& risk) {
+  const FisherType type = parse_fisher_type(flags.fisher_type);
+  const int64_t terms = risk.rows_per_sample(), outputs = outputs_of(risk);
+  KfacOptions options{.sharing = parse_weight_sharing(flags.kfac_approx),
+                      .fisher = {.type = type,
+                                 .terms = choose_token_terms(flags.token_terms, type, terms, outputs),
+                                 .mc_samples = flags.mc_samples,
+                                 .seed = static_cast<uint64_t>(flags.settings.seed)},
+                      .ekfac = !flags.no_ekfac,
+                      .plan = flags.plan};
+  const int64_t passes = cotangent_count(options.fisher, terms, outputs);
+  if (has_terms(flags, risk)) {
+    spdlog::info("token terms {}: {} backward passes over the data ({} for separate, the exact one)",
+                 to_string(options.fisher.terms), passes, cotangent_count({.type = type}, terms, outputs));
+  }
+  if (passes > 1000) {
+    spdlog::warn("{} backward passes over the data; --fisher-type mc needs one a draw", passes);
+  }
+  return options;
+}
+
 void run(const Flags& flags, const StageRun& stage) {
-  const KfacOptions options{.sharing = parse_weight_sharing(flags.kfac_approx),
-                            .fisher = {.type = parse_fisher_type(flags.fisher_type),
-                                       .mc_samples = flags.mc_samples,
-                                       .seed = static_cast<uint64_t>(flags.settings.seed)},
-                            .ekfac = !flags.no_ekfac,
-                            .split_qkv = flags.split_qkv,
-                            .max_factor = flags.max_factor};
   const RiskPoint point = load_risk(flags.settings);
-  const KroneckerFactors factors = collect_kfac(*point.risk, options);
-  const Coverage covered = coverage(factors, point.risk->network().params());
+  const EmpiricalRisk& risk = *point.risk;
+  const KfacOptions options = options_of(flags, risk);
+  Progress progress = stage.progress("micro-batches", risk.batches() * (options.ekfac ? 2 : 1));
+  const auto factors =
+      collect_kfac(risk, options, [&](const KfacSums& sums) { progress.update(sums.batches); });
+  const Coverage covered = coverage(factors, risk.network().params());
   spdlog::info("{}", covered.text());
   if (factors.layers.empty())
     throw Refusal("no layer of this model has Kronecker factors; nothing was written");
   const KfacOrigin origin{.kfac_approx = flags.kfac_approx,
                           .fisher_type = flags.fisher_type,
+                          .token_terms = has_terms(flags, risk) ? to_string(options.fisher.terms) : "",
                           .dtype_compute = flags.settings.dtype_compute,
-                          .loss = point.risk->loss_function().name(),
+                          .loss = risk.loss_function().name(),
                           .mc_samples = flags.mc_samples,
                           .seed = flags.settings.seed,
                           .step = std::stoll(point.settings.step),
@@ -80,7 +116,7 @@ Stage make_stage() {
           "of the outputs, c the columns of\na root of d2l/dz2 (type2), draws (mc) or the data's targets "
           "(empirical).",
       .example = "collect-kfac --data data.h5 --model model.h5 --out kfac.h5",
-      .algorithm = 1,
+      .algorithm = 2,
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
       .run = [flags](StageRun& stage) { run(*flags, stage); }};
 }

@@ -4,9 +4,10 @@
 
 #include "artifact/text_file.h"
 #include "core/error.h"
-#include "curvature/comparison.h"
-#include "curvature/kfac_file.h"
+#include "curvature/frobenius.h"
+#include "curvature/leading.h"
 #include "curvature/operator_file.h"
+#include "curvature/restriction.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -17,6 +18,7 @@ using Json = nlohmann::ordered_json;
 struct Flags {
   std::filesystem::path op;
   int64_t k = 10, max_iters = 200, probes = 30, exact_below = 2000, seed = 0;
+  bool no_layers = false;
 };
 
 void declare(CLI::App& app, Flags& flags) {
@@ -33,6 +35,7 @@ void declare(CLI::App& app, Flags& flags) {
       ->check(CLI::Range(2, 1000000))
       ->capture_default_str();
   app.add_option("--seed", flags.seed, "of the random vectors")->capture_default_str();
+  app.add_flag("--no-layers", flags.no_layers, "compare the whole matrices alone");
 }
 
 /// The exact Gauss-Newton matrix at the point of a K-FAC operator, over the same parameters.
@@ -43,23 +46,12 @@ BuiltOperator exact_ggn(const OperatorSettings& of_kfac) {
   return build_operator(settings);
 }
 
-/// Coordinates of each layer's parameters; none where a filter changed the coordinates.
-std::vector<NamedRanges> layer_ranges(const OperatorSettings& settings) {
-  std::vector<NamedRanges> all;
-  if (!settings.params_filter.empty()) return all;
-  const ParamSpace space = load_risk(settings).risk->network().params();
-  for (const auto& layer : read_kfac(settings.kfac).factors.layers) {
-    NamedRanges part{layer.name, {}};
-    for (const auto& name : layer.parameters) {
-      const Parameter& p = space.parameters()[space.index(name)];
-      const int64_t row = p.size / p.shape[0];
-      part.ranges.push_back(layer.is_part ? Range{p.offset + layer.first_row * row, layer.out() * row}
-                                          : Range{p.offset, p.size});
-    }
-    all.push_back(std::move(part));
-  }
-  return all;
-}
+/// A K-FAC operator and the exact Gauss-Newton matrix, or their sub-blocks of one layer.
+struct Compared {
+  std::string name;
+  std::shared_ptr<LinearOperator> kfac, ggn;
+  std::vector<Eigenpair> leading;  ///< of kfac in closed form; empty where there is none
+};
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -69,35 +61,83 @@ Json values(const std::vector<Eigenpair>& pairs) {
   return list;
 }
 
-Json record(const FrobeniusComparison& frobenius, const std::vector<NamedRanges>& layers) {
+Json numbers(const std::vector<double>& all) {
+  Json list = Json::array();
+  for (const double value : all) list.push_back(number(value));
+  return list;
+}
+
+std::vector<Eigenpair> leading(LinearOperator& op, const Flags& flags, bool exact) {
+  if (exact) return leading_of_matrix(dense_matrix(op), flags.k);
+  return leading_by_lanczos(op, flags.k, flags.max_iters);
+}
+
+Json record(const Compared& pair, const Flags& flags, bool exact) {
+  const FrobeniusError error = exact
+                                   ? frobenius_error(*pair.kfac, *pair.ggn)
+                                   : estimated_frobenius_error(*pair.kfac, *pair.ggn, flags.probes,
+                                                               static_cast<uint64_t>(flags.seed), pair.name);
+  // In closed form where the operator has one, so that no copy of a multiple eigenvalue is missed.
+  const auto of_kfac = pair.leading.empty() ? leading(*pair.kfac, flags, exact) : pair.leading;
+  const auto of_ggn = leading(*pair.ggn, flags, exact);
+  const LeadingComparison both = compare_leading(of_kfac, of_ggn);
   Json all;
-  all["kfac_error"] = number(frobenius.whole.value);
-  all["kfac_error_se"] = number(frobenius.whole.standard_error);
-  all["kfac_error_method"] = frobenius.exact ? "columns" : "hutchinson";
-  for (size_t i = 0; i < layers.size(); ++i) {
-    all["layers"][layers[i].name] = {{"kfac_error", number(frobenius.parts[i].value)},
-                                     {"kfac_error_se", number(frobenius.parts[i].standard_error)}};
-  }
-  return all;
-}
-
-/// In closed form where the operator has one, so that no copy of a multiple eigenvalue is missed.
-std::vector<Eigenpair> leading_of_kfac(LinearOperator& op, const Flags& flags) {
-  const auto* kronecker = dynamic_cast<const KroneckerOperator*>(&op);
-  auto pairs = kronecker ? kronecker->leading(flags.k) : std::vector<Eigenpair>{};
-  return pairs.empty() ? leading_by_lanczos(op, flags.k, flags.max_iters) : pairs;
-}
-
-void add_leading(Json& all, const LeadingComparison& leading, const std::vector<Eigenpair>& of_kfac,
-                 const std::vector<Eigenpair>& of_ggn) {
+  all["kfac_error"] = number(error.value);
+  all["kfac_error_se"] = number(error.standard_error);
   all["eigenvalues"] = values(of_kfac);
   all["ggn_eigenvalues"] = values(of_ggn);
   all["ggn_residuals"] = Json::array();
-  for (const auto& pair : of_ggn) all["ggn_residuals"].push_back(pair.residual);
-  all["eigenvalue_errors"] = Json::array();
-  for (const double error : leading.relative_errors) all["eigenvalue_errors"].push_back(number(error));
-  all["principal_angles"] = leading.principal_angles;
-  all["overlap"] = number(leading.overlap);
+  for (const auto& found : of_ggn) all["ggn_residuals"].push_back(found.residual);
+  all["eigenvalue_errors"] = numbers(both.relative_errors);
+  all["principal_angles"] = numbers(both.principal_angles);
+  all["overlap"] = number(both.overlap);
+  return all;
+}
+
+std::vector<double> part_of(const std::vector<double>& x, const std::vector<Range>& ranges) {
+  std::vector<double> part;
+  for (const auto& range : ranges) {
+    part.insert(part.end(), x.begin() + range.first, x.begin() + range.first + range.count);
+  }
+  return part;
+}
+
+Compared layer_of(const Compared& whole, const KroneckerOperator& kfac, size_t block, int64_t k) {
+  const auto ranges = kfac.blocks()[block].coordinates();
+  Compared layer{kfac.blocks()[block].name(), make_restriction(whole.kfac, ranges),
+                 make_restriction(whole.ggn, ranges), leading_of_block(kfac, block, k)};
+  for (auto& pair : layer.leading) pair.vector = part_of(pair.vector, ranges);
+  return layer;
+}
+
+/// Of few enough parameters the matrix itself, so that a product of a layer does not cost one of the model.
+std::shared_ptr<LinearOperator> in_memory(LinearOperator& op) {
+  return make_matrix_operator(std::make_shared<const Matrix>(dense_matrix(op)));
+}
+
+Json compare(std::unique_ptr<LinearOperator> kfac, std::unique_ptr<LinearOperator> ggn, const Flags& flags,
+             const StageRun& stage) {
+  const bool exact = kfac->dim() <= flags.exact_below;
+  // Behind a filter the operator has no layers any more.
+  const std::shared_ptr<LinearOperator> op = std::move(kfac);
+  const auto* kronecker = dynamic_cast<const KroneckerOperator*>(op.get());
+  Compared whole{"",
+                 exact ? in_memory(*op) : op,
+                 exact ? in_memory(*ggn) : std::shared_ptr<LinearOperator>(std::move(ggn)),
+                 {}};
+  if (kronecker && kronecker->has_closed_form()) whole.leading = leading_in_closed_form(*kronecker, flags.k);
+  Json all = record(whole, flags, exact);
+  all["kfac_error_method"] = exact ? "columns" : "hutchinson";
+  all["ggn_eigenvalues_method"] = exact ? "dense" : "lanczos";
+  if (!kronecker || flags.no_layers) return all;
+  const size_t layers = kronecker->blocks().size();
+  Progress progress = stage.progress("layers", static_cast<int64_t>(layers));
+  for (size_t b = 0; b < layers; ++b) {
+    const Compared layer = layer_of(whole, *kronecker, b, flags.k);
+    all["layers"][layer.name] = record(layer, flags, exact);
+    progress.update(static_cast<int64_t>(b) + 1, layer.name);
+  }
+  return all;
 }
 
 void run(const Flags& flags, const StageRun& stage) {
@@ -106,22 +146,18 @@ void run(const Flags& flags, const StageRun& stage) {
     throw InputError(flags.op.string() + ": is an operator of kind " + kfac.info.kind +
                      ", expected kfac or ekfac");
   }
-  const BuiltOperator ggn = exact_ggn(kfac.settings);
-  const auto layers = layer_ranges(kfac.settings);
-  const auto frobenius = compare_frobenius(*kfac.op, *ggn.op, layers, flags.exact_below, flags.probes,
-                                           static_cast<uint64_t>(flags.seed));
-  const auto of_kfac = leading_of_kfac(*kfac.op, flags);
-  const auto of_ggn = leading_by_lanczos(*ggn.op, flags.k, flags.max_iters);
-  const LeadingComparison leading = compare_leading(of_kfac, of_ggn);
-  Json all = record(frobenius, layers);
-  add_leading(all, leading, of_kfac, of_ggn);
+  if (kfac.settings.damping != 0 || kfac.settings.power != 1) {
+    spdlog::warn("the operator is (K + {} I)^{}, which no Gauss-Newton matrix is meant to equal",
+                 kfac.settings.damping, kfac.settings.power);
+  }
+  Json all = compare(std::move(kfac.op), exact_ggn(kfac.settings).op, flags, stage);
   all["operator"] = kfac.info.kind;
   all["coverage"] = kfac.coverage;
   all["operator_sha256"] = kfac.info.sha256;
   write_text(stage.out, all.dump(2) + "\n");
   spdlog::info(
-      "{} against the Gauss-Newton matrix: relative Frobenius error {:.4g}, overlap of the leading {} {:.3f}",
-      kfac.info.kind, frobenius.whole.value, of_kfac.size(), leading.overlap);
+      "{} against the Gauss-Newton matrix: relative Frobenius error {}, overlap of the leading {} {}",
+      kfac.info.kind, all["kfac_error"].dump(), all["eigenvalues"].size(), all["overlap"].dump());
 }
 
 }  // namespace
@@ -132,10 +168,11 @@ Stage make_stage() {
       .name = "compare-kfac",
       .summary =
           "Says how far a K-FAC or EKFAC operator K is from the exact Gauss-Newton matrix F of its point:\n"
-          "||K - F||_F / ||F||_F as a whole and by layer (every column, or random signs with a standard "
-          "error),\nthe leading eigenvalues, and the principal angles between the spans of their vectors.",
+          "||K - F||_F / ||F||_F (every column, or random signs with a standard error), the leading "
+          "eigenvalues, and\nthe principal angles between the spans of their vectors; of the whole matrices "
+          "and of each layer's blocks.",
       .example = "compare-kfac --operator operator.h5 --k 10 --out comparison.json",
-      .algorithm = 1,
+      .algorithm = 2,
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
       .run = [flags](StageRun& stage) { run(*flags, stage); }};
 }

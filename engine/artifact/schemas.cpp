@@ -106,7 +106,8 @@ Schema kfac_schema() {
           optional(
               attr("layers/<layer>@kind", text, "linear (where absent), convolution, embedding or norm")),
           optional(attr("layers/<layer>@rows", integer,
-                        "first row and number of rows of a fused weight that are this layer's", {"2"})),
+                        "of a part: first row and number of rows of W that are its own", {"2"})),
+          optional(attr("layers/<layer>@columns", integer, "its first column and number of columns", {"2"})),
           optional(
               attr("layers/<layer>@tied", text,
                    "the table is the token embedding, too; its block is that of the output layer alone")),
@@ -117,6 +118,7 @@ Schema kfac_schema() {
           attr("missing", text, "names of the parameters that no layer covers", {"u"}),
           optional(attr("kfac_approx", text, "weight sharing: expand or reduce")),
           optional(attr("fisher_type", text, "type2, mc or empirical")),
+          optional(attr("token_terms", text, "how a sample's tokens went back: separate, signs or sum")),
           optional(attr("step", integer, "training step of the model")),
           optional(attr("data_sha256", text, "content_sha256 of the data")),
           optional(attr("model_sha256", text, "content_sha256 of the model")),

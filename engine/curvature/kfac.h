@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "curvature/kfac_block.h"
+#include "curvature/kfac_coverage.h"
 #include "curvature/kfac_factors.h"
 #include "curvature/restriction.h"
 #include "krylov/linear_operator.h"
@@ -18,22 +20,12 @@ enum class Uncovered { zero, identity, exact_ggn, refuse };
 Uncovered parse_uncovered(const std::string& word);
 
 struct KroneckerOptions {
-  bool ekfac = false;
+  KroneckerPower of = {};  ///< K
   Uncovered uncovered = Uncovered::refuse;
-  double damping = 0;  ///< lambda
-  double power = 1;    ///< p: the operator is (K + lambda I)^p
 };
 
-/// An eigenvalue, its vector of unit length, and ||A x - theta x||: 0 where they are known in closed form.
-struct Eigenpair {
-  double value = 0;
-  double residual = 0;
-  std::vector<double> vector;
-};
-
-/// K = block diagonal of A (x) G over the layers, applied in the eigenbasis: a product costs four small
-/// matrix products a layer and holds no more than Lambda, n numbers, beside the factors. K is positive
-/// semi-definite, and with all eigenpairs at hand so is every power of K + lambda I.
+/// (K + damping I)^power with K = block diagonal of A (x) G over the layers (KroneckerBlock), never formed: K
+/// is positive semi-definite, and with all eigenpairs at hand so is every power of K + damping I.
 class KroneckerOperator : public LinearOperator {
  public:
   /// `uncovered_block` acts on the parameters without factors, in their order, for Uncovered::exact_ggn.
@@ -42,36 +34,26 @@ class KroneckerOperator : public LinearOperator {
   KroneckerOperator(const KroneckerFactors& factors, const ParamSpace& space, const KroneckerOptions& options,
                     std::unique_ptr<LinearOperator> uncovered_block = nullptr);
 
-  int64_t dim() const override { return space_.size(); }
+  int64_t dim() const override { return n_; }
   void apply(VectorView v, VectorSpan out) override;
 
-  /// All n eigenvalues, descending; empty where the exact Gauss-Newton block is part of the operator.
-  std::vector<double> spectrum() const;
+  /// Whether all eigenpairs are known: not where the exact Gauss-Newton block is a part of the operator.
+  bool has_closed_form() const { return !uncovered_block_; }
 
-  /// The k leading eigenpairs, copies of multiple eigenvalues included; empty like spectrum().
-  std::vector<Eigenpair> leading(int64_t k) const;
+  const std::vector<KroneckerBlock>& blocks() const { return blocks_; }
+
+  /// Coordinates without factors, and the eigenvalue of all of them where there is a closed form.
+  const std::vector<Range>& missing() const { return missing_; }
+  double missing_value() const { return missing_value_; }
 
  private:
-  struct Block {
-    KroneckerLayer layer;
-    at::Tensor u_a_t, u_g_t;  ///< transposed eigenvectors; undefined u_a_t: the identity
-    at::Tensor lambda;        ///< [out, in], of the power
-  };
-
-  void add_block(const KroneckerLayer& layer, const KroneckerOptions& options);
-  void apply_block(const Block& block, const ParamTensors& v, const ParamTensors& out) const;
   void apply_uncovered(VectorView v, VectorSpan out);
 
-  std::vector<double> eigenvector(const Block& block, int64_t index) const;
-
-  ParamSpace space_;
-  std::vector<Block> blocks_;
+  int64_t n_;
+  std::vector<KroneckerBlock> blocks_;
   std::vector<Range> missing_;
   double missing_value_ = 0;  ///< of zero and identity, of the power
   std::unique_ptr<LinearOperator> uncovered_block_;
 };
-
-/// The coordinates of the parameters without factors, in order; empty where all are covered.
-std::vector<Range> uncovered_ranges(const KroneckerFactors& factors, const ParamSpace& space);
 
 }  // namespace ritzflow

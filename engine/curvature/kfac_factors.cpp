@@ -2,61 +2,62 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <set>
 
 #include "core/error.h"
 
 namespace ritzflow {
 namespace {
 
-double percent(int64_t part, int64_t whole) {
-  return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+/// The pieces of a norm lie one above the other, all others side by side.
+int64_t piece_dimension(LayerKind kind) { return kind == LayerKind::norm ? 0 : 1; }
+
+/// A parameter's tensor as a matrix: a vector is a column.
+at::Tensor as_matrix(const at::Tensor& flat, const Parameter& p) {
+  return flat.narrow(0, p.offset, p.size).view({p.shape[0], -1});
+}
+
+std::vector<at::Tensor> whole_pieces(const KroneckerLayer& layer, const ParamSpace& space,
+                                     const at::Tensor& flat) {
+  std::vector<at::Tensor> pieces;
+  for (const auto& name : layer.parameters) {
+    pieces.push_back(as_matrix(flat, space.parameters()[space.index(name)]));
+  }
+  if (layer.kind == LayerKind::embedding) pieces.front() = pieces.front().t();
+  return pieces;
+}
+
+std::string text_of(const Range& range) {
+  return fmt::format("{} to {}", range.first, range.first + range.count - 1);
+}
+
+void check_fits(const KroneckerLayer& layer, int64_t rows, int64_t columns) {
+  const Range r = layer.rows(), c = layer.columns();
+  if (!layer.is_part && r.count == rows && c.count == columns) return;
+  if (!layer.is_part) {
+    throw InputError(fmt::format(
+        "layers/{} has factors of {} outputs and {} inputs, but its parameters in the model need {} and {}",
+        layer.name, r.count, c.count, rows, columns));
+  }
+  if (r.first >= 0 && c.first >= 0 && r.first + r.count <= rows && c.first + c.count <= columns) return;
+  throw InputError(fmt::format("layers/{} is rows {} and columns {} of a matrix of {} rows and {} columns",
+                               layer.name, text_of(r), text_of(c), rows, columns));
+}
+
+/// The part `along` of the joined pieces.
+std::vector<at::Tensor> cut(const std::vector<at::Tensor>& pieces, int64_t dimension, const Range& along) {
+  std::vector<at::Tensor> parts;
+  int64_t offset = 0;
+  for (const auto& piece : pieces) {
+    const int64_t size = piece.size(dimension);
+    const int64_t first = std::max(along.first, offset);
+    const int64_t end = std::min(along.first + along.count, offset + size);
+    if (first < end) parts.push_back(piece.narrow(dimension, first - offset, end - first));
+    offset += size;
+  }
+  return parts;
 }
 
 }  // namespace
-
-std::string Coverage::text() const {
-  std::string line =
-      fmt::format("covered {} of {} parameters ({:.1f} %), {} of {} elements ({:.1f} %)", covered_parameters,
-                  total_parameters, percent(covered_parameters, total_parameters), covered_elements,
-                  total_elements, percent(covered_elements, total_elements));
-  if (!missing.empty()) line += fmt::format("; missing: {}", fmt::join(missing, ", "));
-  return line;
-}
-
-ParamTensors layer_tensors(const KroneckerLayer& layer, const ParamSpace& space, const ParamTensors& all) {
-  ParamTensors tensors;
-  for (const auto& name : layer.parameters) {
-    const at::Tensor& whole = all[space.index(name)];
-    if (!layer.is_part) {
-      tensors.push_back(whole);
-      continue;
-    }
-    if (layer.first_row < 0 || layer.first_row + layer.out() > whole.size(0)) {
-      throw InputError(fmt::format("layers/{} is rows {} to {} of {}, which has {}", layer.name,
-                                   layer.first_row, layer.first_row + layer.out() - 1, name, whole.size(0)));
-    }
-    tensors.push_back(whole.narrow(0, layer.first_row, layer.out()));
-  }
-  return tensors;
-}
-
-Coverage coverage(const KroneckerFactors& factors, const ParamSpace& space) {
-  std::set<std::string> covered;
-  for (const auto& layer : factors.layers) covered.insert(layer.parameters.begin(), layer.parameters.end());
-  Coverage result;
-  for (const auto& p : space.parameters()) {
-    const bool is_covered = covered.contains(p.name);
-    result.covered_parameters += is_covered ? 1 : 0;
-    result.covered_elements += is_covered ? p.size : 0;
-    if (!is_covered) result.missing.push_back(p.name);
-  }
-  result.total_parameters = static_cast<int64_t>(space.parameters().size());
-  result.total_elements = space.size();
-  return result;
-}
 
 at::Tensor layer_eigenvalues(const KroneckerLayer& layer, bool ekfac) {
   if (!ekfac) return at::outer(layer.g_eigenvalues, layer.a_eigenvalues);
@@ -65,27 +66,36 @@ at::Tensor layer_eigenvalues(const KroneckerLayer& layer, bool ekfac) {
                    " has no 'ekfac_eigenvalues': collect the factors without --no-ekfac, or use kfac");
 }
 
-at::Tensor to_matrix(LayerKind kind, const ParamTensors& parameters) {
-  const at::Tensor& weight = parameters.front();
-  if (kind == LayerKind::embedding) return weight.t();
-  if (kind == LayerKind::norm) return at::cat(parameters).unsqueeze(1);
-  const at::Tensor rows = weight.reshape({weight.size(0), -1});
-  return parameters.size() == 1 ? rows : at::cat({rows, parameters[1].unsqueeze(1)}, 1);
+std::vector<at::Tensor> layer_pieces(const KroneckerLayer& layer, const ParamSpace& space,
+                                     const at::Tensor& flat) {
+  std::vector<at::Tensor> pieces = whole_pieces(layer, space, flat);
+  const int64_t dimension = piece_dimension(layer.kind), across = 1 - dimension;
+  int64_t total = 0;
+  for (const auto& piece : pieces) {
+    total += piece.size(dimension);
+    if (piece.size(across) == pieces.front().size(across)) continue;
+    throw InputError(fmt::format("layers/{}: {} and {} do not belong to one layer", layer.name,
+                                 layer.parameters[0], layer.parameters[1]));
+  }
+  const int64_t width = pieces.front().size(across);
+  check_fits(layer, dimension == 0 ? total : width, dimension == 0 ? width : total);
+  if (!layer.is_part) return pieces;
+  const Range lines = dimension == 0 ? layer.columns() : layer.rows();
+  pieces = cut(pieces, dimension, dimension == 0 ? layer.rows() : layer.columns());
+  for (auto& piece : pieces) piece = piece.narrow(across, lines.first, lines.count);
+  return pieces;
 }
 
-void from_matrix(LayerKind kind, const at::Tensor& w, const ParamTensors& parameters) {
-  const at::Tensor& weight = parameters.front();
-  if (kind == LayerKind::embedding) {
-    weight.copy_(w.t());
-  } else if (kind == LayerKind::norm) {
-    const int64_t width = weight.numel();
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      parameters[i].copy_(w.select(1, 0).narrow(0, static_cast<int64_t>(i) * width, width));
-    }
-  } else {
-    const int64_t in = weight.numel() / weight.size(0);
-    weight.view({weight.size(0), in}).copy_(w.narrow(1, 0, in));
-    if (parameters.size() > 1) parameters[1].copy_(w.select(1, in));
+at::Tensor join_pieces(LayerKind kind, const std::vector<at::Tensor>& pieces) {
+  return pieces.size() == 1 ? pieces.front() : at::cat(pieces, piece_dimension(kind));
+}
+
+void write_pieces(LayerKind kind, const at::Tensor& w, const std::vector<at::Tensor>& pieces) {
+  const int64_t dimension = piece_dimension(kind);
+  int64_t offset = 0;
+  for (const auto& piece : pieces) {
+    piece.copy_(w.narrow(dimension, offset, piece.size(dimension)));
+    offset += piece.size(dimension);
   }
 }
 

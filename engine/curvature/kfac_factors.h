@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "curvature/restriction.h"
 #include "model/param_space.h"
 #include "model/taps.h"
 
@@ -15,13 +16,15 @@ namespace ritzflow {
 ///   embedding             the table transposed: `in` are its rows;
 ///   norm                  [scale; shift] as one column: `in` = 1;
 /// and it maps W to G W A = U_G (Lambda o (U_G' W U_A)) U_A', Lambda_oi = g_o a_i; in EKFAC Lambda is free.
+/// A layer may be a part of such a matrix: of a fused query, key and value, or of a layer whose factors are
+/// too wide for one eigendecomposition and are kept as diagonal blocks.
 struct KroneckerLayer {
   std::string name;
   LayerKind kind = LayerKind::linear;
   std::vector<std::string> parameters;  ///< weight first
   bool tied = false;                    ///< a tied table in its use as the output layer alone
-  int64_t first_row = 0;      ///< of a fused weight and bias, from which on out() rows are this layer's
-  bool is_part = false;       ///< the layer is such a part
+  bool is_part = false;  ///< of W: out() rows from first_row on, in() columns from first_column
+  int64_t first_row = 0, first_column = 0;
   at::Tensor a_eigenvalues;   ///< [in] float64, ascending, >= 0
   at::Tensor a_eigenvectors;  ///< [in, in], a column an eigenvector; undefined: the identity
   at::Tensor g_eigenvalues, g_eigenvectors;
@@ -29,36 +32,27 @@ struct KroneckerLayer {
 
   int64_t in() const { return a_eigenvalues.size(0); }
   int64_t out() const { return g_eigenvalues.size(0); }
-};
-
-/// How much of a model its Kronecker factors cover.
-struct Coverage {
-  int64_t covered_parameters = 0, total_parameters = 0;
-  int64_t covered_elements = 0, total_elements = 0;
-  std::vector<std::string> missing;
-
-  /// "covered 4 of 4 parameters (100.0 %), 10 of 10 elements (100.0 %)", and the missing names.
-  std::string text() const;
+  Range rows() const { return {first_row, out()}; }
+  Range columns() const { return {first_column, in()}; }
 };
 
 struct KroneckerFactors {
   std::vector<KroneckerLayer> layers;
 };
 
-/// The parameters' tensors of a layer, of all those of the model: of a part its rows. Throws InputError where
-/// the model has no such parameter or too few rows.
-ParamTensors layer_tensors(const KroneckerLayer& layer, const ParamSpace& space, const ParamTensors& all);
-
-Coverage coverage(const KroneckerFactors& factors, const ParamSpace& space);
-
 /// Lambda [out, in] of a layer: g_o a_i, or the second moments of EKFAC. Throws InputError if those are
 /// wanted and missing.
 at::Tensor layer_eigenvalues(const KroneckerLayer& layer, bool ekfac);
 
-/// W [out, in] of `layer` from the parameters' tensors, in the order of `layer.parameters`, and back into
-/// them.
-at::Tensor to_matrix(LayerKind kind, const ParamTensors& parameters);
-void from_matrix(LayerKind kind, const at::Tensor& w, const ParamTensors& parameters);
+/// The layer's W as views of the flat vector [n], to be joined by join_pieces(); of a part its rows and
+/// columns. Throws InputError where the model has no such parameter, or W is of another shape than the
+/// factors.
+std::vector<at::Tensor> layer_pieces(const KroneckerLayer& layer, const ParamSpace& space,
+                                     const at::Tensor& flat);
+
+/// W from its pieces, a view where there is one; and W written to them.
+at::Tensor join_pieces(LayerKind kind, const std::vector<at::Tensor>& pieces);
+void write_pieces(LayerKind kind, const at::Tensor& w, const std::vector<at::Tensor>& pieces);
 
 /// Eigenvalues (ascending, those below 0 by rounding set to 0) and eigenvectors of a symmetric positive
 /// semi-definite float64 matrix.

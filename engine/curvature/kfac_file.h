@@ -3,13 +3,14 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "curvature/kfac_coverage.h"
 #include "curvature/kfac_factors.h"
 
 namespace ritzflow {
 
 /// What kfac.h5 says of where its factors come from; empty where the file does not say.
 struct KfacOrigin {
-  std::string kfac_approx, fisher_type, dtype_compute, loss;
+  std::string kfac_approx, fisher_type, token_terms, dtype_compute, loss;
   int64_t mc_samples = 1;
   int64_t seed = 0;
   int64_t step = -1;  ///< of the model; -1: unknown
@@ -27,9 +28,7 @@ struct KfacFile {
 std::string write_kfac(const std::filesystem::path& out, const KroneckerFactors& factors,
                        const Coverage& coverage, const KfacOrigin& origin, const nlohmann::json& provenance);
 
-/// Reads a kfac.h5, ours or a user's: each factor as its eigenpairs, or as the dense matrix `a` or `g`, which
-/// is decomposed. Throws InputError that names the file and the dataset where numbers are not finite, shapes
-/// do not agree, eigenvalues are negative or eigenvectors not orthonormal.
+/// Reads a kfac.h5, ours or a user's (read_layer()). Throws InputError that names the file.
 KfacFile read_kfac(const std::filesystem::path& path);
 
 }  // namespace ritzflow

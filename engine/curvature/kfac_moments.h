@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "curvature/restriction.h"
+#include "curvature/symmetric_sum.h"
 #include "model/taps.h"
 
 namespace ritzflow {
@@ -16,36 +18,38 @@ enum class WeightSharing { expand, reduce };
 /// Throws InputError on another word.
 WeightSharing parse_weight_sharing(const std::string& word);
 
-/// One layer of one micro-batch of N samples. The block's matrix form is W = [weight, bias] with gradient
+/// One tap of one micro-batch of N samples. The block's matrix form is W = [weight, bias] with gradient
 /// sum_r g_r a_r' of a sample, and shapes
 ///   a [N, R, in]   inputs, with a 1 behind them where there is a bias; of an embedding the indices [N, R];
 ///   g [N, R, out]  gradient with respect to the output, for one cotangent at a time.
 /// A norm's W is the column [scale; shift]: `in` is 1, `out` twice its width, and G is the block itself.
-class LayerMoments {
+class TapMoments {
  public:
   /// `weights` [N R'] are those of the samples' terms of the loss, R' a sample; `positions` of the layer that
   /// are such terms (R = R') have their weight, else a sample's weight is spread evenly over its positions.
-  LayerMoments(const Tap& tap, const at::Tensor& weights, int64_t samples, bool bias, WeightSharing sharing,
-               int64_t table_rows);
+  TapMoments(const Tap& tap, const at::Tensor& weights, int64_t samples, WeightSharing sharing,
+             int64_t table_rows);
 
-  /// sum_n sum_r w_nr a a' (expand), or sum_n w_n mean(a) mean(a)' (reduce): [in, in]; its diagonal [in] for
-  /// an embedding, whose a are unit vectors, and which is always expanded.
-  at::Tensor input_moment() const;
+  /// sum += sum_n sum_r w_nr a a' (expand), or sum_n w_n mean(a) mean(a)' (reduce), of the inputs `columns`.
+  /// Of an embedding, whose a are unit vectors and which is always expanded, the diagonal [in].
+  void add_inputs(SymmetricSum& sum, const Range& columns) const;
 
-  /// sum_n sum_r g g' (expand), or sum_n (sum_r g)(sum_r g)' (reduce): [out, out]. `gradient` has the shape
-  /// of the tap's output.
-  at::Tensor output_moment(const at::Tensor& gradient) const;
+  /// g of a cotangent: [N, R, out], of a norm [N, 1, out] with the gradients of scale and shift.
+  /// `gradient` has the shape of the tap's output.
+  at::Tensor output_gradient(const at::Tensor& gradient) const;
 
-  /// a <- U_A' a, for second_moment(). An undefined U_A is the identity.
-  void rotate_inputs(const at::Tensor& u_a);
+  /// sum += sum_n sum_r g g' (expand), or sum_n (sum_r g)(sum_r g)' (reduce), of g as above.
+  void add_outputs(SymmetricSum& sum, const at::Tensor& g) const;
 
-  /// sum_n (U_G' (sum_r g a') U_A)^2, element by element: [out, in]; rotate_inputs() comes first.
-  at::Tensor second_moment(const at::Tensor& gradient, const at::Tensor& u_g) const;
+  /// a U_A of the inputs `columns`, for add_second_moment(); an undefined U_A is the identity.
+  at::Tensor rotated_inputs(const Range& columns, const at::Tensor& u_a) const;
+
+  /// sum [out, in] += sum_n (U_G' (sum_r g a') U_A)^2, element by element, of rotated g and a.
+  void add_second_moment(at::Tensor& sum, const at::Tensor& g, const at::Tensor& a) const;
 
  private:
   at::Tensor by_position(const at::Tensor& images_or_rows) const;
-  at::Tensor norm_gradient(const at::Tensor& g) const;
-  at::Tensor table_second_moment(const at::Tensor& g) const;
+  void add_table_second_moment(at::Tensor& sum, const at::Tensor& g) const;
 
   LayerKind kind_;
   WeightSharing sharing_;

@@ -109,20 +109,20 @@ void require_origin(const KfacFile& file, const std::filesystem::path& path, con
 
 std::unique_ptr<LinearOperator> uncovered_ggn(std::shared_ptr<const EmpiricalRisk> risk,
                                               const KroneckerFactors& factors) {
-  auto ranges = uncovered_ranges(factors, risk->network().params());
+  const ParamSpace& space = risk->network().params();
+  auto ranges = uncovered_ranges(coverage(factors, space), space);
   if (ranges.empty()) return nullptr;
   return make_restriction(make_ggn(std::move(risk)), std::move(ranges));
 }
 
-/// Fills the operator, its coverage and its spectrum in.
+/// Fills the operator and its coverage in.
 void make_kronecker(const std::shared_ptr<const EmpiricalRisk>& risk, const Digests& expected,
                     BuiltOperator& built) {
   const OperatorSettings& settings = built.settings;
   if (settings.kfac.empty()) throw InputError("--operator " + settings.kind + " needs --kfac kfac.h5");
-  const KroneckerOptions options{.ekfac = settings.kind == "ekfac",
-                                 .uncovered = parse_uncovered(settings.uncovered),
-                                 .damping = settings.damping,
-                                 .power = settings.power};
+  const KroneckerOptions options{
+      .of = {.ekfac = settings.kind == "ekfac", .damping = settings.damping, .power = settings.power},
+      .uncovered = parse_uncovered(settings.uncovered)};
   const KfacFile file = read_kfac(settings.kfac);
   require_digest(settings.kfac, file.sha256, expected.kfac);
   require_origin(file, settings.kfac, built);
@@ -132,10 +132,9 @@ void make_kronecker(const std::shared_ptr<const EmpiricalRisk>& risk, const Dige
     built.coverage = coverage(file.factors, space);
     auto uncovered = options.uncovered == Uncovered::exact_ggn ? uncovered_ggn(risk, file.factors) : nullptr;
     auto op = std::make_unique<KroneckerOperator>(file.factors, space, options, std::move(uncovered));
-    built.spectrum = op->spectrum();
-    built.op = std::move(op);
     // Factors are applied in float64 whatever the exact block computes in.
-    if (!built.spectrum.empty()) built.settings.dtype_compute = "float64";
+    if (op->has_closed_form()) built.settings.dtype_compute = "float64";
+    built.op = std::move(op);
   } catch (const InputError& error) {
     throw InputError(settings.kfac.string() + ": " + error.what());
   }
@@ -179,7 +178,6 @@ BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& e
   if (!settings.params_filter.empty()) {
     built.op = make_restriction(std::move(built.op),
                                 select_parameters(point.risk->network().params(), settings.params_filter));
-    built.spectrum.clear();  // eigenvalues of a sub-block are others
   }
   return built;
 }

@@ -48,7 +48,6 @@ struct BuiltOperator {
   std::string fisher_unit;  ///< of a Fisher matrix: sample | token; else empty
   std::shared_ptr<const Matrix> matrix;  ///< of kind matrix
   Coverage coverage;                     ///< of kfac and ekfac
-  std::vector<double> spectrum;          ///< all eigenvalues, descending, where they are known in closed form
 };
 
 /// The risk at a point, and the settings and digests of what it was made from.

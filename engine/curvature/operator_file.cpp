@@ -6,6 +6,7 @@
 #include "artifact/reader.h"
 #include "artifact/writer.h"
 #include "core/error.h"
+#include "curvature/kfac_spectrum.h"
 
 namespace ritzflow {
 namespace {
@@ -140,7 +141,8 @@ OperatorInfo write_operator(const BuiltOperator& built, const fs::path& out,
     file.dataset("matrix", built.matrix->values,
                  built.matrix->diagonal ? std::vector<int64_t>{n} : std::vector<int64_t>{n, n});
   }
-  if (!built.spectrum.empty()) file.dataset("spectrum", built.spectrum);
+  const auto* kronecker = dynamic_cast<const KroneckerOperator*>(built.op.get());  // no sub-block of one
+  if (kronecker && kronecker->has_closed_form()) file.dataset("spectrum", closed_form_spectrum(*kronecker));
   file.provenance(with_paths(provenance, built, out));
   return info_of(built, probes, file.commit());
 }

@@ -32,7 +32,7 @@ void mark(const ParamSpace& space, const std::string& glob, bool value, std::vec
 
 class Restriction : public LinearOperator {
  public:
-  Restriction(std::unique_ptr<LinearOperator> full, std::vector<Range> ranges)
+  Restriction(std::shared_ptr<LinearOperator> full, std::vector<Range> ranges)
       : full_(std::move(full)),
         ranges_(std::move(ranges)),
         v_(static_cast<size_t>(full_->dim())),
@@ -54,7 +54,7 @@ class Restriction : public LinearOperator {
   }
 
  private:
-  std::unique_ptr<LinearOperator> full_;
+  std::shared_ptr<LinearOperator> full_;
   std::vector<Range> ranges_;
   int64_t dim_ = 0;
   std::vector<double> v_;  // P' v: zero outside the ranges
@@ -81,7 +81,7 @@ std::vector<Range> select_parameters(const ParamSpace& space, const std::vector<
   return ranges;
 }
 
-std::unique_ptr<LinearOperator> make_restriction(std::unique_ptr<LinearOperator> full,
+std::unique_ptr<LinearOperator> make_restriction(std::shared_ptr<LinearOperator> full,
                                                  std::vector<Range> ranges) {
   return std::make_unique<Restriction>(std::move(full), std::move(ranges));
 }

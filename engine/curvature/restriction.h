@@ -22,7 +22,7 @@ std::vector<Range> select_parameters(const ParamSpace& space, const std::vector<
 
 /// The principal sub-block P A P' of A on the coordinates `ranges`, with P their rows of the identity:
 /// curvature with all other parameters held fixed.
-std::unique_ptr<LinearOperator> make_restriction(std::unique_ptr<LinearOperator> full,
+std::unique_ptr<LinearOperator> make_restriction(std::shared_ptr<LinearOperator> full,
                                                  std::vector<Range> ranges);
 
 }  // namespace ritzflow

@@ -47,7 +47,7 @@ one_line_errors(load_sweep)
 RESULTS = f"results/{SWEEP['name']}"
 SWEEP_FILE = str(ROOT / DEMO if DEFAULT_SWEEP else Path(workflow.configfiles[0]).resolve())
 RUN = "{model}/seed{seed}"
-COLLECT_OPTIONS = ("kfac_approx", "fisher_type", "split_qkv")
+COLLECT_OPTIONS = ("kfac_approx", "fisher_type", "token_terms", "max_factor", "split_qkv")
 MODEL = f"{RESULTS}/cells/{RUN}/model.h5"  # trained here, or exported from a module with its weights
 OPERATOR = f"{RUN}/step{{step}}/{{operator}}{{block}}"
 CELL = cells.PLACE

@@ -1,26 +1,32 @@
-// Cost of K-FAC: collection in gradients of the same data, and a product in the time of its four matrix
-// products alone. One thread, rounds interleaved, medians. The eigendecompositions come once a data set
-// whatever its length, so that the cost of a pass is the difference between a long and a short one.
+// Cost of K-FAC, in one thread and in processor time: collection in gradients of the same data, a product in
+// the time of its four matrix products alone, memory in numbers of n and of the factors.
+//
+//   kfac                         the table of `make bench`
+//   kfac DATA MODEL DTYPE TERMS  seconds of collection (type2) and products at a point, as JSON
 
 #include "curvature/kfac.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <tbb/global_control.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
+#include <ctime>
+#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "curvature/kfac_collect.h"
+#include "curvature/operator_builder.h"
 
 namespace ritzflow {
 namespace {
 
-constexpr int kRounds = 7;
+constexpr int kRounds = 5;
 
 struct Problem {
   const char* name;
@@ -51,10 +57,18 @@ std::shared_ptr<const EmpiricalRisk> make_risk(const Problem& p, int64_t batches
                                                RiskOptions{.batch_size = p.batch_size, .dtype = at::kFloat});
 }
 
+/// Of the processor: other programs on the machine do not count.
+double now() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
 double seconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return now() - start;
+}
+
+double median(std::vector<double> x) {
+  std::ranges::nth_element(x, x.begin() + static_cast<std::ptrdiff_t>(x.size() / 2));
+  return x[x.size() / 2];
 }
 
 /// Median over rounds of each work's time, the works of a round one after the other.
@@ -64,55 +78,93 @@ std::vector<double> medians(const std::vector<std::function<void()>>& works) {
     for (size_t i = 0; i < works.size(); ++i) times[i].push_back(seconds(works[i]));
   }
   std::vector<double> middle;
-  for (auto& t : times) {
-    std::nth_element(t.begin(), t.begin() + kRounds / 2, t.end());
-    middle.push_back(t[kRounds / 2]);
-  }
+  for (const auto& t : times) middle.push_back(median(t));
   return middle;
 }
 
-void collection(const Problem& p) {
-  const auto brief = make_risk(p, 1), lengthy = make_risk(p, 3);
-  std::vector<double> g(static_cast<size_t>(brief->dim()));
-  const KfacOptions factors{.fisher = {.type = FisherType::mc}, .ekfac = false};
-  const KfacOptions both{.fisher = {.type = FisherType::mc}, .ekfac = true};
-  const auto t = medians({[&] { brief->gradient(g); }, [&] { lengthy->gradient(g); },
-                          [&] { collect_kfac(*brief, factors); }, [&] { collect_kfac(*lengthy, factors); },
-                          [&] { collect_kfac(*brief, both); }, [&] { collect_kfac(*lengthy, both); }});
-  const double gradient = t[1] - t[0];
-  std::printf("%-28s factors %.2f gradients, EKFAC pass %.2f gradients\n", p.name, (t[3] - t[2]) / gradient,
-              (t[5] - t[4] - t[3] + t[2]) / gradient);
+/// Time of a micro-batch in the pass of the factors and in that of EKFAC: from one call of the observer to
+/// the next, so that the eigendecompositions between the passes do not count.
+void collection(const Problem& p, const char* name, const CotangentOptions& fisher) {
+  const int64_t batches = 6;
+  const auto risk = make_risk(p, batches);
+  std::vector<double> g(static_cast<size_t>(risk->dim())), gradient, factors, ekfac;
+  for (int round = 0; round < kRounds; ++round) {
+    gradient.push_back(seconds([&] { risk->gradient(g); }) / static_cast<double>(batches));
+    double start = 0;
+    collect_kfac(*risk, {.fisher = fisher}, [&](const KfacSums& sums) {
+      const int64_t in_pass = (sums.batches - 1) % batches;
+      if (in_pass == 0) start = now();
+      if (in_pass < batches - 1) return;
+      (sums.batches == batches ? factors : ekfac)
+          .push_back((now() - start) / static_cast<double>(batches - 1));
+    });
+  }
+  std::printf("%-28s %-10s collection: pass of factors %5.2f gradients, pass of EKFAC %5.2f gradients\n",
+              p.name, name, median(factors) / median(gradient), median(ekfac) / median(gradient));
+  std::fflush(stdout);
 }
 
-void product(const Problem& p) {
-  const auto risk = make_risk(p, 1);
-  const auto factors = collect_kfac(*risk, {.fisher = {.type = FisherType::mc}, .ekfac = false});
-  KroneckerOperator op(factors, risk->network().params(), {});
-  std::vector<double> v(static_cast<size_t>(op.dim()), 1.0), out(v.size());
+/// A figure of /proc/self/status in bytes.
+double memory(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name + ":")) return 1024 * std::stod(line.substr(name.size() + 1));
+  }
+  return 0;
+}
+
+/// What work() takes at its peak beyond what there was.
+double peak_of(const std::function<void()>& work) {
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";
+  const double before = memory("VmRSS");
+  work();
+  return memory("VmHWM") - before;
+}
+
+/// Seconds of the four matrix products of each layer alone: G W A with square factors, there and back.
+std::function<void()> four_products(const KroneckerFactors& factors) {
   std::vector<at::Tensor> matrices;
-  for (const auto& layer : factors.layers)
+  for (const auto& layer : factors.layers) {
     matrices.push_back(at::ones({layer.out(), layer.in()}, at::kDouble));
-  const auto four_products = [&] {
+  }
+  return [&factors, matrices] {
     for (size_t i = 0; i < matrices.size(); ++i) {
-      const auto& layer = factors.layers[i];
-      at::Tensor w = at::matmul(layer.g_eigenvectors, matrices[i]);
-      if (layer.a_eigenvectors.defined())
-        w = at::matmul(at::matmul(w, layer.a_eigenvectors), layer.a_eigenvectors);
-      w = at::matmul(layer.g_eigenvectors, w);
+      const at::Tensor &u_a = factors.layers[i].a_eigenvectors, &u_g = factors.layers[i].g_eigenvectors;
+      at::Tensor w = at::mm(u_g.t(), matrices[i]);
+      if (u_a.defined()) w = at::mm(at::mm(w, u_a), u_a.t());
+      w = at::mm(u_g, w);
     }
   };
-  const auto t = medians({[&] { op.apply(v, out); }, four_products});
-  std::printf("%-28s product %.2f of its matrix products alone (%.2f ms)\n", p.name, t[0] / t[1], 1e3 * t[0]);
 }
 
-}  // namespace
-}  // namespace ritzflow
+/// n and the numbers of the factors.
+double numbers_of(const KroneckerFactors& factors, int64_t n) {
+  int64_t sum = n;
+  for (const auto& layer : factors.layers) {
+    sum += layer.g_eigenvectors.numel() + (layer.a_eigenvectors.defined() ? layer.a_eigenvectors.numel() : 0);
+  }
+  return static_cast<double>(sum);
+}
 
-int main() {
-  using namespace ritzflow;
-  spdlog::set_level(spdlog::level::warn);
-  at::set_num_threads(1);
-  const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
+void product(const Problem& p, bool ekfac) {
+  const auto risk = make_risk(p, 1);
+  KroneckerFactors factors = collect_kfac(*risk, {.fisher = {.type = FisherType::mc}});
+  KroneckerOperator op(factors, risk->network().params(), {.of = {.ekfac = ekfac}});
+  std::vector<double> v(static_cast<size_t>(op.dim()), 1.0), out(v.size());
+  const auto t = medians({[&] { op.apply(v, out); }, four_products(factors)});
+  const double expected = numbers_of(factors, op.dim());
+  double held = 0;
+  for (const auto& block : op.blocks()) held += static_cast<double>(block.numbers());
+  factors = {};
+  const double beside = peak_of([&] { op.apply(v, out); }) / 8;
+  std::printf(
+      "%-28s %-10s product: %.2f of its four matrix products alone (%.2f ms); of n + factors it holds "
+      "%.2f and takes %.2f at its peak\n",
+      p.name, ekfac ? "ekfac" : "kfac", t[0] / t[1], 1e3 * t[0], held / expected, (held + beside) / expected);
+}
+
+void table() {
   const std::vector<Problem> problems = {
       {"mlp_784_512_512_B512", {{"kind", "mlp"}, {"hidden", {512, 512}}}, {784}, 10, 512, false},
       {"transformer_d256_L2_T64_B8",
@@ -122,8 +174,48 @@ int main() {
        8,
        true}};
   for (const auto& p : problems) {
-    collection(p);
-    product(p);
+    collection(p, "mc", {.type = FisherType::mc});
+    collection(p, "empirical", {.type = FisherType::empirical, .terms = TokenTerms::signs});
+    if (!p.tokens) collection(p, "type2", {.type = FisherType::type2});
+    for (const bool ekfac : {false, true}) product(p, ekfac);
+  }
+}
+
+/// Of one point, for a comparison with other programs.
+void point(const char* const* argv) {
+  OperatorSettings settings;
+  settings.data = argv[1];
+  settings.model = argv[2];
+  settings.dtype_compute = argv[3];
+  const RiskPoint at_point = load_risk(settings);
+  const EmpiricalRisk& risk = *at_point.risk;
+  KfacOptions options{.fisher = {.terms = choose_token_terms(argv[4], FisherType::type2, 1, 1)}};
+  KroneckerFactors factors = collect_kfac(risk, options);
+  const double ekfac = seconds([&] { factors = collect_kfac(risk, options); });
+  options.ekfac = false;
+  const double kfac = seconds([&] { collect_kfac(risk, options); });
+  const auto product = [&](bool corrected) {
+    KroneckerOperator op(factors, risk.network().params(), {.of = {.ekfac = corrected}});
+    std::vector<double> v(static_cast<size_t>(op.dim()), 1.0), out(v.size());
+    return medians({[&] { op.apply(v, out); }}).front();
+  };
+  const nlohmann::json times = {
+      {"kfac", kfac}, {"ekfac", ekfac}, {"kfac_product", product(false)}, {"ekfac_product", product(true)}};
+  std::printf("%s\n", times.dump().c_str());
+}
+
+}  // namespace
+}  // namespace ritzflow
+
+int main(int argc, char** argv) {
+  using namespace ritzflow;
+  spdlog::set_level(spdlog::level::warn);
+  at::set_num_threads(1);
+  const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
+  if (argc == 5) {
+    point(argv);
+  } else {
+    table();
   }
   return 0;
 }

@@ -1,6 +1,7 @@
 """collect-kfac, build-operator and compare-kfac through their files, against plain PyTorch."""
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -82,6 +83,48 @@ def test_factors_and_operator_equal_those_of_plain_pytorch(mlp):
     assert relative_error(dense(folder, "kfac", "--kfac", folder / "kfac.h5"), expected) < 1e-12
 
 
+def check_documented(said):
+    """Every field of comparison.json stands in docs/metrics.md, those by layer among them."""
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text().partition("## comparison.json")[2]
+    fields = set(said) | set().union(*said["layers"].values())
+    assert {name for name in fields if f"`{name}`" not in text} == set()
+
+
+def coordinates(problem, layer):
+    """Of a layer's parameters in the flat vector."""
+    offset, all_of = 0, []
+    for name, shape in problem.shapes:
+        size = int(np.prod(shape))
+        if name in layer.attrs["parameters"]:
+            all_of.extend(range(offset, offset + size))
+        offset += size
+    return np.array(all_of)
+
+
+def check_layers(said, kfac_file, problem, matrix, ggn):
+    """comparison.json's layers against the dense diagonal blocks."""
+    with h5py.File(kfac_file) as file:
+        assert set(said) == set(file["layers"])
+        for name, layer in file["layers"].items():
+            where = coordinates(problem, layer)
+            block, exact = matrix[np.ix_(where, where)], ggn[np.ix_(where, where)]
+            own = said[name]
+            error = np.linalg.norm(block - exact) / np.linalg.norm(exact)
+            assert own["kfac_error"] == pytest.approx(error, rel=1e-6, abs=1e-12)
+            (values, x), (exact_values, y) = np.linalg.eigh(block), np.linalg.eigh(exact)
+            k, scale = min(4, len(where)), exact_values[-1]
+            np.testing.assert_allclose(own["eigenvalues"], values[::-1][:k], atol=1e-10 * scale)
+            np.testing.assert_allclose(own["ggn_eigenvalues"], exact_values[::-1][:k], atol=1e-10 * scale)
+            if (
+                k == len(where)
+                or min(values[-k] - values[-k - 1], exact_values[-k] - exact_values[-k - 1]) < 1e-6 * scale
+            ):
+                continue  # the span of the leading ones is everything, or not unique
+            cosines = np.linalg.svd(x[:, -k:].T @ y[:, -k:])[1]
+            np.testing.assert_allclose(np.cos(own["principal_angles"]), cosines, atol=1e-7)
+            assert own["overlap"] == pytest.approx(np.mean(cosines**2), abs=1e-7)
+
+
 @pytest.mark.parametrize("name", ["cnn_group_max_cross_entropy", "transformer_tied", "transformer_untied"])
 def test_ekfac_is_no_farther_from_the_ggn_than_kfac_and_compare_kfac_says_how_far(name, tmp_path):
     problem = PROBLEMS[name]()
@@ -96,6 +139,8 @@ def test_ekfac_is_no_farther_from_the_ggn_than_kfac_and_compare_kfac_says_how_fa
         said = json.loads((folder / "c.json").read_text())
         assert said["kfac_error_method"] == "columns" and said["coverage"] == 1
         assert said["kfac_error"] == pytest.approx(errors[kind], rel=1e-4)
+        check_documented(said)
+        check_layers(said["layers"], folder / "kfac.h5", problem, matrix, ggn)
         values = np.linalg.eigvalsh(matrix)[::-1]
         np.testing.assert_allclose(said["eigenvalues"], values[:4], rtol=1e-10)
         if values[3] - values[4] < 1e-6 * values[0]:
@@ -119,7 +164,9 @@ def test_the_operator_carries_its_spectrum_and_metrics_checks_lanczos_against_it
         run("metrics", "--ritz", ritz, "--operator", operator, "--out", folder / "m.json"),
     ):
         assert done.returncode == 0, done.stderr
-    assert json.loads((folder / "m.json").read_text())["closed_form_error"] < 1e-10
+    record = json.loads((folder / "m.json").read_text())
+    assert record["closed_form_error"] < 1e-10
+    assert record["closed_form_missed"] == 0
 
 
 def test_damped_powers_come_back(mlp):
@@ -148,20 +195,81 @@ def test_a_file_with_dense_factors_is_decomposed_on_reading(mlp):
     assert done.returncode == 2 and "'ekfac_eigenvalues'" in done.stderr
 
 
+def without_layer(path, name, out):
+    """A user's factor file that lacks one layer."""
+    with h5py.File(path) as ours, h5py.File(out, "w") as user:
+        user.attrs.update({k: v for k, v in ours.attrs.items() if k != "content_sha256"})
+        ours.copy("layers", user)
+        del user[f"layers/{name}"]
+
+
 def test_an_uncovered_layer_is_refused_and_named(mlp):
     _, folder = mlp
-    done = collect(folder, "--max-factor", 6, out="part.h5")  # layers.1 and layers.2 have inputs of 7 and 6
+    part = folder / "part.h5"
+    without_layer(folder / "kfac.h5", "layers.1", part)
+    done = build(folder, "kfac", "--kfac", part, out="refused.h5")
+    assert done.returncode == 3 and "--uncovered" in done.stderr
     assert "covered 4 of 6 parameters (66.7 %), 48 of 83 elements (57.8 %)" in done.stderr, done.stderr
     assert "missing: layers.1.weight, layers.1.bias" in done.stderr
-    done = build(folder, "kfac", "--kfac", folder / "part.h5", out="refused.h5")
-    assert done.returncode == 3 and "--uncovered" in done.stderr and "layers.1.weight" in done.stderr
     assert not (folder / "refused.h5").exists()
     rest = slice(30, 65)
-    exact = dense(folder, "kfac", *FLOAT64, "--kfac", folder / "part.h5", "--uncovered", "exact_ggn")
+    exact = dense(folder, "kfac", *FLOAT64, "--kfac", part, "--uncovered", "exact_ggn")
     ggn = dense(folder, "ggn", *FLOAT64)
     assert relative_error(exact[rest, rest], ggn[rest, rest]) < 1e-12
-    identity = dense(folder, "kfac", "--kfac", folder / "part.h5", "--uncovered", "identity")
+    with h5py.File(folder / "operator.h5") as file:
+        assert "spectrum" not in file  # of an exact block no closed form is known
+    identity = dense(folder, "kfac", "--kfac", part, "--uncovered", "identity")
     assert np.array_equal(identity[rest, rest], np.eye(35))
+    zero = dense(folder, "kfac", "--kfac", part, "--uncovered", "zero")
+    assert not zero[rest].any()
+    with h5py.File(folder / "operator.h5") as file:
+        assert file.attrs["coverage"] == pytest.approx(48 / 83)
+        assert file.attrs["uncovered"] == "zero"
+
+
+def test_a_factor_above_the_limit_is_kept_as_diagonal_blocks_and_the_file_says_which(mlp):
+    _, folder = mlp
+    whole = dense(folder, "kfac", "--kfac", folder / "kfac.h5")
+    done = collect(folder, "--max-factor", 6, out="blocks.h5")
+    assert done.returncode == 0, done.stderr
+    assert "layers.1: factors of 5 outputs and 7 inputs are kept as 1 and 2 diagonal blocks" in done.stderr
+    assert "83 of 83 elements (100.0 %)" in done.stderr
+    blocks = dense(folder, "kfac", "--kfac", folder / "blocks.h5")
+    with h5py.File(folder / "blocks.h5") as file:
+        parts = [name for name in file["layers"] if name.startswith("layers.1")]
+        assert parts == ["layers.1[:, 0:3]", "layers.1[:, 3:7]"]
+        assert list(file["layers"][parts[1]].attrs["rows"]) == [0, 5]
+        assert list(file["layers"][parts[1]].attrs["columns"]) == [3, 4]
+    grid = 30 + np.arange(30).reshape(5, 6)  # layers.1.weight; its bias is the last column
+    same, other = grid[:, :3].ravel(), np.concatenate([grid[:, 3:].ravel(), np.arange(60, 65)])
+    for part in (same, other):
+        assert relative_error(blocks[np.ix_(part, part)], whole[np.ix_(part, part)]) < 1e-12
+    assert not blocks[np.ix_(same, other)].any() and whole[np.ix_(same, other)].any()
+
+
+def test_layers_that_cover_a_part_of_a_parameter_are_refused(mlp):
+    _, folder = mlp
+    assert collect(folder, "--max-factor", 6, out="blocks.h5").returncode == 0
+    without_layer(folder / "blocks.h5", "layers.1[:, 0:3]", folder / "part.h5")
+    assert "layers cover only a part of layers.1.weight" in refusal(folder, folder / "part.h5")
+
+
+def test_the_file_says_how_norms_tied_tables_and_tokens_were_treated(tmp_path):
+    folder = PROBLEMS["transformer_tied"]().write(tmp_path)
+    done = collect(folder)
+    assert done.returncode == 0 and "token terms separate" in done.stderr, done.stderr
+    with h5py.File(folder / "kfac.h5") as file:
+        layers = file["layers"]
+        tied = [name for name, layer in layers.items() if "tied" in layer.attrs]
+        assert tied == ["token_embedding"] and layers[tied[0]].attrs["tied"] == "output layer alone"
+        assert layers["ln_f"].attrs["kind"] == "norm" and layers["ln_f"]["g_eigenvectors"].ndim == 2
+        assert layers["position_embedding"].attrs["kind"] == "embedding"
+        assert "a_eigenvectors" not in layers["position_embedding"]
+        assert file.attrs["token_terms"] == "separate" and "seed" not in file.attrs
+        assert file.attrs["covered_elements"] == file.attrs["total_elements"]
+    assert collect(folder, "--token-terms", "signs", "--seed", 4).returncode == 0
+    with h5py.File(folder / "kfac.h5") as file:
+        assert (file.attrs["token_terms"], file.attrs["seed"], file.attrs["mc_samples"]) == ("signs", 4, 1)
 
 
 def refusal(folder, path, kind="kfac"):
@@ -228,7 +336,9 @@ def test_empirical_factors_are_moments_of_the_gradients_of_the_data(tmp_path):
         assert relative_error(stored_factor(file["layers/layers.0"], "g"), r.T @ r / len(r)) < 1e-13
 
 
-@pytest.mark.parametrize("flag, word", [("--fisher-type", "type3"), ("--kfac-approx", "expnd")])
+@pytest.mark.parametrize(
+    "flag, word", [("--fisher-type", "type3"), ("--kfac-approx", "expnd"), ("--token-terms", "sign")]
+)
 def test_unknown_words_are_refused_with_the_right_ones(mlp, flag, word):
     _, folder = mlp
     done = collect(folder, flag, word, out="none.h5")
