@@ -4,6 +4,8 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
 
 #include "core/error.h"
 #include "model/linearization.h"
@@ -124,6 +126,48 @@ class CompiledHessian : public HessianLinearization, private Prepared {
   at::Tensor weights_;
 };
 
+/// A forward pass whose layers are tapped. To autograd the logits are a function of the taps' outputs, whose
+/// backward pass is the package's: gradients with respect to them can be asked for like those of any graph.
+class TappedNode : public torch::autograd::Node, private Prepared {
+ public:
+  TappedNode(const Package& package, SlotValues start, int64_t samples)
+      : Prepared(package, std::move(start), samples), samples_(samples) {
+    const at::AutoGradMode no_grad(false);
+    package_.run("taps", values_);
+  }
+
+  /// Tap i; of its output only the shape is known.
+  Tap tap(size_t i, const ParamSpace& params) const {
+    const PackageTap& from = package_.taps()[i];
+    auto shape = package_.slots()[package_.slots_of("d")[i]].shape;
+    shape[0] = samples_;
+    Layer layer{params.index(from.weight), {}};
+    if (!from.bias.empty()) layer.bias = params.index(from.bias);
+    // Patches of a convolution come unfolded: a linear layer at every pixel.
+    const bool unfolded = from.kind == LayerKind::convolution;
+    return {.kind = unfolded ? LayerKind::linear : from.kind,
+            .layer = layer,
+            .input = values_[package_.slots_of("a")[i]].narrow(0, 0, samples_),
+            .output = at::zeros(shape, logits_.options()).requires_grad_(),
+            .tied = from.tied};
+  }
+
+  using Prepared::logits;
+
+  torch::autograd::variable_list apply(torch::autograd::variable_list&& cotangents) override {
+    const at::AutoGradMode no_grad(false);
+    SlotValues values = values_;
+    set_rows(values, "w", cotangents.at(0));
+    package_.run("taps_vjp", values);
+    torch::autograd::variable_list gradients;
+    for (const size_t i : package_.slots_of("d")) gradients.push_back(values[i].narrow(0, 0, samples_));
+    return gradients;
+  }
+
+ private:
+  int64_t samples_;
+};
+
 /// Norm of all elements and their products with four waves.
 std::vector<double> sketch(const ParamTensors& tensors) {
   ParamTensors flat;
@@ -162,6 +206,22 @@ const Package& CompiledNetwork::package(at::ScalarType dtype) const {
   const std::string wanted = dtype == at::kDouble ? "float64" : "float32";
   throw Refusal("--dtype-compute " + wanted +
                 ": the model was exported for another type; export it again with --dtype-compute " + wanted);
+}
+
+at::Tensor CompiledNetwork::forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
+                                              Taps& taps) const {
+  const Package& products = package(theta.at(0).scalar_type());
+  if (products.taps().empty()) return forward(theta, inputs);
+  const auto node = c10::make_intrusive<TappedNode>(products, start(products, theta, inputs), inputs.size(0));
+  torch::autograd::variable_list outputs;
+  for (size_t i = 0; i < products.taps().size(); ++i) {
+    taps.push_back(node->tap(i, params_));
+    outputs.push_back(taps.back().output);
+  }
+  node->set_next_edges(torch::autograd::collect_next_edges(outputs));
+  at::Tensor logits = node->logits().clone();
+  torch::autograd::set_history(logits, node);
+  return logits;
 }
 
 int64_t CompiledNetwork::micro_batch() const { return packages_.begin()->second->micro_batch(); }

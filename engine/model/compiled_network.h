@@ -23,6 +23,9 @@ class CompiledNetwork : public Network {
 
   /// The logits: what is the output layer is not known of a module.
   at::Tensor features(const ParamTensors& theta, const at::Tensor& inputs) const override;
+  /// Layers for K-FAC, where they were exported; the logits are part of a graph of the taps' outputs alone.
+  at::Tensor forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
+                               Taps& taps) const override;
   std::unique_ptr<Linearization> linearize(const ParamTensors& theta, const at::Tensor& inputs,
                                            Lifetime lifetime) const override;
   /// Throws Refusal for a layout other than reverse over reverse, the one that is traced.

@@ -14,6 +14,7 @@ import re
 import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -142,6 +143,8 @@ def compile_function(name: str, function: Function, path: Path) -> None:
     start = time.monotonic()
     nodes = len(function.graph.nodes)
     print(f"compiling {name}: {nodes} operations ...", end="", file=sys.stderr, flush=True)
-    program = torch.export.export(graph_module(function), examples(function))
-    torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of PyTorch about itself
+        program = torch.export.export(graph_module(function), examples(function))
+        torch._inductor.aoti_compile_and_package(program, package_path=str(path))
     print(f" {time.monotonic() - start:.0f} s", file=sys.stderr)
