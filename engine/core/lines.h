@@ -1,5 +1,7 @@
 #pragma once
+#ifdef __FMA__
 #include <immintrin.h>
+#endif
 
 #include <cmath>
 #include <cstdint>

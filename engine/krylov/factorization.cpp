@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/kernels.h"
 #include "core/philox.h"
-#include "krylov/projected.h"
+#include "krylov/kept_schur_vectors.h"
 
 namespace ritzflow {
 namespace {
@@ -112,31 +112,23 @@ bool LanczosProcess::step() {
   return true;
 }
 
-// With H = S Theta S' the kept columns S_l give A (S_l'Q)' = (S_l'Q)' Theta_l + q (beta e_m'S_l): the
-// couplings are row l of the new H, below its diagonal, and the next product finds them again above it.
+// With H Z = Z R the kept columns Z give A (Z'Q)' = (Z'Q)' R + q (beta e_m'Z): the couplings are row l of the
+// new H, below its diagonal, and the next product finds them again above it.
 void LanczosProcess::restart(const ThickRestart& mode) {
   auto& f = factorization_;
-  const SymmetricEigen eigen = projected_eigen_rounded_once(f);
-  const int64_t m = f.size();
-  const Eigen::VectorXd descending = eigen.values.reverse();
-  const std::vector<double> values(descending.begin(), descending.end());
-  Eigen::MatrixXd s(m, rows_kept(mode));
+  const KeptSchurVectors kept = kept_schur_vectors(f, mode.which, rows_kept(mode));
+  const Eigen::Index l = kept.z.cols();
+  const Eigen::RowVectorXd coupling = f.beta.back() * kept.z.bottomRows(1);
   f.columns.clear();
   f.spike.clear();
-  Eigen::Index l = 0;
-  for (const auto& end : wanted_ends(values, mode.which, s.cols())) {
-    for (int64_t r = 0; r < end.count; ++r, ++l) {
-      const auto i = m - 1 - static_cast<Eigen::Index>(end.order[static_cast<size_t>(r)]);
-      const double last = eigen.vectors(m - 1, i);
-      s.col(l) = last < 0 ? Eigen::VectorXd(-eigen.vectors.col(i)) : eigen.vectors.col(i);
-      f.columns.emplace_back(static_cast<size_t>(l + 1), 0.0).back() = eigen.values[i];
-      const double coupling = f.beta.back() * std::abs(last);
-      f.spike.push_back(coupling <= kLocked * f.norm_estimate() ? 0 : coupling);
-    }
+  for (Eigen::Index j = 0; j < l; ++j) {
+    const Eigen::VectorXd column = kept.r.col(j).head(j + 1);
+    f.columns.emplace_back(column.begin(), column.end());
+    f.spike.push_back(std::abs(coupling[j]) <= kLocked * f.norm_estimate() ? 0 : coupling[j]);
   }
   f.beta.assign(static_cast<size_t>(l), 0.0);
   f.beta.back() = f.spike.back();
-  basis_->compress(s);
+  basis_->compress(kept.z);
 }
 
 // beta_j = 0 decouples H: a fresh direction orthogonal to all rows keeps the relation true and goes on to the
