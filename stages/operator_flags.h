@@ -10,10 +10,12 @@ namespace ritzflow {
 struct OperatorFlags {
   OperatorSettings settings;
   std::string matrix;
+  std::string memory = "4GiB";
 
   /// The settings with `--matrix` taken apart. Throws InputError on a malformed one.
   OperatorSettings parsed() const {
     OperatorSettings all = settings;
+    all.memory = parse_memory(memory);
     if (!matrix.empty()) all.matrix = parse_matrix_place(matrix);
     return all;
   }
@@ -29,6 +31,18 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   app.add_option("--ggn-mode", s.ggn_mode, "ggn: true | empirical (rank one) | auto (= true)")
       ->capture_default_str();
   app.add_option("--mc-samples", s.mc_samples, "mc_fisher: draws a row")->capture_default_str();
+  app.add_option(
+         "--hessian-mode", s.hessian_mode,
+         "hessian: reverse_over_reverse | forward_over_reverse | reverse_over_forward: nesting of the "
+         "two derivatives; changes cost and rounding")
+      ->capture_default_str();
+  app.add_option("--fisher-unit", s.fisher_unit,
+                 "empirical_fisher: sample | token | auto (= token): whose gradients; one term of the loss a "
+                 "sample makes them the same")
+      ->capture_default_str();
+  app.add_option("--fisher-clip", s.fisher_clip,
+                 "empirical_fisher: L2 bound of a sample's gradient (0: none)")
+      ->capture_default_str();
   app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac");
   app.add_option(
          "--uncovered", s.uncovered,
@@ -39,10 +53,22 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   app.add_option("--power", s.power, "kfac, ekfac: p = 1, -1 (inverse) or -0.5 (inverse square root)")
       ->capture_default_str();
   app.add_option("--params-filter", s.params_filter, "GLOB ... of parameter names, '!GLOB' excludes");
-  app.add_option("--batch-size", s.batch_size,
-                 "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");
-  app.add_option("--dtype-compute", s.dtype_compute, "float32 | float64; a matrix is applied in float64")
+  app.add_option(
+      "--batch-size", s.batch_size,
+      "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows, fewer "
+      "where --memory asks for it)");
+  app.add_option("--memory", flags.memory,
+                 "bytes that products may use, as 4GiB or 512MiB: decides the micro-batch and whether "
+                 "linearizations are kept")
       ->capture_default_str();
+  app.add_option("--compute-threads", s.compute_threads,
+                 "threads inside one micro-batch; part of the result's bits, unlike --threads")
+      ->capture_default_str();
+  app.add_option("--dtype-compute", s.dtype_compute,
+                 "float32 | float64 | bfloat16 (features alone; the rest in float32); a matrix is applied in "
+                 "float64")
+      ->capture_default_str();
+  app.add_flag("--force", s.force, "a Hessian in bfloat16, whatever its noise");
   app.add_option("--matrix", flags.matrix, "FILE.h5:/dataset: symmetric [n,n], or [n] as a diagonal");
 }
 

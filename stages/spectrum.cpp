@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "core/error.h"
+#include "curvature/operator_file.h"
 #include "curvature/probes.h"
 #include "krylov/evidence.h"
 #include "operator_flags.h"
@@ -42,7 +43,8 @@ void run(const Options& options, const StageRun& stage) {
   const int64_t n = built.op->dim();
   check_lanczos_settings(options.lanczos, n);
   const Probes probes = probe(*built.op, 0);
-  require_symmetric_linear(probes, built.settings.dtype_compute == "float64" ? 0x1p-53 : 0x1p-24);
+  require_symmetric_linear(probes, unit_roundoff(built.settings.dtype_compute));
+  require_usable(built.settings, probes);
   const double noise = probes.additivity + probes.repeatability;
   const ModeChoice choice =
       choose_mode(options.lanczos, {.n = n, .memory = available_memory(), .noise = noise});

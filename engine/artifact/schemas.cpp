@@ -58,16 +58,18 @@ std::vector<Field> with_settings(std::vector<Field> fields) {
 }
 
 Schema data_schema() {
-  return {"ritzflow-data", "1.0", "A data set: inputs and targets of N samples.",
-          with_common({
-              data("inputs", number, {"N", "..."},
-                   "features (floating point) or tokens (integer), a sample a row"),
-              data("targets", number, {"N", "..."}, "class labels [N], next tokens [N, T], or real targets"),
-              optional(data("mask", integer, {"N", "T"}, "1 where a token counts in the loss, else 0")),
-              optional(data("weights", real, {"N"}, "non-negative weight of each sample")),
-              attr("task", text, "classification, regression or language_modeling"),
-              optional(attr("num_classes", integer, "number of classes, or size of the vocabulary")),
-          })};
+  return {
+      "ritzflow-data", "1.0", "A data set: inputs and targets of N samples.",
+      with_common({
+          data("inputs", number, {"N", "..."},
+               "features (floating point) or tokens (integer), a sample a row"),
+          data("targets", number, {"N", "..."},
+               "class labels [N], several of them as 0 and 1 [N, C], next tokens [N, T], or real targets"),
+          optional(data("mask", integer, {"N", "T"}, "1 where a token counts in the loss, else 0")),
+          optional(data("weights", real, {"N"}, "non-negative weight of each sample")),
+          attr("task", text, "classification, regression or language_modeling"),
+          optional(attr("num_classes", integer, "number of classes, or size of the vocabulary")),
+      })};
 }
 
 Schema model_schema() {
@@ -126,35 +128,45 @@ Schema kfac_schema() {
 }
 
 Schema operator_schema() {
-  return {"ritzflow-operator", "1.0", "A frozen symmetric operator and what its products were probed for.",
-          with_common({
-              attr("operator", text, "hessian, ggn, mc_fisher, empirical_fisher, kfac, ekfac or matrix"),
-              attr("n_params", integer, "dimension n"),
-              attr("is_psd", boolean, "positive semi-definite by construction"),
-              data("probes/repeatability", real, {}, "||A v - A v|| of two calls / (norm ||v||)"),
-              data("probes/additivity", real, {}, "||A(u + v) - A u - A v||, relative to norm"),
-              data("probes/symmetry", real, {}, "|u'A v - v'A u|, relative to norm"),
-              data("probes/norm", real, {}, "estimate of ||A||_2"),
-              optional(data("matrix", real, {"n", "..."}, "operator matrix: [n, n], or [n] as a diagonal")),
-              optional(attr("batch_size_used", integer, "samples in a micro-batch; 0 for a matrix")),
-              optional(attr("dtype_compute", text, "float32 or float64: the arithmetic of a product")),
-              optional(attr("step", integer, "training step whose weights are meant")),
-              optional(attr("seed", integer, "seed of Monte-Carlo draws and probe vectors")),
-              optional(attr("loss", text, "cross_entropy, mse or bce")),
-              optional(attr("ggn_mode", text, "true or empirical")),
-              optional(attr("mc_samples", integer, "draws a row of mc_fisher")),
-              optional(attr("fisher_unit", text, "sample or token: what a Fisher matrix averages over")),
-              optional(attr("data_sha256", text, "content_sha256 of data.h5")),
-              optional(attr("model_sha256", text, "content_sha256 of model.h5")),
-              optional(attr("matrix_sha256", text, "digest of the matrix")),
-              optional(data("spectrum", real, {"n"},
-                            "all eigenvalues, descending, where they are known in closed form")),
-              optional(attr("kfac_sha256", text, "content_sha256 of the Kronecker factors")),
-              optional(attr("uncovered", text, "what stands for parameters without factors")),
-              optional(attr("damping", real, "d of (K + d I)^p")),
-              optional(attr("power", real, "p of (K + d I)^p")),
-              optional(attr("coverage", real, "share of the parameters' elements that factors cover")),
-          })};
+  return {
+      "ritzflow-operator", "1.0", "A frozen symmetric operator and what its products were probed for.",
+      with_common({
+          attr("operator", text, "hessian, ggn, mc_fisher, empirical_fisher, kfac, ekfac or matrix"),
+          attr("n_params", integer, "dimension n"),
+          attr("is_psd", boolean, "positive semi-definite by construction"),
+          data("probes/repeatability", real, {}, "||A v - A v|| of two calls / (norm ||v||)"),
+          data("probes/additivity", real, {}, "||A(u + v) - A u - A v||, relative to norm"),
+          data("probes/symmetry", real, {}, "|u'A v - v'A u|, relative to norm"),
+          data("probes/norm", real, {}, "estimate of ||A||_2"),
+          optional(data("matrix", real, {"n", "..."}, "operator matrix: [n, n], or [n] as a diagonal")),
+          optional(attr("batch_size_used", integer, "samples in a micro-batch; 0 for a matrix")),
+          optional(attr("dtype_compute", text, "float32, float64 or bfloat16: the arithmetic of a product")),
+          optional(attr("step", integer, "training step whose weights are meant")),
+          optional(attr("seed", integer, "seed of Monte-Carlo draws and probe vectors")),
+          optional(attr("loss", text, "cross_entropy, mse or bce")),
+          optional(attr("hessian_mode", text, "how the two derivatives of a Hessian are nested")),
+          optional(attr("samples", integer, "samples of the data set")),
+          optional(attr("rows", integer, "terms of the loss that count: samples, or tokens not masked")),
+          optional(attr("memory", integer, "bytes that products may use")),
+          optional(attr("memory_needed", integer, "bytes that they do, estimated")),
+          optional(attr("linearizations", text, "kept between products, or rebuilt for each")),
+          optional(attr("in_flight", integer, "micro-batches at once that memory allows")),
+          optional(attr("compute_threads", integer, "threads inside one micro-batch")),
+          optional(attr("fisher_clip", real, "L2 bound of a sample's gradient; 0: none")),
+          optional(attr("ggn_mode", text, "true or empirical")),
+          optional(attr("mc_samples", integer, "draws a row of mc_fisher")),
+          optional(attr("fisher_unit", text, "sample or token: what a Fisher matrix averages over")),
+          optional(attr("data_sha256", text, "content_sha256 of data.h5")),
+          optional(attr("model_sha256", text, "content_sha256 of model.h5")),
+          optional(attr("matrix_sha256", text, "digest of the matrix")),
+          optional(data("spectrum", real, {"n"},
+                        "all eigenvalues, descending, where they are known in closed form")),
+          optional(attr("kfac_sha256", text, "content_sha256 of the Kronecker factors")),
+          optional(attr("uncovered", text, "what stands for parameters without factors")),
+          optional(attr("damping", real, "d of (K + d I)^p")),
+          optional(attr("power", real, "p of (K + d I)^p")),
+          optional(attr("coverage", real, "share of the parameters' elements that factors cover")),
+      })};
 }
 
 Schema lanczos_schema() {

@@ -2,22 +2,28 @@
 
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 namespace ritzflow {
 namespace {
 
-/// Sums what LibTorch's CPU allocator hands out and takes back in the thread where it is installed.
+/// Sums what LibTorch's CPU allocator hands out and takes back in the thread where it is installed, and tells
+/// the counter under which it is installed.
 class AllocationCounter : public c10::MemoryReportingInfoBase {
  public:
-  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override {
+  AllocationCounter() : outer_(c10::ThreadLocalDebugInfo::get(c10::DebugInfoKind::PROFILER_STATE)) {}
+
+  void reportMemoryUsage(void* p, int64_t size, size_t a, size_t r, c10::Device device) override {
+    if (outer_) static_cast<c10::MemoryReportingInfoBase*>(outer_)->reportMemoryUsage(p, size, a, r, device);
     bytes.kept += size;
     bytes.peak = std::max(bytes.peak, bytes.kept);
   }
   bool memoryProfilingEnabled() const override { return true; }
   Allocation bytes;
+
+ private:
+  c10::DebugInfoBase* outer_;
 };
 
 }  // namespace
@@ -27,15 +33,6 @@ Allocation allocation_of(const std::function<void()>& work) {
   const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, counter);
   work();
   return counter->bytes;
-}
-
-bool keep_linearizations(int64_t bytes, int64_t batches, int64_t budget) {
-  const bool keep = bytes <= budget / batches;
-  spdlog::info("{} linearizations of {:.1f} MiB each: {} ({:.0f} MiB may be used)", batches,
-               static_cast<double>(bytes) / (1 << 20),
-               keep ? "kept between products" : "rebuilt for each product",
-               static_cast<double>(budget) / (1 << 20));
-  return keep;
 }
 
 }  // namespace ritzflow

@@ -17,23 +17,17 @@ struct Allocation {
 /// Runs `work` and counts its allocations in this thread.
 Allocation allocation_of(const std::function<void()>& work);
 
-/// Whether `batches` objects of `bytes` each may be kept within `budget`; says so in one line of the log.
-bool keep_linearizations(int64_t bytes, int64_t batches, int64_t budget);
-
 /// What an operator needs of each micro-batch and what does not depend on the vector (logits, graphs, draws).
-/// It is kept between products if all of it fits the memory budget, else made anew for each product; the bits
-/// are the same. Different batches may be asked for by different threads at the same time.
+/// It is kept between products or made anew for each, as the risk's options say. Different batches may be
+/// asked for by different threads at the same time.
 template <class T>
 class BatchCache {
  public:
   using Make = std::function<std::shared_ptr<T>(int64_t batch, Lifetime lifetime)>;
 
   BatchCache(const EmpiricalRisk& risk, Make make) : make_(std::move(make)) {
-    std::shared_ptr<T> first;
-    const int64_t bytes = allocation_of([&] { first = make_(0, Lifetime::many_products); }).kept;
-    if (keep_linearizations(bytes, risk.batches(), risk.options().memory_budget)) {
+    if (risk.options().lifetime == Lifetime::many_products) {
       kept_.resize(static_cast<size_t>(risk.batches()));
-      kept_.front() = first;
     }
   }
 

@@ -4,11 +4,13 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <unistd.h>
+
+#include <algorithm>
 
 #include "core/error.h"
 #include "core/ordered_reduce.h"
 #include "model/linearization.h"
+#include "model/low_precision.h"
 
 namespace ritzflow {
 namespace {
@@ -17,9 +19,14 @@ at::Tensor as_tensor(VectorSpan out) {
   return at::from_blob(out.data(), {static_cast<int64_t>(out.size())}, at::kDouble);
 }
 
-}  // namespace
+/// The type of parameters, vectors, output layer and loss.
+at::ScalarType vector_type(at::ScalarType compute) {
+  if (compute == at::kBFloat16) return at::kFloat;
+  if (compute == at::kFloat || compute == at::kDouble) return compute;
+  throw InputError("products are computed in float32, float64 or bfloat16");
+}
 
-int64_t default_memory_budget() { return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE) / 4; }
+}  // namespace
 
 EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared_ptr<const Loss> loss,
                              const Dataset& data, const at::Tensor& theta, const RiskOptions& options)
@@ -28,22 +35,23 @@ EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared
       options_(options),
       inputs_(data.inputs),
       targets_(data.targets),
-      weights_(data.weights.to(options.dtype)),
+      weights_(data.weights.to(vector_type(options.dtype))),
       samples_(data.samples),
       rows_per_sample_(data.rows_per_sample),
       total_weight_(data.total_weight) {
   if (options.batch_size < 1) {
     throw InputError(fmt::format("--batch-size is {}, expected at least 1 sample", options.batch_size));
   }
-  if (options.dtype != at::kFloat && options.dtype != at::kDouble) {
-    throw InputError("products are computed in float32 or float64");
+  if (options.compute_threads < 1) {
+    throw InputError(fmt::format("--compute-threads is {}, expected at least 1", options.compute_threads));
   }
-  // One compute thread a micro-batch: several would change the order of sums inside LibTorch with their
-  // number.
-  at::set_num_threads(1);
-  if (inputs_.is_floating_point()) inputs_ = inputs_.to(options.dtype);
-  if (targets_.is_floating_point()) targets_ = targets_.to(options.dtype);
-  theta_ = network_->params().blobs(theta.to(options.dtype).clone());
+  // The order of sums inside LibTorch changes with the number of its threads.
+  at::set_num_threads(options.compute_threads);
+  const at::ScalarType dtype = vector_type(options.dtype);
+  if (options.dtype == at::kBFloat16) network_ = in_bfloat16(network_);
+  if (inputs_.is_floating_point()) inputs_ = inputs_.to(dtype);
+  if (targets_.is_floating_point()) targets_ = targets_.to(dtype);
+  theta_ = network_->params().blobs(theta.to(dtype).clone());
 }
 
 Batch EmpiricalRisk::batch(int64_t b) const {
@@ -53,6 +61,23 @@ Batch EmpiricalRisk::batch(int64_t b) const {
     return t.narrow(0, first * rows_per_sample_, count * rows_per_sample_);
   };
   return {inputs_.narrow(0, first, count), rows(targets_), rows(weights_), first * rows_per_sample_};
+}
+
+EmpiricalRisk EmpiricalRisk::cut(int64_t batch_size, Lifetime lifetime, int64_t in_flight) const {
+  EmpiricalRisk same = *this;
+  same.options_.batch_size = batch_size;
+  same.options_.lifetime = lifetime;
+  same.options_.in_flight = in_flight;
+  return same;
+}
+
+int64_t EmpiricalRisk::counted_rows() const { return weights_.gt(0).sum().item<int64_t>(); }
+
+EmpiricalRisk EmpiricalRisk::first_samples(int64_t count, Lifetime lifetime) const {
+  EmpiricalRisk few = *this;
+  few.samples_ = few.options_.batch_size = std::min(count, samples_);
+  few.options_.lifetime = lifetime;
+  return few;
 }
 
 double EmpiricalRisk::loss() const {
@@ -67,7 +92,7 @@ double EmpiricalRisk::loss() const {
     });
     return partial;
   };
-  ordered_reduce(batches(), value, [&](double l) { sum += l; });
+  ordered_reduce(batches(), value, [&](double l) { sum += l; }, options_.in_flight);
   return sum / total_weight_;
 }
 
@@ -80,10 +105,12 @@ void EmpiricalRisk::gradient(VectorSpan out) const {
   accumulate(product, out);
 }
 
-ParamTensors EmpiricalRisk::tensors(VectorView v) const {
-  const auto flat = at::from_blob(const_cast<double*>(v.data()), {dim()}, at::kDouble);
-  return network_->params().blobs(flat.to(options_.dtype, /*non_blocking=*/false, /*copy=*/true));
+at::Tensor EmpiricalRisk::flat(VectorView v) const {
+  const auto view = at::from_blob(const_cast<double*>(v.data()), {dim()}, at::kDouble);
+  return view.to(vector_type(options_.dtype), /*non_blocking=*/false, /*copy=*/true);
 }
+
+ParamTensors EmpiricalRisk::tensors(VectorView v) const { return network_->params().blobs(flat(v)); }
 
 void EmpiricalRisk::accumulate(const BatchProduct& product, VectorSpan out) const {
   at::Tensor sum = as_tensor(out).zero_();
@@ -94,7 +121,7 @@ void EmpiricalRisk::accumulate(const BatchProduct& product, VectorSpan out) cons
       sum.narrow(0, parameters[i].offset, parameters[i].size).add_(part[i].reshape({-1}));
     }
   };
-  ordered_reduce(batches(), product, add);
+  ordered_reduce(batches(), product, add, options_.in_flight);
   sum.div_(total_weight_);
 }
 

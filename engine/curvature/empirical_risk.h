@@ -18,14 +18,13 @@ struct Batch {
   int64_t first_row = 0;  ///< index of its first row in the data set
 };
 
-/// A quarter of this machine's memory, in bytes: what linearizations may keep between products. Results do
-/// not depend on it, only their cost.
-int64_t default_memory_budget();
-
 struct RiskOptions {
   int64_t batch_size = 0;             ///< samples in a micro-batch; the last one may be smaller
-  at::ScalarType dtype = at::kFloat;  ///< float32 or float64: what networks and products compute in
-  int64_t memory_budget = default_memory_budget();  ///< bytes for kept linearizations
+  at::ScalarType dtype = at::kFloat;  ///< float32 or float64: what networks and products compute in; or
+                                      ///< bfloat16: of the features, the rest in float32
+  Lifetime lifetime = Lifetime::many_products;  ///< of linearizations: kept between products or made anew
+  int64_t in_flight = 1 << 20;                  ///< micro-batches that may be at work at once
+  int compute_threads = 1;                      ///< of one micro-batch, inside LibTorch; changes bits
 };
 
 /// The empirical risk at a point: where curvature is taken.
@@ -33,8 +32,8 @@ struct RiskOptions {
 ///   L(theta) = (1/W) sum_i w_i l(f(theta, x_i), y_i),   W = sum_i w_i.
 ///
 /// The average is over weights, never over batches, so that it is exact for any cut into micro-batches. Those
-/// run in parallel with one compute thread each, and are summed in float64 in the order of the batches: no
-/// bit depends on the number of threads.
+/// run in parallel with `compute_threads` each, and are summed in float64 in the order of the batches: no
+/// bit depends on how many run at once.
 class EmpiricalRisk {
  public:
   /// `theta` [n] float64. Throws InputError on a batch size below 1 or another dtype.
@@ -43,8 +42,17 @@ class EmpiricalRisk {
 
   /// Number n of parameters.
   int64_t dim() const { return network_->params().size(); }
+  int64_t samples() const { return samples_; }
+  /// Terms of the loss with a weight above 0: samples, or tokens in language modelling.
+  int64_t counted_rows() const;
   int64_t batches() const { return (samples_ + options_.batch_size - 1) / options_.batch_size; }
   Batch batch(int64_t b) const;
+
+  /// The same risk, cut into micro-batches and worked off in another way.
+  EmpiricalRisk cut(int64_t batch_size, Lifetime lifetime, int64_t in_flight) const;
+
+  /// The sum over the first `count` samples alone, divided by the W of all, as one micro-batch.
+  EmpiricalRisk first_samples(int64_t count, Lifetime lifetime) const;
 
   const Network& network() const { return *network_; }
   const Loss& loss_function() const { return *loss_; }
@@ -52,7 +60,7 @@ class EmpiricalRisk {
   double total_weight() const { return total_weight_; }
   /// Terms of the loss that a sample has: 1, or its tokens.
   int64_t rows_per_sample() const { return rows_per_sample_; }
-  /// theta in the compute dtype.
+  /// theta in the dtype of vectors: float32 or float64.
   const ParamTensors& theta() const { return theta_; }
   const RiskOptions& options() const { return options_; }
 
@@ -61,7 +69,8 @@ class EmpiricalRisk {
   /// out <- grad L(theta) [n].
   void gradient(VectorSpan out) const;
 
-  /// A copy of v [n] in the compute dtype, as tensors of the parameters' shapes.
+  /// A copy of v [n] in the dtype of theta, and as tensors of the parameters' shapes.
+  at::Tensor flat(VectorView v) const;
   ParamTensors tensors(VectorView v) const;
 
   using BatchProduct = std::function<ParamTensors(int64_t batch)>;

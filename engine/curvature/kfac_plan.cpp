@@ -40,6 +40,7 @@ class Planner {
   Planner(const ParamSpace& space, const PlanOptions& options) : space_(space), options_(options) {}
 
   void add(const Tap& tap, size_t index) {
+    if (tap.kind == LayerKind::embedding && tap.tied) return;  // its block is that of the output layer
     KroneckerLayer layer;
     const Parameter& weight = space_.parameters()[tap.layer.weight];
     layer.name =

@@ -33,10 +33,17 @@ void require_one_of(const std::string& flag, const std::string& value,
 bool is_kronecker(const std::string& kind) { return kind == "kfac" || kind == "ekfac"; }
 
 at::ScalarType scalar_type(const std::string& dtype) {
-  if (dtype == "bfloat16")
-    throw InputError("--dtype-compute bfloat16: this build computes in float32 or float64");
-  require_one_of("--dtype-compute", dtype, {"float32", "float64"});
+  require_one_of("--dtype-compute", dtype, {"float32", "float64", "bfloat16"});
+  if (dtype == "bfloat16") return at::kBFloat16;
   return dtype == "float32" ? at::kFloat : at::kDouble;
+}
+
+HessianMode parse_hessian_mode(const std::string& mode) {
+  require_one_of("--hessian-mode", mode,
+                 {"reverse_over_reverse", "forward_over_reverse", "reverse_over_forward"});
+  if (mode == "forward_over_reverse") return HessianMode::forward_over_reverse;
+  return mode == "reverse_over_forward" ? HessianMode::reverse_over_forward
+                                        : HessianMode::reverse_over_reverse;
 }
 
 void require_digest(const std::filesystem::path& file, const std::string& actual,
@@ -80,9 +87,14 @@ std::unique_ptr<LinearOperator> make_ggn_of_mode(std::shared_ptr<const Empirical
 
 std::unique_ptr<LinearOperator> make_curvature(std::shared_ptr<const EmpiricalRisk> risk,
                                                OperatorSettings& settings) {
-  if (settings.kind == "hessian") return make_hessian(std::move(risk));
+  if (settings.kind == "hessian") {
+    return make_hessian(std::move(risk), parse_hessian_mode(settings.hessian_mode));
+  }
   if (settings.kind == "ggn") return make_ggn_of_mode(std::move(risk), settings.ggn_mode);
-  if (settings.kind == "empirical_fisher") return make_empirical_fisher(std::move(risk));
+  if (settings.kind == "empirical_fisher") {
+    return make_empirical_fisher(
+        std::move(risk), {.unit = parse_fisher_unit(settings.fisher_unit), .clip = settings.fisher_clip});
+  }
   return make_mc_fisher(std::move(risk), settings.mc_samples, static_cast<uint64_t>(settings.seed));
 }
 
@@ -150,12 +162,29 @@ void choose_batch_size(const Dataset& data, int64_t most, OperatorSettings& sett
   if (settings.batch_size < 0) {
     throw InputError(fmt::format("--batch-size is {}, expected at least 1 sample", settings.batch_size));
   }
-  if (settings.batch_size == 0) {
-    settings.batch_size = default_batch_size(data);
-    spdlog::info("batch size {} of {} samples: about 512 rows or 2^20 input elements", settings.batch_size,
-                 data.samples);
-  }
+  if (settings.batch_size == 0) settings.batch_size = default_batch_size(data);
   settings.batch_size = std::min(settings.batch_size, data.samples);
+}
+
+/// Cuts the data set as memory allows, unless the settings come from an operator.h5 that says how.
+std::unique_ptr<LinearOperator> make_planned(RiskPoint& point, bool fixed_batch, OperatorSettings& settings) {
+  if (settings.linearizations.empty()) {
+    OperatorSettings quiet = settings;
+    if (quiet.kind == "ggn" && quiet.ggn_mode == "empirical") quiet.ggn_mode = "true";  // g costs no more
+    const auto make = [&](const auto& risk) { return make_curvature(risk, quiet); };
+    if (quiet.ggn_mode == "auto") quiet.ggn_mode = "true";
+    const MemoryPlan plan = plan_memory(*point.risk, make, settings.batch_size, fixed_batch, settings.memory);
+    settings.batch_size = plan.batch_size;
+    settings.linearizations = plan.lifetime == Lifetime::many_products ? "kept" : "rebuilt";
+    settings.in_flight = plan.in_flight;
+    settings.memory_needed = plan.bytes;
+  }
+  require_machine(settings.memory_needed);
+  require_one_of("linearizations", settings.linearizations, {"kept", "rebuilt"});
+  const auto lifetime = settings.linearizations == "kept" ? Lifetime::many_products : Lifetime::one_product;
+  point.risk = std::make_shared<const EmpiricalRisk>(
+      point.risk->cut(settings.batch_size, lifetime, settings.in_flight));
+  return make_curvature(point.risk, settings);
 }
 
 BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& expected) {
@@ -167,13 +196,16 @@ BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& e
   built.digests = point.digests;
   built.is_psd = settings.kind != "hessian";
   built.loss = point.risk->loss_function().name();
+  built.samples = point.risk->samples();
+  built.rows = point.risk->counted_rows();
   if (settings.kind.ends_with("fisher")) {
-    built.fisher_unit = point.risk->rows_per_sample() > 1 ? "token" : "sample";
+    const bool sample = point.risk->rows_per_sample() == 1 || settings.fisher_unit == "sample";
+    built.fisher_unit = built.settings.fisher_unit = sample ? "sample" : "token";
   }
   if (is_kronecker(settings.kind)) {
     make_kronecker(point.risk, expected, built);
   } else {
-    built.op = make_curvature(point.risk, built.settings);
+    built.op = make_planned(point, settings.batch_size > 0, built.settings);
   }
   if (!settings.params_filter.empty()) {
     built.op = make_restriction(std::move(built.op),
@@ -201,12 +233,18 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   point.digests.data = data.sha256;
   point.digests.model = model.sha256;
   point.settings.step = std::to_string(model.step);
+  if (model.micro_batch > 0 && dtype == at::kBFloat16) {
+    throw InputError("--dtype-compute bfloat16: an exported model computes in the type of its export");
+  }
   choose_batch_size(data, model.micro_batch, point.settings);
   const std::string loss = loss_name(model, data);
   require_loss_fits(loss, data);
-  point.risk = std::make_shared<const EmpiricalRisk>(
-      model.network, make_loss(loss), data, model.theta,
-      RiskOptions{.batch_size = point.settings.batch_size, .dtype = dtype});
+  point.risk =
+      std::make_shared<const EmpiricalRisk>(model.network, make_loss(loss), data, model.theta,
+                                            RiskOptions{.batch_size = point.settings.batch_size,
+                                                        .dtype = dtype,
+                                                        .lifetime = Lifetime::one_product,
+                                                        .compute_threads = settings.compute_threads});
   if (model.check) model.check(point.risk->theta(), settings.kind == "hessian");
   return point;
 }

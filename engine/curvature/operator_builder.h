@@ -9,6 +9,7 @@
 #include "curvature/empirical_risk.h"
 #include "curvature/kfac.h"
 #include "curvature/matrix.h"
+#include "curvature/memory_plan.h"
 #include "krylov/linear_operator.h"
 
 namespace ritzflow {
@@ -22,9 +23,18 @@ struct OperatorSettings {
   std::string ggn_mode = "auto";  ///< true | empirical | auto (= true)
   int64_t mc_samples = 1;         ///< draws a row of mc_fisher
   std::vector<std::string> params_filter;
-  int64_t batch_size = 0;                 ///< samples in a micro-batch; 0: default_batch_size()
-  std::string dtype_compute = "float32";  ///< float32 | float64; a matrix is always applied in float64
-  int64_t seed = 0;                       ///< of the Monte-Carlo draws and of the probes' vectors
+  int64_t batch_size = 0;                 ///< samples in a micro-batch; 0: by the memory plan
+  std::string dtype_compute = "float32";  ///< float32 | float64 | bfloat16; a matrix is applied in float64
+  std::string hessian_mode = "reverse_over_reverse";  ///< or forward_over_reverse, reverse_over_forward
+  std::string fisher_unit = "auto";  ///< of empirical_fisher: sample | token | auto (= token)
+  double fisher_clip = 0;            ///< of empirical_fisher: L2 bound of a sample's gradient; 0: none
+  int64_t memory = default_memory;   ///< bytes that products may use
+  std::string linearizations;        ///< kept | rebuilt; empty: by the memory plan
+  int64_t memory_needed = 0;         ///< bytes of that plan
+  int64_t in_flight = 1;             ///< micro-batches at once that the memory plan allows
+  int compute_threads = 1;           ///< of a micro-batch, inside LibTorch
+  bool force = false;                ///< a Hessian in bfloat16 whatever its noise
+  int64_t seed = 0;                  ///< of the Monte-Carlo draws and of the probes' vectors
   MatrixPlace matrix;
   std::filesystem::path kfac;        ///< kfac.h5 of the kinds kfac and ekfac
   std::string uncovered = "refuse";  ///< zero | identity | exact_ggn | refuse
@@ -43,9 +53,10 @@ struct BuiltOperator {
   OperatorSettings
       settings;  ///< step and batch_size as numbers, ggn_mode without auto, dtype_compute as used
   Digests digests;
-  bool is_psd = false;      ///< by construction; false where nothing is known, as for a dense matrix
-  std::string loss;         ///< cross_entropy | mse; empty for a matrix
-  std::string fisher_unit;  ///< of a Fisher matrix: sample | token; else empty
+  bool is_psd = false;            ///< by construction; false where nothing is known, as for a dense matrix
+  std::string loss;               ///< cross_entropy | mse | bce; empty for a matrix
+  int64_t samples = 0, rows = 0;  ///< of the data set: samples, and terms of the loss that count
+  std::string fisher_unit;        ///< of a Fisher matrix: sample | token; else empty
   std::shared_ptr<const Matrix> matrix;  ///< of kind matrix
   Coverage coverage;                     ///< of kfac and ekfac
 };

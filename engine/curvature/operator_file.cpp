@@ -1,5 +1,7 @@
 #include "curvature/operator_file.h"
 
+#include <fmt/format.h>
+
 #include <cfloat>
 #include <nlohmann/json.hpp>
 
@@ -39,6 +41,17 @@ void write_settings(ArtifactWriter& file, const BuiltOperator& built) {
   file.attribute("step", int64_t{std::stoll(settings.step)});
   file.attribute("loss", built.loss);
   file.attribute("batch_size_used", settings.batch_size);
+  file.attribute("samples", built.samples);
+  file.attribute("rows", built.rows);
+  file.attribute("compute_threads", int64_t{settings.compute_threads});
+  if (!settings.linearizations.empty()) {
+    file.attribute("memory", settings.memory);
+    file.attribute("memory_needed", settings.memory_needed);
+    file.attribute("linearizations", settings.linearizations);
+    file.attribute("in_flight", settings.in_flight);
+  }
+  if (settings.kind == "hessian") file.attribute("hessian_mode", settings.hessian_mode);
+  if (settings.kind == "empirical_fisher") file.attribute("fisher_clip", settings.fisher_clip);
   if (settings.kind == "ggn") file.attribute("ggn_mode", settings.ggn_mode);
   if (settings.kind == "mc_fisher") file.attribute("mc_samples", settings.mc_samples);
   if (!built.digests.kfac.empty()) {
@@ -110,6 +123,14 @@ OperatorSettings read_settings(const ArtifactReader& file) {
     settings.power = file.attribute<double>("power");
   }
   settings.mc_samples = attribute_or<int64_t>(file, "mc_samples", 1);
+  settings.hessian_mode = attribute_or(file, "hessian_mode", settings.hessian_mode);
+  settings.fisher_unit = attribute_or(file, "fisher_unit", settings.fisher_unit);
+  settings.fisher_clip = attribute_or(file, "fisher_clip", settings.fisher_clip);
+  settings.memory = attribute_or(file, "memory", settings.memory);
+  settings.memory_needed = attribute_or(file, "memory_needed", settings.memory_needed);
+  settings.linearizations = attribute_or(file, "linearizations", settings.linearizations);
+  settings.in_flight = attribute_or(file, "in_flight", settings.in_flight);
+  settings.compute_threads = static_cast<int>(attribute_or<int64_t>(file, "compute_threads", 1));
   settings.params_filter = attribute_or<std::vector<std::string>>(file, "params_filter", {});
   return settings;
 }
@@ -129,10 +150,24 @@ OperatorInfo info_of(const BuiltOperator& built, const Probes& probes, const std
 
 }  // namespace
 
+double unit_roundoff(const std::string& dtype_compute) {
+  if (dtype_compute == "bfloat16") return 0x1p-8;
+  return dtype_compute == "float64" ? DBL_EPSILON : FLT_EPSILON;
+}
+
+void require_usable(const OperatorSettings& settings, const Probes& probes) {
+  if (settings.kind != "hessian" || settings.dtype_compute != "bfloat16" || settings.force) return;
+  throw Refusal(
+      fmt::format("a Hessian in bfloat16 has a noise of {:.2g} of its norm (measured), which hides its small "
+                  "and negative eigenvalues; use --dtype-compute float32, or --force",
+                  probes.additivity + probes.repeatability));
+}
+
 OperatorInfo write_operator(const BuiltOperator& built, const fs::path& out,
                             const nlohmann::json& provenance) {
   const Probes probes = probe(*built.op, static_cast<uint64_t>(built.settings.seed));
-  require_symmetric_linear(probes, built.settings.dtype_compute == "float32" ? FLT_EPSILON : DBL_EPSILON);
+  require_symmetric_linear(probes, unit_roundoff(built.settings.dtype_compute));
+  require_usable(built.settings, probes);
   ArtifactWriter file(out, "ritzflow-operator");
   write_settings(file, built);
   write_probes(file, probes);

@@ -43,6 +43,8 @@ class Head {
   Head(const at::Tensor& features, const std::optional<Layer>& layer, const ParamTensors& theta);
 
   int64_t rows() const { return features_.size(0); }
+  /// Bytes of a number.
+  int64_t item_size() const { return static_cast<int64_t>(features_.element_size()); }
   /// C.
   int64_t outputs() const { return weight_.defined() ? weight_.size(0) : features_.size(1); }
 

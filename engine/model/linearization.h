@@ -62,7 +62,8 @@ class LinearizedOutputs {
   Head head_;
 };
 
-/// The loss of some rows of a micro-batch as functions of their logits: gradient and Hessian.
+/// The loss of some rows of a micro-batch as functions of their logits: gradient and Hessian. `loss` outlives
+/// them.
 RowVector loss_gradient(const Loss& loss, const at::Tensor& targets, const at::Tensor& weights);
 RowMap loss_curvature(const Loss& loss, const at::Tensor& weights);
 
@@ -73,7 +74,8 @@ std::unique_ptr<Linearization> linearize_by_autograd(const Network& network, con
                                                      const at::Tensor& inputs, Lifetime lifetime);
 
 /// Linearises the gradient of sum_i w_i l(z_i, y_i) with LibTorch's autograd in the layout `mode`. The loss
-/// and the output layer enter in closed form, so that no loss is differentiated twice.
+/// and the output layer enter in closed form, so that no loss is differentiated twice. `network` and `loss`
+/// outlive the result.
 std::unique_ptr<HessianLinearization> linearize_gradient_by_autograd(
     const Network& network, const Loss& loss, const ParamTensors& theta, const at::Tensor& inputs,
     const at::Tensor& targets, const at::Tensor& weights, HessianMode mode);

@@ -96,11 +96,11 @@ class Transformer : public Network {
     return layer_norm(final_norm_, theta, h, taps);
   }
 
-  /// Token plus position, [N, T, d]. A tied table is tapped as the output layer alone.
+  /// Token plus position, [N, T, d].
   at::Tensor embed(const ParamTensors& theta, const at::Tensor& tokens, Taps* taps) const {
     const int64_t samples = tokens.size(0), context = tokens.size(1);
-    const at::Tensor token =
-        embedding({tokens_, std::nullopt}, theta, tokens, options_.tie_embeddings ? nullptr : taps);
+    const at::Tensor token = embedding({tokens_, std::nullopt}, theta, tokens, taps);
+    if (taps) taps->back().tied = options_.tie_embeddings;
     at::Tensor position = theta[positions_].slice(0, 0, context);
     if (taps) {  // a row of its own for each sample, so that gradients can be told apart
       position = position.expand({samples, context, options_.d_model});

@@ -70,8 +70,8 @@ Dataset random_data(const Problem& p) {
   return data;
 }
 
-/// One batch as large as the data set; `budget` 0 keeps nothing between products.
-std::shared_ptr<const EmpiricalRisk> make_risk(const Problem& p, int64_t budget) {
+/// One batch as large as the data set.
+std::shared_ptr<const EmpiricalRisk> make_risk(const Problem& p, Lifetime lifetime) {
   at::manual_seed(0);
   const Dataset data = random_data(p);
   const std::shared_ptr<const Network> network = make_network(p.architecture, data.shape);
@@ -79,7 +79,7 @@ std::shared_ptr<const EmpiricalRisk> make_risk(const Problem& p, int64_t budget)
   network->initialize(0, VectorSpan(theta.mutable_data_ptr<double>(), static_cast<size_t>(theta.numel())));
   return std::make_shared<const EmpiricalRisk>(
       network, make_loss("cross_entropy"), data, theta,
-      RiskOptions{.batch_size = p.samples, .dtype = at::kFloat, .memory_budget = budget});
+      RiskOptions{.batch_size = p.samples, .dtype = at::kFloat, .lifetime = lifetime});
 }
 
 using Product = std::pair<std::string, std::function<void()>>;
@@ -133,7 +133,7 @@ std::vector<std::vector<double>> interleaved(const std::vector<Product>& all) {
 }
 
 void products_in_gradients(benchmark::State& state, const Problem& p) {
-  const auto fresh = make_risk(p, 0), kept = make_risk(p, int64_t{8} << 30);
+  const auto fresh = make_risk(p, Lifetime::one_product), kept = make_risk(p, Lifetime::many_products);
   std::vector<double> v(static_cast<size_t>(fresh->dim())), out(v.size());
   Philox(0, "bench", "direction").fill_normal(v);
   const std::vector<Product> all = products(v, out, fresh, kept);

@@ -72,6 +72,14 @@ class Reference:
         g = jacobian_rows(row_losses(self.loss, self.z, self.y), self.theta)
         return symmetric(g.T @ (self.w[:, None] * g))
 
+    def sample_fisher(self, samples, clip):
+        """sum_s w_s g_s g_s' with the mean g_s of each sample's row gradients, no longer than `clip`."""
+        g = jacobian_rows(row_losses(self.loss, self.z, self.y), self.theta)
+        w = self.w.reshape(samples, -1)
+        means = torch.einsum("st,stn->sn", w / w.sum(1, keepdim=True), g.reshape(samples, w.shape[1], -1))
+        means = means * torch.clamp(clip / means.norm(dim=1, keepdim=True), max=1)
+        return symmetric(means.T @ (w.sum(1, keepdim=True) * means))
+
     def gradient(self):
         risk = (self.w * row_losses(self.loss, self.z, self.y)).sum()
         return torch.autograd.grad(risk, self.theta, retain_graph=True)[0].numpy()

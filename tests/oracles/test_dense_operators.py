@@ -1,8 +1,11 @@
 """Every operator equals its dense matrix from PyTorch, for every model kind and loss, whatever the cut."""
 
+import re
+
+import h5py
 import numpy as np
 import pytest
-from problems import Problem, dense, relative_error
+from problems import Problem, build, dense, relative_error
 
 OPERATORS = ["hessian", "ggn", "empirical_fisher"]
 FLOAT64 = ("--dtype-compute", "float64")
@@ -159,3 +162,70 @@ def test_a_params_filter_gives_the_principal_sub_block(globs, selected, tmp_path
     inside = np.isin(names, selected)
     actual = dense(problem.write(tmp_path), "hessian", *FLOAT64, "--params-filter", *globs)
     assert relative_error(actual, problem.reference().hessian()[np.ix_(inside, inside)]) < 1e-10
+
+
+HESSIAN_MODES = ("forward_over_reverse", "reverse_over_forward")
+
+
+@pytest.mark.parametrize("name", ["mlp_gelu_without_bias", "cnn_group_max_cross_entropy", "transformer_tied"])
+def test_every_hessian_mode_equals_the_dense_matrix(name, tmp_path):
+    problem = PROBLEMS[name]()
+    folder, expected = problem.write(tmp_path), problem.reference().hessian()
+    for mode in HESSIAN_MODES:
+        actual = dense(folder, "hessian", *FLOAT64, "--hessian-mode", mode, "--batch-size", 4)
+        assert relative_error(actual, expected) < 1e-10, mode
+
+
+@pytest.mark.parametrize("clip", [None, 0.4])
+@pytest.mark.parametrize("name", ["mlp_cross_entropy", "cnn_plain_max_mse", "transformer_tied"])
+def test_the_fisher_matrix_of_samples_is_that_of_their_mean_gradients(name, clip, tmp_path):
+    problem = PROBLEMS[name]()
+    flags = ("--fisher-unit", "sample", *(("--fisher-clip", clip) if clip else ()))
+    actual = dense(problem.write(tmp_path), "empirical_fisher", *FLOAT64, *flags, "--batch-size", 3)
+    expected = problem.reference().sample_fisher(problem.samples, clip or np.inf)
+    assert relative_error(actual, expected) < 1e-10
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_rebuilt_linearizations_give_the_same_matrix(operator, tmp_path):
+    folder = PROBLEMS["cnn_group_avg_mse"]().write(tmp_path)
+    kept = dense(folder, operator, *FLOAT64, "--batch-size", 2)
+    assert attribute(folder, "linearizations") == "kept"
+    rebuilt = dense(folder, operator, *FLOAT64, "--batch-size", 2, "--memory", least_memory(folder, operator))
+    assert attribute(folder, "linearizations") == "rebuilt"
+    assert relative_error(rebuilt, kept) < 1e-12
+
+
+def attribute(folder, name):
+    with h5py.File(folder / "operator.h5") as file:
+        return file.attrs[name]
+
+
+def least_memory(folder, operator):
+    """What the refusal of one byte says would do."""
+    refusal = build(folder, operator, *FLOAT64, "--batch-size", 2, "--memory", 1)
+    assert refusal.returncode == 3
+    return re.search(r"needs (\d+ [KM]iB)", refusal.stderr)[1].replace(" ", "")
+
+
+def test_heavy_class_imbalance_changes_no_digit(tmp_path):
+    problem = mlp("cross_entropy", samples=60)
+    problem.targets[:] = 0
+    problem.targets[17] = 2
+    folder, reference = problem.write(tmp_path), problem.reference()
+    for operator in OPERATORS:
+        actual = dense(folder, operator, *FLOAT64, "--batch-size", 7)
+        assert relative_error(actual, getattr(reference, operator)()) < 1e-10, operator
+
+
+@pytest.mark.parametrize("operator", ["ggn", "empirical_fisher", "mc_fisher"])
+@pytest.mark.parametrize("name", ["mlp_bce", "transformer_tied"])
+def test_semi_definite_operators_have_no_negative_eigenvalue_beyond_rounding(name, operator, tmp_path):
+    folder = PROBLEMS[name]().write(tmp_path)
+    for flags, rounding in ((FLOAT64, 1e-14), ((), 1e-6)):
+        values = np.linalg.eigvalsh(symmetric_part(dense(folder, operator, *flags)))
+        assert values[0] >= -rounding * values[-1]
+
+
+def symmetric_part(a):
+    return (a + a.T) / 2

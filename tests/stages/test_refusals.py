@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from stage_runs import error_line, make, run, sha256, symmetric, write_matrix
 
-BAD_INPUT, FAILURE = 2, 1
+BAD_INPUT, FAILURE, REFUSED = 2, 1, 3
 
 
 @pytest.fixture
@@ -312,3 +313,45 @@ def test_old_output_survives_a_refused_run(good, tmp_path):
     out.write_text("older")
     assert run(*lanczos(good.operator, "--k", 0), "--out", out).returncode == BAD_INPUT
     assert out.read_text() == "older"
+
+
+# Memory and precision
+
+
+def test_an_operator_that_does_not_fit_is_refused_with_the_least_memory_that_would_do(
+    good, refused, tmp_path
+):
+    line = refused(REFUSED, "--memory", "the least that would do", call=build(good, "--memory", "100KiB"))
+    least = int(re.search(r"needs (\d+) KiB", line)[1])
+    operator = make(tmp_path / "operator.h5", *build(good, "--memory", f"{least}KiB"))
+    with h5py.File(operator) as file:
+        assert file.attrs["batch_size_used"] == 1
+        assert file.attrs["memory"] == least << 10
+        assert file.attrs["linearizations"] == "rebuilt"
+
+
+def test_a_malformed_memory_is_refused(good, refused):
+    refused(BAD_INPUT, "--memory", "'4GB'", "4GiB", call=build(good, "--memory", "4GB"))
+
+
+def test_a_hessian_in_bfloat16_is_refused_with_its_noise_unless_forced(good, refused, tmp_path):
+    bfloat16 = build(good, "--dtype-compute", "bfloat16")
+    refused(REFUSED, "bfloat16", "noise", "--force", call=bfloat16)
+    forced = make(tmp_path / "operator.h5", *bfloat16, "--force")
+    with h5py.File(forced) as file:
+        assert file.attrs["dtype_compute"] == "bfloat16"
+        assert file["probes/additivity"][()] > 1e-5
+    make(tmp_path / "ggn.h5", *build(good, "--dtype-compute", "bfloat16", operator="ggn"))
+
+
+def test_a_clip_of_tokens_is_refused(good, refused):
+    call = build(good, "--fisher-clip", -1, operator="empirical_fisher")
+    refused(BAD_INPUT, "--fisher-clip", "-1", call=call)
+
+
+def test_tokens_samples_and_threads_are_told_apart_in_the_record(good, tmp_path):
+    flags = ("--compute-threads", 2, "--hessian-mode", "reverse_over_forward")
+    with h5py.File(make(tmp_path / "operator.h5", *build(good, *flags))) as file:
+        assert (file.attrs["samples"], file.attrs["rows"]) == (160, 160)
+        assert file.attrs["compute_threads"] == 2
+        assert file.attrs["hessian_mode"] == "reverse_over_forward"

@@ -29,9 +29,8 @@ std::shared_ptr<const EmpiricalRisk> language_model() {
   const std::shared_ptr<const Network> network =
       make_network({{"kind", "transformer"}, {"layers", 1}, {"heads", 2}, {"d_model", 32}}, data.shape);
   const at::Tensor theta = random_matrix(network->params().size(), 1, 3).reshape({-1}) * 0.1;
-  return std::make_shared<const EmpiricalRisk>(
-      network, make_loss("cross_entropy"), data, theta,
-      RiskOptions{.batch_size = samples, .dtype = at::kFloat, .memory_budget = limit});
+  return std::make_shared<const EmpiricalRisk>(network, make_loss("cross_entropy"), data, theta,
+                                               RiskOptions{.batch_size = samples, .dtype = at::kFloat});
 }
 
 class LargeVocabulary : public ::testing::Test {

@@ -89,7 +89,7 @@ TEST(CurvatureOperators, AreTheSameWhenLinearizationsAreRebuilt) {
   const auto rebuilt = std::make_shared<const EmpiricalRisk>(
       make_network({{"kind", "mlp"}, {"hidden", {6}}, {"bias", false}}, data.shape),
       make_loss("cross_entropy"), data, random_matrix(kept->dim(), 1, 99).reshape({-1}) * 0.5,
-      RiskOptions{.batch_size = 3, .dtype = at::kDouble, .memory_budget = 0});
+      RiskOptions{.batch_size = 3, .dtype = at::kDouble, .lifetime = Lifetime::one_product});
   const auto v = random_vector(kept->dim(), 6);
   for (const auto& [name, make] : makers()) {
     const auto expected = product(*make(kept), v);

@@ -1,0 +1,126 @@
+#include "curvature/memory_plan.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <tbb/task_arena.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "curvature/batch_cache.h"
+
+namespace ritzflow {
+namespace {
+
+/// Bytes of the products of one micro-batch as a function a + c b of its b samples.
+struct Line {
+  double at_one = 0, slope = 0;
+  int64_t operator()(int64_t samples) const {
+    return static_cast<int64_t>(std::ceil(at_one + slope * static_cast<double>(samples - 1)));
+  }
+};
+
+/// What an operator holds, and what a product needs on top of it.
+struct Cost {
+  Line kept, work;
+};
+
+/// A product over the first `samples` samples in this thread, the only one that is counted.
+Allocation measure(const EmpiricalRisk& risk, const MakeOperator& make, int64_t samples, Lifetime lifetime) {
+  const auto few = std::make_shared<const EmpiricalRisk>(risk.first_samples(samples, lifetime));
+  std::vector<double> v(static_cast<size_t>(risk.dim()), 1.0), out(v.size());
+  std::unique_ptr<LinearOperator> op;
+  return allocation_of([&] {
+    op = make(few);
+    op->apply(v, out);
+  });
+}
+
+Line line(int64_t one, int64_t two) {
+  return {static_cast<double>(one), static_cast<double>(std::max<int64_t>(0, two - one))};
+}
+
+Cost cost_of(const EmpiricalRisk& risk, const MakeOperator& make, Lifetime lifetime) {
+  tbb::task_arena arena(1);
+  Allocation one, two;
+  arena.execute([&] {
+    one = measure(risk, make, 1, lifetime);
+    two = risk.samples() > 1 ? measure(risk, make, 2, lifetime) : one;
+  });
+  return {line(one.kept, two.kept), line(one.peak - one.kept, two.peak - two.kept)};
+}
+
+/// Rounded up: "812 KiB", "4096 MiB".
+std::string size_text(int64_t bytes) {
+  const bool small = bytes < int64_t{10} << 20;
+  const int64_t unit = int64_t{1} << (small ? 10 : 20);
+  return fmt::format("{} {}", (bytes + unit - 1) / unit, small ? "KiB" : "MiB");
+}
+
+int64_t batches_of(const EmpiricalRisk& risk, int64_t batch_size) {
+  return (risk.samples() + batch_size - 1) / batch_size;
+}
+
+}  // namespace
+
+int64_t parse_memory(const std::string& text) {
+  const auto refuse = [&]() {
+    throw InputError("--memory is '" + text + "', expected bytes or a size such as 512MiB or 4GiB");
+  };
+  size_t end = 0;
+  double number = 0;
+  try {
+    number = std::stod(text, &end);
+  } catch (const std::exception&) {
+    refuse();
+  }
+  while (end < text.size() && text[end] == ' ') ++end;
+  const std::string unit = text.substr(end);
+  const std::vector<std::pair<std::string, double>> units = {
+      {"", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
+  const auto found = std::find_if(units.begin(), units.end(), [&](const auto& u) { return u.first == unit; });
+  if (found == units.end() || !(number > 0) || number * found->second >= 0x1p62) refuse();
+  return static_cast<int64_t>(number * found->second);
+}
+
+void require_machine(int64_t bytes) {
+  const int64_t machine = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
+  if (bytes <= machine) return;
+  throw Refusal(fmt::format(
+      "the operator's products need {}, and this machine has {}: build it with a smaller --memory",
+      size_text(bytes), size_text(machine)));
+}
+
+MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,
+                       int64_t limit) {
+  // v, out and a sum of them in float64 are the caller's.
+  const int64_t vectors = 3 * risk.dim() * int64_t{sizeof(double)};
+  const Cost once = cost_of(risk, make, Lifetime::one_product);
+  const auto needed = [&](int64_t samples) { return vectors + once.kept(samples) + once.work(samples); };
+  int64_t size = batch_size;
+  while (!fixed && size > 1 && needed(size) > limit) size = (size + 1) / 2;
+  if (needed(size) > limit) {
+    const std::string hint = fixed && size > 1 ? "; with --batch-size 1 it would be " + size_text(needed(1))
+                                               : ", the least that would do";
+    throw Refusal(fmt::format("--memory {}: a product with micro-batches of {} samples needs {}{}",
+                              size_text(limit), size, size_text(needed(size)), hint));
+  }
+  const Cost often = cost_of(risk, make, Lifetime::many_products);
+  const int64_t all = vectors + batches_of(risk, size) * often.kept(size) + often.work(size);
+  const bool keep = all <= limit;
+  const int64_t bytes = keep ? all : needed(size), work = keep ? often.work(size) : once.work(size);
+  spdlog::info(
+      "memory plan: micro-batches of {} of {} samples, linearizations {} ({} if kept), {} of {} at most",
+      size, risk.samples(), keep ? "kept between products" : "rebuilt for each product", size_text(all),
+      size_text(bytes), size_text(limit));
+  return {.batch_size = size,
+          .lifetime = keep ? Lifetime::many_products : Lifetime::one_product,
+          .in_flight = 1 + (limit - bytes) / std::max<int64_t>(1, work),
+          .bytes = bytes};
+}
+
+}  // namespace ritzflow

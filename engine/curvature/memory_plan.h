@@ -1,0 +1,40 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "curvature/empirical_risk.h"
+#include "krylov/linear_operator.h"
+
+namespace ritzflow {
+
+/// What `--memory` allows where the user says nothing: the same on every machine, for the cut into
+/// micro-batches may not depend on where a sweep runs.
+inline constexpr int64_t default_memory = int64_t{4} << 30;
+
+/// "4 GiB", "512MiB", "2.5e9", a plain number of bytes. Throws InputError on anything else.
+int64_t parse_memory(const std::string& text);
+
+/// Throws Refusal where this machine has less than `bytes` of memory.
+void require_machine(int64_t bytes);
+
+/// How a product over the whole data set fits into memory.
+struct MemoryPlan {
+  int64_t batch_size = 0;                     ///< samples in a micro-batch
+  Lifetime lifetime = Lifetime::one_product;  ///< whether linearizations are kept between products
+  int64_t in_flight = 1;                      ///< micro-batches that may be at work at once
+  int64_t bytes = 0;                          ///< estimated peak with one at work
+};
+
+using MakeOperator =
+    std::function<std::unique_ptr<LinearOperator>(const std::shared_ptr<const EmpiricalRisk>&)>;
+
+/// The largest micro-batch of at most `batch_size` samples with which products stay within `limit` bytes, and
+/// whether the linearizations of all micro-batches fit as well. Bytes are measured by products over the first
+/// one and two samples and extrapolated. Where `fixed`, no smaller micro-batch is taken. Says so in one line
+/// of the log. Throws Refusal that names the least memory that would do.
+MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,
+                       int64_t limit);
+
+}  // namespace ritzflow
