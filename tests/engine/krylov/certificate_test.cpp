@@ -86,7 +86,7 @@ TEST(Certificate, BothEndsOfAnIndefiniteOperatorAreCertified) {
   EXPECT_TRUE(both.certificate.certified_smallest);
   EXPECT_GE(both.certificate.upper_bound, problem.spectrum[5]);
   EXPECT_LE(both.certificate.lower_bound, problem.spectrum[n - 6]);
-  const Certified lower = run_and_certify(problem, Which::smallest, 2);
+  const Certified lower = run_and_certify(problem, Which::smallest, 2, 150, 5);
   EXPECT_TRUE(lower.certificate.certified_smallest);
   EXPECT_FALSE(lower.certificate.certified_largest);
   const Certified magnitude = run_and_certify(problem, Which::magnitude, 2);

@@ -21,7 +21,9 @@ TEST(Factorization, IdentityHoldsInEveryModeOnEveryProblem) {
       for (uint64_t seed = 0; seed < 3; ++seed) {
         const auto op = problem.make();
         const auto process = run_steps(*op, mode, seed, 100);
-        EXPECT_LE(identity_defect(*op, process.factorization(), process.basis()), kIdentity * problem.norm())
+        // every restart rounds the vectors that it keeps once more
+        const double level = std::holds_alternative<ThickRestart>(mode) ? 2 * kIdentity : kIdentity;
+        EXPECT_LE(identity_defect(*op, process.factorization(), process.basis()), level * problem.norm())
             << problem.name << " " << mode_name(mode) << " seed " << seed;
       }
     }

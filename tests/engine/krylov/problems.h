@@ -143,17 +143,6 @@ inline Problem marchenko_pastur(int n = 1000, double gamma = 0.5) {
   return diagonal_problem("marchenko_pastur", l);
 }
 
-/// Problem 9: the Jacobi matrix of the Laguerre polynomials, alpha_i = 2i - 1, beta_i = i.
-inline Problem laguerre(int n) {
-  Eigen::MatrixXd t = Eigen::MatrixXd::Zero(n, n);
-  for (int i = 0; i < n; ++i) t(i, i) = 2 * i + 1;
-  for (int i = 0; i + 1 < n; ++i) t(i, i + 1) = t(i + 1, i) = i + 1;
-  const Eigen::VectorXd values = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(t).eigenvalues();
-  Spectrum spectrum(values.begin(), values.end());
-  std::sort(spectrum.rbegin(), spectrum.rend());
-  return {"laguerre", spectrum, [t] { return std::make_unique<DenseOperator>(t); }};
-}
-
 /// Problem 10: a heavy-tailed semi-definite bulk and ten outliers.
 inline Problem psd_curvature() {
   const Philox random(1, "test", "psd curvature");
