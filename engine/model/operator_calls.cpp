@@ -1,5 +1,6 @@
 #include "model/operator_calls.h"
 
+#include <ATen/ScalarOps.h>
 #include <ATen/core/List.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>
@@ -55,6 +56,8 @@ c10::IValue constant(const json& value, const c10::Type& type) {
       return number(value);
     case c10::TypeKind::NumberType:
       return scalar(value);
+    case c10::TypeKind::TensorType:  // a number where the operator takes a tensor, as in x * 2
+      return at::native::wrapped_scalar_tensor(scalar(value).toScalar());
     case c10::TypeKind::StringType:
       return value.get<std::string>();
     case c10::TypeKind::DeviceObjType:

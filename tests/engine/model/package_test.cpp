@@ -40,6 +40,16 @@ TEST(OperatorCalls, ArgumentsOfEveryKindReachTheirOperators) {
   EXPECT_TRUE(at::equal(found[1], expected.sum(0, true)));
 }
 
+TEST(OperatorCalls, ANumberMayStandForATensor) {
+  const json listed = {{"inputs", 1},
+                       {"registers", 2},
+                       {"calls", {call("aten::mul", "Tensor", {reg(0), 2}, {1})}},
+                       {"outputs", {1}}};
+  const at::Tensor x = at::arange(3, at::kFloat);
+  const at::Tensor y = OperatorCalls(listed).run({x})[0];
+  EXPECT_TRUE(at::equal(y, 2 * x) && y.scalar_type() == at::kFloat);
+}
+
 TEST(OperatorCalls, AnOptionalListMayHaveGaps) {
   const json listed = {
       {"inputs", 2},
