@@ -11,6 +11,7 @@ namespace {
 
 struct Options {
   std::string ritz, density, op;
+  Regularization regularization;
 };
 
 void declare(CLI::App& app, Options& options) {
@@ -19,12 +20,22 @@ void declare(CLI::App& app, Options& options) {
   app.add_option(
       "--operator", options.op,
       "operator.h5: where its spectrum is known in closed form, the values are checked against it");
+  app.add_option(
+         "--regularization-mode", options.regularization.mode,
+         "what is added to the reported values of a semi-definite operator: off | fixed (regularization) | "
+         "relative (regularization * lambda_max) | auto (relative, above condition number 1e12)")
+      ->check(CLI::IsMember({"off", "fixed", "relative", "auto"}))
+      ->capture_default_str();
+  app.add_option("--regularization", options.regularization.amount,
+                 "its amount, of mode relative or auto a share")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
 /// Fields of a self-check: the largest eigenvalues against the spectrum that a K-FAC operator has in closed
 /// form; null where there is none, or other eigenvalues were wanted.
 void add_closed_form(nlohmann::ordered_json& record, const std::string& op, const ArtifactReader& ritz) {
-  const std::vector<double> eigenvalues = record["eigenvalues"];
+  const std::vector<double> eigenvalues = metrics_record(ritz, nullptr)["eigenvalues"];  // not regularised
   record["closed_form_error"] = record["closed_form_missed"] = nullptr;
   if (op.empty() || eigenvalues.empty() || ritz.attribute<std::string>("which") != "largest") return;
   const ArtifactReader file(op, "ritzflow-operator");
@@ -38,7 +49,7 @@ void run(const Options& options, const StageRun& stage) {
   const ArtifactReader ritz(options.ritz, "ritzflow-ritz");
   std::optional<ArtifactReader> density;
   if (!options.density.empty()) density.emplace(options.density, "ritzflow-density");
-  auto record = metrics_record(ritz, density ? &*density : nullptr);
+  auto record = metrics_record(ritz, density ? &*density : nullptr, options.regularization);
   add_closed_form(record, options.op, ritz);
   write_text(stage.out, record.dump(2) + "\n");
 }

@@ -251,21 +251,31 @@ Schema ritz_schema() {
 }
 
 Schema density_schema() {
-  return {"ritzflow-density", "1.0",
-          "Spectral density and its cumulative form with a band, on a common grid.",
-          with_common({
-              data("grid", real, {"g"}, "points lambda, ascending"),
-              data("density", real, {"g"}, "smoothed density; integrates to 1"),
-              data("cdf", real, {"g"}, "share of eigenvalues <= lambda"),
-              data("cdf_lower", real, {"g"}, "lower end of its band"),
-              data("cdf_upper", real, {"g"}, "upper end of its band"),
-              attr("negative_fraction", real, "share of negative eigenvalues"),
-              optional(attr("negative_fraction_lower", real, "its lower bound")),
-              optional(attr("negative_fraction_upper", real, "its upper bound")),
-              attr("negative_mass", real, "sum of |lambda| over negative ones / sum over all"),
-              attr("negative_mass_lower", real, "its lower bound"),
-              attr("negative_mass_upper", real, "its upper bound"),
-          })};
+  return {
+      "ritzflow-density", "1.0", "Spectral density and its cumulative form with a band, on a common grid.",
+      with_common({
+          data("grid", real, {"g"}, "points lambda, ascending"),
+          data("density", real, {"g"}, "smoothed density; integrates to 1"),
+          data("cdf", real, {"g"}, "share of eigenvalues <= lambda"),
+          data("cdf_lower", real, {"g"}, "lower end of its band"),
+          data("cdf_upper", real, {"g"}, "upper end of its band"),
+          optional(attr("operator_sha256", text, "content_sha256 of the operator.h5 of all runs")),
+          optional(attr("n_params", integer, "dimension of the operator")),
+          optional(attr("reorth_mode", text, "mode of all runs")),
+          optional(attr("probes", integer, "seeds of the probe vectors, in the order of the files", {"p"})),
+          optional(attr("bandwidth", real, "standard deviation of the Gaussians that make `density`")),
+          optional(attr("deviations", real, "Monte-Carlo standard deviations that every bound allows for")),
+          optional(attr("delta", real, "probability that an end of the support is wrong")),
+          optional(attr("support", real, "ends of the spectrum, with probability 1 - delta", {"2"})),
+          optional(attr("widening", real, "of the quadrature bounds, where the mode loses orthogonality")),
+          optional(attr("widening_reason", text, "why; empty where it is 0")),
+          attr("negative_fraction", real, "share of negative eigenvalues"),
+          optional(attr("negative_fraction_lower", real, "its lower bound")),
+          optional(attr("negative_fraction_upper", real, "its upper bound")),
+          attr("negative_mass", real, "sum of |lambda| over negative ones / sum over all"),
+          attr("negative_mass_lower", real, "its lower bound"),
+          attr("negative_mass_upper", real, "its upper bound"),
+      })};
 }
 
 Schema checkpoint_schema() {

@@ -90,8 +90,8 @@ class Distribution {
     Range all;
     for (const auto& rule : rules_) {
       const Range one = sandwich(rule, x);
-      all.lower += one.lower / static_cast<double>(rules_.size());
-      all.upper += one.upper / static_cast<double>(rules_.size());
+      all.lower += std::max(0.0, one.lower - options_.widening) / static_cast<double>(rules_.size());
+      all.upper += std::min(1.0, one.upper + options_.widening) / static_cast<double>(rules_.size());
     }
     const double count = 0.5 * static_cast<double>(options_.n + 2) * static_cast<double>(rules_.size());
     return {wilson(all.lower, options_.deviations, count, -1),
@@ -141,6 +141,8 @@ SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const Dens
   if (probes.empty()) throw InputError("a spectral density needs at least one Lanczos run; none was given");
   const Distribution d(probes, options);
   SpectralDensity result;
+  result.support_lower = d.range().lower;
+  result.support_upper = d.range().upper;
   const double width = d.range().upper - d.range().lower;
   result.bandwidth = options.bandwidth > 0 ? options.bandwidth : width > 0 ? width / 100 : 1;
   const double first = d.range().lower - 3 * result.bandwidth, last = d.range().upper + 3 * result.bandwidth;

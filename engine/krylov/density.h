@@ -4,7 +4,7 @@
 
 namespace ritzflow {
 
-/// T = tridiag(alpha, beta) of a Lanczos run from one random probe vector that kept orthogonality.
+/// T = tridiag(alpha, beta) of a Lanczos run from one random probe vector, without restarts.
 struct ProbeRun {
   std::vector<double> alpha, beta;
 };
@@ -23,6 +23,8 @@ struct SpectralDensity {
   std::vector<double> cdf_upper;  ///< [g]
   std::vector<double> density;    ///< [g] mean of Gaussians of standard deviation `bandwidth` at the nodes
   double bandwidth = 0;
+  double support_lower = 0;  ///< ends of the spectrum with probability 1 - delta
+  double support_upper = 0;
   BoundedValue negative_fraction;  ///< of the eigenvalues
   BoundedValue negative_mass;      ///< sum |lambda < 0| / sum |lambda|
 };
@@ -33,6 +35,7 @@ struct DensityOptions {
   double bandwidth = 0;   ///< 0: a hundredth of the range
   double deviations = 4;  ///< of the Monte-Carlo part of every bound
   double delta = 1e-6;    ///< probability that the ends of the support are wrong
+  double widening = 0;    ///< of the quadrature bounds of every probe: > 0 where a run lost orthogonality
 };
 
 /// Psi_v(x) = sum_i (u_i'v)^2 [lambda_i <= x] of a unit probe v lies between the weights of the nodes before

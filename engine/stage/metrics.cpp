@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/error.h"
+
 namespace ritzflow {
 namespace {
 
@@ -12,7 +14,15 @@ using Json = nlohmann::ordered_json;
 // The returned list without its ghosts and spurious ones.
 struct Wanted {
   std::vector<double> values, residuals, estimates, basis_norms;
+  std::vector<double> lower;                        ///< ends of the intervals
   std::vector<bool> converged, negative, positive;  ///< sign proved by the interval
+
+  void shift(double amount) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] += amount;
+      positive[i] = lower[i] + amount > 0;
+    }
+  }
 };
 
 Wanted wanted_pairs(const ArtifactReader& ritz) {
@@ -30,6 +40,7 @@ Wanted wanted_pairs(const ArtifactReader& ritz) {
     wanted.converged.push_back(verdicts[i] == "converged");
     wanted.negative.push_back(intervals[2 * i + 1] < 0);
     wanted.positive.push_back(intervals[2 * i] > 0);
+    wanted.lower.push_back(intervals[2 * i]);
   }
   return wanted;
 }
@@ -72,6 +83,29 @@ Json effective_rank(const Wanted& w) {
 void add_semidefinite(Json& record, const Wanted& w) {
   record["ritz_condition_number"] = condition_number(w);
   record["ritz_effective_rank"] = effective_rank(w);
+}
+
+// What is added to every reported value. An indefinite operator has no use for it: a shift would change
+// signs.
+double applied(const Regularization& r, bool is_psd, const Wanted& w) {
+  if (r.mode == "off" || w.values.empty()) return 0;
+  if (!is_psd) {
+    if (r.mode == "auto") return 0;
+    throw InputError("--regularization-mode " + r.mode +
+                     " is for semi-definite operators; this one is indefinite: off or auto");
+  }
+  if (r.mode == "fixed") return r.amount;
+  const double largest = w.values.front();
+  const bool singular = !(w.values.back() > 0 && largest / w.values.back() <= 1e12);
+  return r.mode == "relative" || singular ? r.amount * std::max(largest, 0.0) : 0;
+}
+
+void check_same_operator(const ArtifactReader& ritz, const ArtifactReader& density) {
+  if (!density.has_attribute("operator_sha256")) return;
+  if (density.attribute<std::string>("operator_sha256") == ritz.attribute<std::string>("operator_sha256"))
+    return;
+  throw InputError(density.path().string() + ": the density is of another operator than " +
+                   ritz.path().string());
 }
 
 Json whole_spectrum(const ArtifactReader* density, const std::string& name) {
@@ -163,9 +197,14 @@ std::vector<std::string> warnings(const Json& record, const Wanted& w, const Art
 
 }  // namespace
 
-nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const ArtifactReader* density) {
-  const Wanted w = wanted_pairs(ritz);
+nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const ArtifactReader* density,
+                                      const Regularization& regularization) {
+  if (density != nullptr) check_same_operator(ritz, *density);
+  const Wanted measured = wanted_pairs(ritz);
   const bool is_psd = ritz.attribute<bool>("is_psd");
+  const double shift = applied(regularization, is_psd, measured);
+  Wanted w = measured;
+  w.shift(shift);
   const auto k = ritz.attribute<int64_t>("k");
   Json record;
   record["operator"] = ritz.attribute<std::string>("operator");
@@ -191,7 +230,8 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   record["upper_bound"] =
       ritz.has_attribute("upper_bound") ? number(ritz.attribute<double>("upper_bound")) : Json(nullptr);
   record["batch_size_used"] = batch_size > 0 ? Json(batch_size) : Json(nullptr);  // a matrix has no batches
-  record["regularization_applied"] = 0.0;
+  record["regularization_mode"] = regularization.mode;
+  record["regularization_applied"] = shift;
   record["ritz_min"] = number(ritz.attribute<double>("lambda_min"));
   record["ritz_max"] = number(ritz.attribute<double>("lambda_max"));
   add_extremes(record, w);
@@ -200,7 +240,7 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   } else {
     add_indefinite(record, w, density);
   }
-  add_evidence(record, w, ritz);
+  add_evidence(record, measured, ritz);
   record["warnings"] = warnings(record, w, ritz);
   return record;
 }
