@@ -13,6 +13,7 @@ EQUATIONS = {
     "lanczos": "A Q' = Q' H + beta q e'",
     "ritz-residuals": "||A x - theta x||",
     "spectrum": "||A x - theta x||",
+    "density": "sum_i s_1i^2 [theta_i <= x]",
     "metrics": "true residuals",
     "validate": "alpha = diag(H)",
 }
@@ -20,7 +21,7 @@ DEFAULTS = {
     "lanczos": {"--k": "10", "--max-iters": "100", "--tol": "1e-08", "--which": "largest", "--seed": "0"},
     "build-operator": {"--step": "final", "--ggn-mode": "auto", "--dtype-compute": "float32"},
 }
-TENSOR_FREE = ("metrics", "validate")
+TENSOR_FREE = ("density", "metrics", "validate")
 
 
 @pytest.mark.parametrize("stage", STAGES)
