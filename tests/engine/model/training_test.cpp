@@ -168,7 +168,9 @@ TEST(Training, GoesOnFromAnyStateWithTheBitsOfAnUninterruptedPath) {
           *problem.network, *problem.loss, problem.data, problem.options, 1,
           [&](const TrainingState& now) { points.push_back(now.theta.clone()); }, state_at(problem, step));
       EXPECT_EQ(points.size(), static_cast<size_t>(60 - step));
-      if (!points.empty()) EXPECT_TRUE(points.back().equal(end)) << optimizer << step;
+      if (!points.empty()) {
+        EXPECT_TRUE(points.back().equal(end)) << optimizer << step;
+      }
       EXPECT_EQ(record.loss, whole.loss);
       EXPECT_EQ(record.step, whole.step);
     }

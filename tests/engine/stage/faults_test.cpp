@@ -145,9 +145,11 @@ class Faults : public StageTest {
 
   /// Every file that carries the name of an artifact or a segment is whole.
   void expect_whole_files(int at) const {
-    for (const auto& entry : fs::recursive_directory_iterator(folder_))
-      if (entry.path().extension() == ".h5")
+    for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
+      if (entry.path().extension() == ".h5") {
         EXPECT_NO_THROW(check_user_block(entry.path())) << "call " << at << ": " << entry.path();
+      }
+    }
   }
 
   void expect_same_bits_at_every_call(Fault kind, int outcome) {
