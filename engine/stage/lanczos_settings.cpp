@@ -64,7 +64,8 @@ ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   }
   s.reorth_mode = "thick_restart";
   auto mode = std::get<ThickRestart>(parse_mode(s, context.n, context.noise));
-  if (s.krylov_dim == 0) mode.krylov_dim = std::min(allowed, std::max(mode.krylov_dim, 10 * s.k));
+  const int64_t least = std::min(context.n, s.k + 2), good = std::max(mode.krylov_dim, 10 * s.k);
+  if (s.krylov_dim == 0) mode.krylov_dim = std::max(least, std::min(allowed, good));
   return {mode,
           fmt::format("auto: {} Lanczos vectors do not fit into memory, {} do; thick_restart with {} can be "
                       "certified, off cannot",

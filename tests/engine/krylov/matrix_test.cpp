@@ -83,11 +83,7 @@ bool each_has_its_own_eigenvalue(const std::vector<RitzPair>& pairs, Spectrum sp
 }
 
 TEST(EveryProblemAndMode, IdentityHolds) {
-  for (const Cell& cell : cells()) {
-    // Every restart rounds the vectors that it keeps once more.
-    const double level = std::holds_alternative<ThickRestart>(*cell.mode) ? 8e-15 : 4e-15;
-    EXPECT_LE(cell.defect, level) << name(cell);
-  }
+  for (const Cell& cell : cells()) EXPECT_LE(cell.defect, 4e-15) << name(cell);
 }
 
 TEST(EveryProblemAndMode, RitzResidualEqualsTrueResidualWithinAFactorTwoOrTheNoiseFloor) {
