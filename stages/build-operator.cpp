@@ -37,6 +37,11 @@ nlohmann::json identity(const BuiltOperator& built) {
           {"params_filter", s.params_filter},
           {"batch_size", s.batch_size},
           {"dtype_compute", s.dtype_compute},
+          {"hessian_mode", s.hessian_mode},
+          {"fisher_unit", s.fisher_unit},
+          {"fisher_clip", s.fisher_clip},
+          {"linearizations", s.linearizations},
+          {"compute_threads", s.compute_threads},
           {"uncovered", s.uncovered},
           {"damping", s.damping},
           {"power", s.power},
@@ -45,11 +50,10 @@ nlohmann::json identity(const BuiltOperator& built) {
 }
 
 void run(const Flags& flags, const StageRun& stage) {
-  BuiltOperator built = build_operator(flags.of_operator.parsed());
+  const BuiltOperator built = build_operator(flags.of_operator.parsed());
   const auto segments = open_segments(flags.checkpoint, "build-operator", identity(built));
-  const std::unique_ptr<LinearOperator> unlogged = std::move(built.op);
-  built.op = std::make_unique<ProductLog>(*unlogged, segments.get());
-  const OperatorInfo info = write_operator(built, stage.out, stage.provenance(segments.get()));
+  ProductLog products(*built.op, segments.get());
+  const OperatorInfo info = write_operator(built, products, stage.out, stage.provenance(segments.get()));
   retire(segments.get(), flags.checkpoint, stage.out);
   spdlog::info("{} of dimension {}: norm about {:.6g}, noise {:.2g} of it", info.kind, info.n_params,
                info.norm(), info.noise());

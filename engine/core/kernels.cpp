@@ -152,6 +152,7 @@ void gather(const T* row, int64_t stride, VectorSpan x) {
   });
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): T is a type
 #define RITZFLOW_KERNELS(T)                                                                                 \
   template void dots(BasicRows<T>, VectorView, std::span<double>);                                          \
   template void subtract(BasicRows<T>, std::span<const double>, VectorSpan);                                \
@@ -163,6 +164,7 @@ void gather(const T* row, int64_t stride, VectorSpan x) {
 RITZFLOW_KERNELS(double)
 RITZFLOW_KERNELS(float)
 #undef RITZFLOW_KERNELS
+// NOLINTEND(bugprone-macro-parentheses)
 
 bool all_finite(VectorView x) {
   std::atomic<bool> finite{true};

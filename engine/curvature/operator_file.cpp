@@ -163,9 +163,9 @@ void require_usable(const OperatorSettings& settings, const Probes& probes) {
                   probes.additivity + probes.repeatability));
 }
 
-OperatorInfo write_operator(const BuiltOperator& built, const fs::path& out,
+OperatorInfo write_operator(const BuiltOperator& built, LinearOperator& products, const fs::path& out,
                             const nlohmann::json& provenance) {
-  const Probes probes = probe(*built.op, static_cast<uint64_t>(built.settings.seed));
+  const Probes probes = probe(products, static_cast<uint64_t>(built.settings.seed));
   require_symmetric_linear(probes, unit_roundoff(built.settings.dtype_compute));
   require_usable(built.settings, probes);
   ArtifactWriter file(out, "ritzflow-operator");

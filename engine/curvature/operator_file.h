@@ -37,12 +37,12 @@ double unit_roundoff(const std::string& dtype_compute);
 /// Throws Refusal for a Hessian in bfloat16 that is not forced.
 void require_usable(const OperatorSettings& settings, const Probes& probes);
 
-/// Probes `built` and writes operator.h5: settings, digests, probes; a matrix of up to 64 MiB itself. Paths
-/// of the files it refers to lie in /provenance, relative to `out`'s folder: a tree of results can be moved,
-/// and the content digest speaks of contents alone. Throws Refusal if the probes find no symmetric linear
-/// map.
-OperatorInfo write_operator(const BuiltOperator& built, const std::filesystem::path& out,
-                            const nlohmann::json& provenance);
+/// Probes `built` through `products`, the same map, and writes operator.h5: settings, digests, probes; a
+/// matrix of up to 64 MiB itself. Paths of the files it refers to lie in /provenance, relative to `out`'s
+/// folder: a tree of results can be moved, and the content digest speaks of contents alone. Throws Refusal if
+/// the probes find no symmetric linear map.
+OperatorInfo write_operator(const BuiltOperator& built, LinearOperator& products,
+                            const std::filesystem::path& out, const nlohmann::json& provenance);
 
 struct OpenOperator {
   std::unique_ptr<LinearOperator> op;

@@ -16,7 +16,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 TORCH_ROOMS = ("engine/model/", "engine/curvature/")
-TENSOR_STAGES = ("train-model", "build-operator", "lanczos", "ritz-residuals", "spectrum", "collect-kfac")
+TENSOR_STAGES = (
+    "train-model",
+    "build-operator",
+    "lanczos",
+    "ritz-residuals",
+    "spectrum",
+    "collect-kfac",
+    "compare-kfac",
+)
 
 
 def files_to_check() -> list[Path]:

@@ -50,13 +50,14 @@ def start(folder, config):
 
 
 def stage_in(group):
-    """The pid of the lanczos process in this process group, once there is one."""
+    """The pid of the lanczos process at work in this process group, once there is one."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         for place in Path("/proc").glob("[0-9]*"):
             try:
-                name = (place / "comm").read_text().strip()
-                if name == "lanczos" and os.getpgid(int(place.name)) == group:
+                words = (place / "cmdline").read_bytes().split(b"\0")
+                runs = Path(os.fsdecode(words[0])).name == "lanczos" and b"--operator" in words
+                if runs and os.getpgid(int(place.name)) == group:
                     return int(place.name)
             except (OSError, ProcessLookupError):
                 continue
