@@ -81,7 +81,7 @@ def test_wrong_files_are_named(make, spoil, words, tmp_path):
     "flags, words",
     [
         (["--step", "5"], ["model.h5", "no step 5", "00000000"]),
-        (["--dtype-compute", "bfloat16"], ["--dtype-compute", "float32"]),
+        (["--dtype-compute", "float16"], ["--dtype-compute", "float32", "bfloat16"]),
         (["--batch-size", "-1"], ["--batch-size"]),
         (["--params-filter", "layer.*"], ["--params-filter", "layer.*", "layers.0.weight"]),
         (["--operator", "kfac"], ["kfac"]),
