@@ -77,7 +77,9 @@ LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& 
   if (checkpoint) state = checkpoint->load(op.dim());
   if (!state && !options.continue_from.empty()) state = continued_state(options.continue_from, record);
   if (state) return LanczosProcess(op, mode, seed, std::move(state->factorization), std::move(state->basis));
-  return LanczosProcess(op, record.start_vector, mode, seed, options.keep_basis);
+  auto basis = make_ram_basis(op.dim(), {.capacity = options.keep_basis ? 0 : rows_needed(mode),
+                                         .expected = std::min(record.settings.max_iters, op.dim())});
+  return LanczosProcess(op, record.start_vector, mode, seed, std::move(basis));
 }
 
 // Products that the certificate may spend: as many as the run itself, 20 at least.

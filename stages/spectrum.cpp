@@ -49,7 +49,8 @@ void run(const Options& options, const StageRun& stage) {
   const ModeChoice choice =
       choose_mode(options.lanczos, {.n = n, .memory = available_memory(), .noise = noise});
   LanczosProcess process(*built.op, random_start(n, options.lanczos.seed), choice.mode,
-                         static_cast<uint64_t>(options.lanczos.seed), true);
+                         static_cast<uint64_t>(options.lanczos.seed),
+                         make_ram_basis(n, {.expected = std::min(options.lanczos.max_iters, n)}));
   if (iterate(process, choice.mode, options.lanczos.options(), stage).stopped) {
     throw Error(ExitCode::failure, "stopped by a signal; nothing was written");
   }

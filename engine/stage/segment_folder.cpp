@@ -48,7 +48,8 @@ void remove_all(const std::vector<fs::path>& files) {
 
 void note_attempt(const fs::path& path) {
   std::ofstream file(path, std::ios::app);
-  file << nlohmann::json{{"started", utc_now()}, {"host", host_name()}, {"pid", getpid()}} << std::endl;
+  file << nlohmann::json{{"started", utc_now()}, {"host", host_name()}, {"pid", getpid()}} << '\n'
+       << std::flush;
   if (!file) throw IoError(path.string() + ": cannot be written; is the disk full?");
 }
 
