@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import export, make_case
+from exports import export, make_case, run
 from problems import dense, relative_error
 
 
@@ -31,8 +31,6 @@ def test_no_bit_of_a_compiled_product_depends_on_the_number_of_threads(compiled)
 
 
 def test_a_damaged_compiled_function_is_refused(compiled):
-    from conftest import run
-
     (folder,) = compiled.file("packages").iterdir()
     data = bytearray((folder / "jvp.pt2").read_bytes())
     data[len(data) // 2] ^= 1

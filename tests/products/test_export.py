@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ROOT
+from exports import ROOT
 from torch import nn
 
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ARGUMENTS, own_models, run
+from exports import ARGUMENTS, own_models, run
 from torch import nn
 
 WITHOUT = {

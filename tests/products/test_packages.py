@@ -8,15 +8,13 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from conftest import make_case, run
+from exports import export, make_case, run
 
 FLAGS = ("--operator", "hessian", "--dtype-compute", "float64")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    from conftest import export
-
     folder = tmp_path_factory.mktemp("package")
     made = make_case(folder, "mlp")
     flags = (

@@ -1,12 +1,8 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "stages" / "scripts"
-sys.path.insert(0, str(SCRIPTS))
+from scripts_under_test import SCRIPTS
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import blocks
 import h5py
 import pytest
 import sweep_config
-from conftest import ROOT, SCRIPTS
 from script_cli import InputError
+from scripts_under_test import ROOT, SCRIPTS
 
 MODELS = {
     "mlp": ("digits", {"kind": "mlp", "hidden": [4, 3]}),

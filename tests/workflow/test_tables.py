@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import sweep_config
 import synthetic
-from conftest import SCRIPTS
+from scripts_under_test import SCRIPTS
 
 SWEEP = {
     "name": "s",
