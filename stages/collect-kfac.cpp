@@ -4,7 +4,9 @@
 #include "core/error.h"
 #include "curvature/kfac_collect.h"
 #include "curvature/kfac_file.h"
+#include "curvature/kfac_sums_file.h"
 #include "curvature/operator_builder.h"
+#include "stage/checkpoint_flags.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -16,7 +18,10 @@ struct Flags {
   int64_t mc_samples = 1;
   PlanOptions plan;
   bool no_ekfac = false;
+  CheckpointFlags checkpoint;
 };
+
+constexpr int kAlgorithm = 2;
 
 void declare(CLI::App& app, Flags& flags) {
   OperatorSettings& s = flags.settings;
@@ -45,6 +50,7 @@ void declare(CLI::App& app, Flags& flags) {
                  "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");
   app.add_option("--dtype-compute", s.dtype_compute, "float32 | float64; sums are float64 in both")
       ->capture_default_str();
+  declare_checkpoint_flags(app, flags.checkpoint);
 }
 
 int64_t outputs_of(const EmpiricalRisk& risk) {
@@ -78,13 +84,57 @@ KfacOptions options_of(const Flags& flags, const EmpiricalRisk& risk) {
   return options;
 }
 
+// What a continuation must share with the collection that it goes on from.
+nlohmann::json identity(const Flags& flags, const KfacOptions& options, const RiskPoint& point) {
+  return {{"data_sha256", point.digests.data},
+          {"model_sha256", point.digests.model},
+          {"step", point.settings.step},
+          {"batch_size", point.settings.batch_size},
+          {"dtype_compute", flags.settings.dtype_compute},
+          {"kfac_approx", flags.kfac_approx},
+          {"fisher_type", flags.fisher_type},
+          {"token_terms", to_string(options.fisher.terms)},
+          {"mc_samples", flags.mc_samples},
+          {"seed", flags.settings.seed},
+          {"ekfac", options.ekfac},
+          {"split_qkv", flags.plan.split_qkv},
+          {"max_factor", flags.plan.max_factor},
+          {"algorithm", kAlgorithm}};
+}
+
+KfacSums newest_sums(const SegmentFolder* segments) {
+  KfacSums newest;
+  if (segments == nullptr) return newest;
+  segments->read(kKfacSumsFormat, [&](const ArtifactReader& file) { newest = read_kfac_sums(file); });
+  if (newest.batches > 0)
+    spdlog::info("goes on behind micro-batch {} from {}", newest.batches, segments->folder().string());
+  return newest;
+}
+
+void save(SegmentFolder& segments, const KfacSums& sums) {
+  segments.write(sums.batches, kKfacSumsFormat, [&](ArtifactWriter& file) { write_kfac_sums(file, sums); });
+  segments.keep_newest(2, kKfacSumsFormat);  // each says all; one may be damaged
+}
+
+KroneckerFactors collect_in_segments(const EmpiricalRisk& risk, const KfacOptions& options,
+                                     SegmentFolder* segments, const StageRun& stage) {
+  const int64_t batches = risk.batches() * (options.ekfac ? 2 : 1);
+  Progress progress = stage.progress("micro-batches", batches);
+  const auto observe = [&](const KfacSums& sums) {
+    progress.update(sums.batches);
+    const bool stop = stop_requested();
+    if (segments != nullptr && (stop || segments->due())) save(*segments, sums);
+    if (stop) stop_by_signal(segments, fmt::format("micro-batch {} of {}", sums.batches, batches));
+  };
+  return collect_kfac(risk, options, observe, newest_sums(segments));
+}
+
 void run(const Flags& flags, const StageRun& stage) {
   const RiskPoint point = load_risk(flags.settings);
   const EmpiricalRisk& risk = *point.risk;
   const KfacOptions options = options_of(flags, risk);
-  Progress progress = stage.progress("micro-batches", risk.batches() * (options.ekfac ? 2 : 1));
-  const auto factors =
-      collect_kfac(risk, options, [&](const KfacSums& sums) { progress.update(sums.batches); });
+  const auto segments = open_segments(flags.checkpoint, "collect-kfac", identity(flags, options, point));
+  const auto factors = collect_in_segments(risk, options, segments.get(), stage);
   const Coverage covered = coverage(factors, risk.network().params());
   spdlog::info("{}", covered.text());
   if (factors.layers.empty())
@@ -100,7 +150,8 @@ void run(const Flags& flags, const StageRun& stage) {
                           .batch_size_used = point.settings.batch_size,
                           .data_sha256 = point.digests.data,
                           .model_sha256 = point.digests.model};
-  write_kfac(stage.out, factors, covered, origin, stage.provenance());
+  write_kfac(stage.out, factors, covered, origin, stage.provenance(segments.get()));
+  retire(segments.get(), flags.checkpoint, stage.out);
 }
 
 }  // namespace
@@ -116,7 +167,7 @@ Stage make_stage() {
           "of the outputs, c the columns of\na root of d2l/dz2 (type2), draws (mc) or the data's targets "
           "(empirical).",
       .example = "collect-kfac --data data.h5 --model model.h5 --out kfac.h5",
-      .algorithm = 2,
+      .algorithm = kAlgorithm,
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
       .run = [flags](StageRun& stage) { run(*flags, stage); }};
 }

@@ -20,10 +20,12 @@ std::string holder(int descriptor) {
   return length > 0 ? "process " + std::string(text) : "another process";
 }
 
+// A run that ended may remove folders on the way at this moment: try_lock() finds out.
 void make_folder(const std::filesystem::path& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
-  if (failed) throw IoError(folder.string() + ": cannot make the folder: " + failed.message());
+  if (failed && failed != std::errc::no_such_file_or_directory)
+    throw IoError(folder.string() + ": cannot make the folder: " + failed.message());
 }
 
 // Whether the file that is open is still the one of this name: a run that ended may have removed it.

@@ -46,6 +46,13 @@ void remove_all(const std::vector<fs::path>& files) {
   for (const auto& file : files) fs::remove(file);
 }
 
+// Upwards from `folder` while nothing is in it: a path from the working folder to its end, of another one
+// `folder` alone, whose parents are no business of ours.
+void remove_empty(fs::path folder) {
+  std::error_code in_use;
+  while (!folder.empty() && fs::remove(folder, in_use) && folder.is_relative()) folder = folder.parent_path();
+}
+
 void note_attempt(const fs::path& path) {
   std::ofstream file(path, std::ios::app);
   file << nlohmann::json{{"started", utc_now()}, {"host", host_name()}, {"pid", getpid()}} << '\n'
@@ -123,8 +130,7 @@ void SegmentFolder::retire(const fs::path& artifact) {
   std::error_code ignored;  // folders that hold anything else stay
   for (const char* name : {kAttempts, kManifest, "lock"}) fs::remove(folder_ / name, ignored);
   lock_.reset();
-  fs::remove(folder_, ignored);
-  fs::remove(folder_.parent_path(), ignored);
+  if (fs::remove(folder_, ignored)) remove_empty(folder_.parent_path());
 }
 
 }  // namespace ritzflow

@@ -52,7 +52,7 @@ class SegmentFolder {
   void keep_newest(size_t count, const std::string& format) const;
 
   /// Checks the digest of the finished artifact, then removes what runs of this identity left here, and the
-  /// folders if they are empty then.
+  /// folders if they are empty then: `root`, and where it is relative those on the way to it.
   void retire(const std::filesystem::path& artifact);
 
   const std::filesystem::path& folder() const { return folder_; }

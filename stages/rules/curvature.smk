@@ -16,10 +16,12 @@ rule collect_kfac:
     params:
         version=VERSION.get("collect-kfac"),
         flags=kfac_flags,
+        checkpoint=f"{SWEEP['name']}/{OPERATOR}",
     message:
         "Kronecker factors {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
         "collect-kfac --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
+        " --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
         " --threads {threads} --out {output.kfac} 2> {log}"
 
 

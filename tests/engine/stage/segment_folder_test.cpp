@@ -111,6 +111,16 @@ TEST_F(Segments, RetireTakesAllThatRunsLeftAndNothingElse) {
   EXPECT_TRUE(fs::exists(folder_ / "root" / "notes.txt"));
 }
 
+TEST_F(Segments, FoldersOnTheWayToARelativeRootGoWithItAndThoseOfAnotherStay) {
+  const fs::path artifact_path = artifact(), before = fs::current_path();
+  fs::current_path(folder_);
+  for (const fs::path& root : {fs::path("a/b/c"), folder_ / "d" / "e"})
+    SegmentFolder(root, "lanczos", {{"seed", 0}}, 0s).retire(artifact_path);
+  fs::current_path(before);
+  EXPECT_FALSE(fs::exists(folder_ / "a"));
+  EXPECT_TRUE(fs::is_empty(folder_ / "d"));
+}
+
 TEST_F(Segments, DamagedArtifactKeepsTheSegments) {
   SegmentFolder folder = open();
   write(folder, 1);

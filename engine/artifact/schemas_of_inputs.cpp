@@ -1,0 +1,38 @@
+#include "artifact/schema_fields.h"
+
+namespace ritzflow::fields {
+
+Schema data_schema() {
+  return {
+      "ritzflow-data", "1.0", "A data set: inputs and targets of N samples.",
+      with_common({
+          data("inputs", number, {"N", "..."},
+               "features (floating point) or tokens (integer), a sample a row"),
+          data("targets", number, {"N", "..."},
+               "class labels [N], several of them as 0 and 1 [N, C], next tokens [N, T], or real targets"),
+          optional(data("mask", integer, {"N", "T"}, "1 where a token counts in the loss, else 0")),
+          optional(data("weights", real, {"N"}, "non-negative weight of each sample")),
+          attr("task", text, "classification, regression or language_modeling"),
+          optional(attr("num_classes", integer, "number of classes, or size of the vocabulary")),
+      })};
+}
+
+Schema model_schema() {
+  return {"ritzflow-model", "1.0", "A trained model: its weights at chosen steps of training.",
+          with_common({
+              attr("spec", text, "JSON: {\"architecture\": {...}, \"training\": {...}}"),
+              attr("parameter_order", text, "names of the parameters in the order of the flat vector", {"P"}),
+              optional(attr("seed", integer, "seed of initialisation and batches")),
+              data("steps/<step>/<parameter>", real, {"..."},
+                   "a parameter in PyTorch's shape (linear weight [out, in]) after that many steps"),
+              optional(data("buffers/<buffer>", number, {"..."},
+                            "an exported module's buffer, or tensor that it holds; a scalar as [1]")),
+              optional(data("check/<product>", real, {"q"},
+                            "norm of z, u, g or h at fixed vectors, and four projections of it")),
+              optional(data("training/step", integer, {"t"}, "steps at which the training was recorded")),
+              optional(data("training/loss", real, {"t"}, "mean loss over the training set at these steps")),
+              optional(data("training/accuracy", real, {"t"}, "share of right answers at these steps")),
+          })};
+}
+
+}  // namespace ritzflow::fields
