@@ -31,13 +31,15 @@ bench: build  ## ratios within one run; no assertion on time
 
 # Other programs in an environment of their own: they ask for other versions than ours.
 bench-peers: build peers/.installed  ## side by side with other programs
-	cmake --build --preset release --target kfac
+	cmake --build --preset release --target kfac time-products
+	peers/bin/python tests/bench/peers.py
 	peers/bin/python tests/bench/kfac_peers.py
 
 peers/.installed: tests/bench/peers.txt
 	python3 -m venv peers
 	peers/bin/pip install -q -r tests/bench/peers.txt
-	peers/bin/pip install -q --no-deps curvlinops-for-pytorch==3.0.1 backpack-for-pytorch==1.7.1
+	peers/bin/pip install -q --no-deps curvlinops-for-pytorch==3.0.1 backpack-for-pytorch==1.7.1 \
+	  PyHessian==0.1 hessian-eigenthings==1.0.0a5
 	touch $@
 
 audit: build  ## cells of a finished sweep again: make audit CONFIG=configs/mine.yaml CELLS=0 (all) SEED=1

@@ -9,6 +9,7 @@
 
 #include "artifact/writer.h"
 #include "core/error.h"
+#include "core/freed_memory.h"
 #include "curvature/dataset.h"
 #include "curvature/training_file.h"
 #include "model/settings.h"
@@ -172,6 +173,7 @@ void log_summary(const Plan& plan, const TrainingRecord& record) {
 
 void run(const Flags& flags, const StageRun& stage) {
   at::set_num_threads(1);  // sums split over threads would change bits
+  keep_freed_memory();
   const json spec = read_spec(flags.spec);
   const Dataset data = load_dataset(flags.data);
   try {

@@ -40,18 +40,22 @@ Allocation measure(const EmpiricalRisk& risk, const MakeOperator& make, int64_t 
   });
 }
 
-Line line(int64_t one, int64_t two) {
-  return {static_cast<double>(one), static_cast<double>(std::max<int64_t>(0, two - one))};
+Cost cost_of(const Allocation& one, const Allocation& many, int64_t samples) {
+  const auto line = [&](int64_t first, int64_t last) {
+    const double steps = static_cast<double>(std::max<int64_t>(1, samples - 1));
+    return Line{static_cast<double>(first), static_cast<double>(std::max<int64_t>(0, last - first)) / steps};
+  };
+  return {line(one.kept, many.kept), line(one.peak - one.kept, many.peak - many.kept)};
 }
 
-Cost cost_of(const EmpiricalRisk& risk, const MakeOperator& make, Lifetime lifetime) {
+/// The line through what one sample costs and what `samples` do.
+Cost measured_cost(const EmpiricalRisk& risk, const MakeOperator& make, int64_t samples, Lifetime lifetime) {
+  samples = std::min(samples, risk.samples());
   tbb::task_arena arena(1);
-  Allocation one, two;
-  arena.execute([&] {
-    one = measure(risk, make, 1, lifetime);
-    two = risk.samples() > 1 ? measure(risk, make, 2, lifetime) : one;
+  return arena.execute([&] {
+    const Allocation one = measure(risk, make, 1, lifetime);
+    return cost_of(one, samples > 1 ? measure(risk, make, samples, lifetime) : one, samples);
   });
-  return {line(one.kept, two.kept), line(one.peak - one.kept, two.peak - two.kept)};
 }
 
 /// Rounded up: "812 KiB", "4096 MiB".
@@ -99,17 +103,22 @@ MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int6
                        int64_t limit) {
   // v, out and a sum of them in float64 are the caller's.
   const int64_t vectors = 3 * risk.dim() * int64_t{sizeof(double)};
-  const Cost once = cost_of(risk, make, Lifetime::one_product);
+  Cost once = measured_cost(risk, make, 2, Lifetime::one_product);
   const auto needed = [&](int64_t samples) { return vectors + once.kept(samples) + once.work(samples); };
-  int64_t size = batch_size;
-  while (!fixed && size > 1 && needed(size) > limit) size = (size + 1) / 2;
-  if (needed(size) > limit) {
+  const auto fitting = [&](int64_t size) {
+    while (!fixed && size > 1 && needed(size) > limit) size = (size + 1) / 2;
+    if (needed(size) <= limit) return size;
     const std::string hint = fixed && size > 1 ? "; with --batch-size 1 it would be " + size_text(needed(1))
                                                : ", the least that would do";
     throw Refusal(fmt::format("--memory {}: a product with micro-batches of {} samples needs {}{}",
                               size_text(limit), size, size_text(needed(size)), hint));
+  };
+  int64_t size = fitting(batch_size);
+  for (int64_t tried = 0; tried != size; size = fitting(size)) {
+    tried = size;
+    once = measured_cost(risk, make, size, Lifetime::one_product);
   }
-  const Cost often = cost_of(risk, make, Lifetime::many_products);
+  const Cost often = measured_cost(risk, make, size, Lifetime::many_products);
   const int64_t all = vectors + batches_of(risk, size) * often.kept(size) + often.work(size);
   const bool keep = all <= limit;
   const int64_t bytes = keep ? all : needed(size), work = keep ? often.work(size) : once.work(size);

@@ -32,8 +32,9 @@ using MakeOperator =
 
 /// The largest micro-batch of at most `batch_size` samples with which products stay within `limit` bytes, and
 /// whether the linearizations of all micro-batches fit as well. Bytes are measured by products over the first
-/// one and two samples and extrapolated. Where `fixed`, no smaller micro-batch is taken. Says so in one line
-/// of the log. Throws Refusal that names the least memory that would do.
+/// one and two samples and extrapolated, then measured again at the size chosen. Where `fixed`, no smaller
+/// micro-batch is taken. Says so in one line of the log. Throws Refusal that names the least memory that
+/// would do.
 MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,
                        int64_t limit);
 
