@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 #include "artifact/content_digest.h"
@@ -43,11 +44,26 @@ void confine(std::uint64_t file_bytes) {
   ::alarm(static_cast<unsigned>(60 + file_bytes / kSlowestBytesPerSecond));
 }
 
-// The answer on the pipe: the digest and '+', or the error and '-'.
+std::string joined_lines(const ContentScan& scan) {
+  std::string text = scan.sha256;
+  for (const auto& line : scan.not_finite) text += "\n" + line;
+  return text;
+}
+
+ContentScan scan_of_lines(const std::string& text) {
+  std::istringstream lines(text);
+  ContentScan scan;
+  std::getline(lines, scan.sha256);
+  for (std::string line; std::getline(lines, line);) scan.not_finite.push_back(line);
+  return scan;
+}
+
+// The answer on the pipe: the lines of a scan and '+', or the error and '-'.
 std::string answer(const std::string& path) {
   try {
     const Handle file = open_hdf5(path);
-    return content_digest({file.get(), path, std::filesystem::file_size(path)}) + "+";
+    const ContentScan scan = scan_content({file.get(), path, std::filesystem::file_size(path)});
+    return joined_lines(scan) + "+";
   } catch (const std::bad_alloc&) {
     return path + ": needs far more memory than its size justifies, it is damaged-";
   } catch (const std::exception& error) {
@@ -56,10 +72,17 @@ std::string answer(const std::string& path) {
 }
 
 [[noreturn]] void run_child(int pipe, const std::string& path) {
-  confine(std::filesystem::file_size(path));
+  std::error_code unknown;
+  const auto bytes = std::filesystem::file_size(path, unknown);
+  confine(unknown ? 0 : bytes);
   const std::string text = answer(path);
-  const bool sent = ::write(pipe, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  ::_exit(sent ? 0 : 1);
+  std::size_t sent = 0;
+  while (sent < text.size()) {
+    const ssize_t now = ::write(pipe, text.data() + sent, text.size() - sent);
+    if (now < 0) ::_exit(1);
+    sent += static_cast<std::size_t>(now);
+  }
+  ::_exit(0);
 }
 
 std::string read_all(int pipe) {
@@ -80,22 +103,36 @@ void wait_for(pid_t child) {
 
 }  // namespace
 
-std::string content_digest_in_child(const std::string& path) {
+ScanInChild::ScanInChild(const std::filesystem::path& path) : path_(path.string()) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw IoError(path + ": no pipe to check it: " + std::strerror(errno));
-  const pid_t child = ::fork();
-  if (child == 0) run_child(ends[1], path);
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw IoError(path_ + ": no pipe to check it: " + std::strerror(errno));
+  child_ = ::fork();
+  if (child_ == 0) run_child(ends[1], path_);
+  const int reason = errno;
   ::close(ends[1]);
-  std::string text = child < 0 ? "" : read_all(ends[0]);
-  ::close(ends[0]);
-  if (child < 0) throw IoError(path + ": no process to check it: " + std::strerror(errno));
-  wait_for(child);
+  pipe_ = ends[0];
+  if (child_ > 0) return;
+  ::close(pipe_);
+  throw IoError(path_ + ": no process to check it: " + std::strerror(reason));
+}
+
+ScanInChild::~ScanInChild() {
+  ::close(pipe_);
+  if (child_ < 0) return;
+  ::kill(child_, SIGKILL);
+  wait_for(child_);
+}
+
+ContentScan ScanInChild::result() {
+  std::string text = read_all(pipe_);
+  wait_for(child_);
+  child_ = -1;
   if (text.empty())
-    throw InputError(path + ": is damaged: libhdf5 crashes or never ends while it reads the file");
+    throw InputError(path_ + ": is damaged: libhdf5 crashes or never ends while it reads the file");
   const bool failed = text.back() == '-';
   text.pop_back();
   if (failed) throw InputError(text);
-  return text;
+  return scan_of_lines(text);
 }
 
 }  // namespace ritzflow

@@ -6,7 +6,6 @@
 
 #include "artifact/compare_items.h"
 #include "artifact/content_digest.h"
-#include "artifact/file_digest.h"
 #include "core/error.h"
 #include "core/sha256.h"
 
@@ -19,8 +18,9 @@ using nlohmann::json;
 // A checked HDF5 file; its content digest is the stored one only where the user block vouches for it.
 struct OpenFile {
   explicit OpenFile(const fs::path& path) {
-    const UserBlock block = check_user_block(path);
-    if (block == UserBlock::absent) content_sha256 = content_digest_in_child(path.string());
+    CheckedBytes checked = check_bytes(path);
+    block = checked.block;
+    content_sha256 = std::move(checked.content_sha256);
     handle = open_hdf5(path);
     view = {handle.get(), path.string(), fs::file_size(path)};
     if (block == UserBlock::verified && H5Aexists(view.id, "content_sha256") > 0)
@@ -30,8 +30,22 @@ struct OpenFile {
 
   Handle handle;
   FileView view{};
+  UserBlock block;
   std::string content_sha256;
 };
+
+std::string user_block(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string block(kUserBlockSize, '\0');
+  file.read(block.data(), static_cast<std::streamsize>(block.size()));
+  return block;
+}
+
+// Checked user blocks hold the digests of all bytes behind them.
+bool same_bytes(const fs::path& a, UserBlock of_a, const fs::path& b, UserBlock of_b) {
+  if (of_a != of_b) return false;
+  return of_a == UserBlock::verified ? user_block(a) == user_block(b) : sha256_file(a) == sha256_file(b);
+}
 
 // Quantities such as operator_sha256 say what an artifact was made from, not what it says.
 bool is_origin(const std::string& quantity) { return quantity.ends_with("_sha256"); }
@@ -54,7 +68,8 @@ Comparison compare_hdf5(const fs::path& a, const fs::path& b, double rtol) {
   if (first.content_sha256 != second.content_sha256)
     judge(item_deviations(first.view, second.view), rtol, result);
   else
-    result.agreement = sha256_file(a) == sha256_file(b) ? Agreement::same_bytes : Agreement::same_content;
+    result.agreement =
+        same_bytes(a, first.block, b, second.block) ? Agreement::same_bytes : Agreement::same_content;
   return result;
 }
 

@@ -4,8 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "artifact/attributes.h"
-#include "artifact/content_digest.h"
-#include "artifact/file_digest.h"
 #include "artifact/objects.h"
 #include "artifact/opened.h"
 #include "artifact/schema.h"
@@ -91,16 +89,19 @@ void require_numbers(const Item& item) {
 
 }  // namespace
 
-ArtifactReader::ArtifactReader(std::filesystem::path path, const std::string& expected_format)
-    : path_(std::move(path)) {
-  const UserBlock block = check_user_block(path_);
-  if (block == UserBlock::absent) computed_sha256_ = content_digest_in_child(path_.string());
-  file_ = open_hdf5(path_);
-  bytes_ = std::filesystem::file_size(path_);
+ArtifactReader::ArtifactReader(const std::filesystem::path& path, const std::string& expected_format)
+    : ArtifactReader(path, expected_format, check_bytes(path)) {}
+
+ArtifactReader::ArtifactReader(std::filesystem::path path, const std::string& expected_format,
+                               CheckedBytes checked)
+    : path_(std::move(path)),
+      file_(open_hdf5(path_)),
+      bytes_(std::filesystem::file_size(path_)),
+      computed_sha256_(std::move(checked.content_sha256)) {
   check_format(expected_format);
   if (has_attribute("content_sha256")) stored_sha256_ = attribute<std::string>("content_sha256");
-  if (block == UserBlock::absent) check_content();
-  verified_ = block == UserBlock::verified || !stored_sha256_.empty();
+  if (checked.block == UserBlock::absent) check_content();
+  verified_ = checked.block == UserBlock::verified || !stored_sha256_.empty();
   note_opened(*this);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "artifact/content_digest.h"
 #include "artifact/handle.h"
 #include "artifact/item.h"
 #include "artifact/writer.h"
@@ -26,7 +27,9 @@ concept AttributeType = std::same_as<T, bool> || std::same_as<T, std::int64_t> |
 /// `lanczos.h5: dataset 'alpha' has shape [60], expected [m] with m = 59 from 'H'`.
 class ArtifactReader {
  public:
-  ArtifactReader(std::filesystem::path path, const std::string& expected_format);
+  ArtifactReader(const std::filesystem::path& path, const std::string& expected_format);
+  /// Of a file whose bytes were checked a moment ago.
+  ArtifactReader(std::filesystem::path path, const std::string& expected_format, CheckedBytes checked);
 
   /// Is there a dataset or group of this path?
   bool has(const std::string& path) const;

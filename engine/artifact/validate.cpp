@@ -1,56 +1,11 @@
 #include "artifact/validate.h"
 
-#include <cmath>
-#include <cstring>
-#include <optional>
-
 #include "artifact/content_digest.h"
-#include "artifact/file_digest.h"
-#include "artifact/objects.h"
 #include "artifact/schema.h"
 #include "core/error.h"
 
 namespace ritzflow {
 namespace {
-
-template <class Real>
-std::optional<std::size_t> first_non_finite(std::span<const std::byte> bytes) {
-  for (std::size_t i = 0; i < bytes.size() / sizeof(Real); ++i) {
-    Real value = 0;
-    std::memcpy(&value, bytes.data() + i * sizeof(Real), sizeof(Real));
-    if (!std::isfinite(value)) return i;
-  }
-  return std::nullopt;
-}
-
-void check_finite(const Item& item, const std::string& path, std::vector<Problem>& problems) {
-  const bool wide = item.dtype().name == "float64";
-  const bool narrow = item.dtype().name == "float32" || item.dtype().name == "bfloat16";
-  if (!wide && !narrow) return;
-  std::size_t offset = 0;
-  std::optional<std::size_t> found;
-  item.for_each_piece([&](std::span<const std::byte> bytes) {
-    if (found) return;
-    const auto at = wide ? first_non_finite<double>(bytes) : first_non_finite<float>(bytes);
-    if (at) found = offset + *at;
-    offset += bytes.size() / (wide ? sizeof(double) : sizeof(float));
-  });
-  if (found)
-    problems.push_back(
-        {"dataset '" + path + "' has a NaN or an infinity at element " + std::to_string(*found)});
-}
-
-// Every dataset below `group`, whether the schema names it or not, but /provenance.
-void check_finite_below(const FileView& file, const std::string& group, std::vector<Problem>& problems) {
-  for (const auto& name : group_members(file.id, group)) {
-    const std::string path = group == "/" ? name : group + "/" + name;
-    if (path == "provenance" || !object_exists(file.id, path)) continue;
-    if (is_dataset(file.id, path))
-      check_finite(Item(file, path), path, problems);
-    else
-      check_finite_below(file, path, problems);
-  }
-}
 
 const Schema* known_schema(const std::string& format) {
   for (const auto& candidate : schemas())
@@ -86,15 +41,18 @@ void check_digest(const FileView& file, UserBlock block, Validation& result) {
                                result.content_sha256 + ": changed or damaged"});
 }
 
-void inspect(const std::filesystem::path& path, Validation& result) {
+// The child reads the contents while the bytes are hashed here: the disk is read once.
+CheckedBytes inspect(const std::filesystem::path& path, Validation& result) {
+  ScanInChild scan(path);
   const UserBlock block = check_user_block(path);
-  if (block == UserBlock::absent) result.content_sha256 = content_digest_in_child(path.string());
+  const ContentScan content = scan.result();
+  result.content_sha256 = content.sha256;
   const Handle id = open_hdf5(path);
   const FileView file{id.get(), path.string(), std::filesystem::file_size(path)};
-  if (block == UserBlock::verified) result.content_sha256 = content_digest(file);
   check_schema(file, result);
   check_digest(file, block, result);
-  check_finite_below(file, "/", result.problems);
+  for (const auto& text : content.not_finite) result.problems.push_back({text});
+  return {block, content.sha256};
 }
 
 }  // namespace
@@ -102,10 +60,9 @@ void inspect(const std::filesystem::path& path, Validation& result) {
 Validation check_file(const std::filesystem::path& path) {
   Validation result;
   try {
-    inspect(path, result);
+    const CheckedBytes checked = inspect(path, result);
     if (!result.problems.empty()) return result;
-    const ArtifactReader reader(path, result.format);
-    result.problems = check_identities(reader);
+    result.problems = check_identities(ArtifactReader(path, result.format, checked));
   } catch (const InputError& error) {
     const std::string text = error.what();
     const std::string prefix = path.string() + ": ";

@@ -61,8 +61,12 @@ def test_every_cell_and_product_exists(results):
     assert "data:image/svg+xml" in (results / "report.html").read_text()
 
 
-def test_finished_runs_leave_no_checkpoint(folder):
-    assert [path for path in (folder / "results" / ".checkpoints").rglob("*") if path.is_file()] == []
+def test_nothing_is_written_outside_results(folder):
+    assert {path.name for path in folder.iterdir()} == {"results", ".snakemake"}
+
+
+def test_finished_runs_leave_no_checkpoint_and_no_folder_of_one(folder):
+    assert {path.name for path in (folder / "results").iterdir()} == {"tiny"}
 
 
 def test_factorisation_holds_the_ritz_values(results):

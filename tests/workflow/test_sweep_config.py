@@ -136,6 +136,23 @@ def test_error_names_file_key_and_what_would_be_right(changes, message):
     assert message in text and text.startswith("configs/x.yaml: ")
 
 
+@pytest.mark.parametrize(
+    "name", ("../x", "/tmp/x", "..", "a/../../x", "a/b", ".", ".x", "~x", "$(x)", "a b", "")
+)
+def test_no_name_of_a_sweep_leads_out_of_its_folders(name):
+    """Names become paths below `results` and the checkpoint root, and words of shell commands."""
+    for changes in (
+        {"name": name},
+        {"models": {name: model("data")["m"]}},
+        {"operators": {name: {"kind": "ggn"}}},
+        {"models": {"m": model("data")["m"] | {"steps": [name]}}},
+        {"seeds": [name]},
+        {"probes": [name]},
+        {"reorth_modes": [name]},
+    ):
+        assert f"'{name}'" in refusal(**changes)
+
+
 def test_every_error_has_its_own_line():
     assert len(refusal(lanczos={"kk": 1}, seeds=[-1]).splitlines()) == 2
 

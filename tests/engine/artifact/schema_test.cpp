@@ -1,5 +1,9 @@
 #include "artifact/schema.h"
 
+#include <map>
+#include <set>
+#include <sstream>
+
 #include "artifact/validate.h"
 #include "fixture.h"
 
@@ -121,19 +125,42 @@ TEST_F(SchemaCheck, StepsHaveEightDigitsAndAtLeastOneParameter) {
   EXPECT_THROW(write("100"), std::logic_error);
 }
 
-TEST(Schemas, EveryFieldIsNamedInTheFormatsDocument) {
+std::string type_in_words(TypeClass type) {
+  const std::map<TypeClass, std::string> words = {{TypeClass::integer, "integer"},
+                                                  {TypeClass::real, "float"},
+                                                  {TypeClass::number, "number"},
+                                                  {TypeClass::boolean, "bool"},
+                                                  {TypeClass::text, "text"}};
+  return words.at(type);
+}
+
+/// "| `alpha` | dataset | float | [m] | yes | diagonal of H |".
+std::string row_of(const Field& field) {
+  std::string shape;
+  for (const auto& size : field.shape) shape += (shape.empty() ? "" : ", ") + size;
+  std::string doc = field.doc;
+  for (auto bar = doc.find('|'); bar != std::string::npos; bar = doc.find('|', bar + 2))
+    doc.insert(bar, "\\");
+  return "| `" + field.path + "` | " + (field.kind == FieldKind::dataset ? "dataset" : "attribute") + " | " +
+         type_in_words(field.type_class) + " | " + (shape.empty() ? "scalar" : "[" + shape + "]") + " | " +
+         (field.required ? "yes" : "optional") + " | " + doc + " |";
+}
+
+TEST(Schemas, TheFormatsDocumentHasTheRowOfEachFieldAndNoOther) {
   const std::string document = bytes_of(std::string(RITZFLOW_SOURCE_DIR) + "/docs/formats.md");
   for (const auto& format : schemas()) {
-    const auto begin = document.find("## " + format.format);
+    const auto begin = document.find("## " + format.format + "\n");
     ASSERT_NE(begin, std::string::npos) << format.format;
     const std::string section = document.substr(begin, document.find("\n## ", begin) - begin);
     EXPECT_NE(section.find("`" + format.version + "`"), std::string::npos) << format.format;
-    for (const auto& field : format.fields) {
-      const bool common =
-          field.path == "format" || field.path == "format_version" || field.path == "content_sha256";
-      EXPECT_NE((common ? document : section).find("`" + field.path + "`"), std::string::npos)
-          << format.format << ": " << field.path;
-    }
+    std::set<std::string> expected, found;
+    for (const auto& field : format.fields)
+      if (!field.path.starts_with("format") && field.path != "content_sha256") expected.insert(row_of(field));
+    std::istringstream lines(section);
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with("| `")) found.insert(line);
+    for (const auto& row : expected) EXPECT_TRUE(found.contains(row)) << format.format << " lacks\n" << row;
+    for (const auto& row : found) EXPECT_TRUE(expected.contains(row)) << format.format << " has no\n" << row;
   }
 }
 
