@@ -29,6 +29,7 @@ rule all:
         all_cells("lanczos.h5"),
         all_cells("ritz.h5"),
         all_cells("metrics.json"),
+        all_densities(),
         rules.ablation_table.output,
         rules.figures.output,
         rules.report.output,

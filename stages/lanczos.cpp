@@ -51,7 +51,7 @@ void declare(CLI::App& app, Options& options) {
 constexpr int kAlgorithm = 2;
 
 // What a continuation must share with the run that it goes on from.
-nlohmann::json identity(const LanczosRecord& record, bool keep_basis) {
+nlohmann::json identity(const LanczosRecord& record, const Options& options) {
   const LanczosSettings& s = record.settings;
   return {{"operator_sha256", record.operator_sha256},
           {"algorithm", kAlgorithm},
@@ -65,7 +65,10 @@ nlohmann::json identity(const LanczosRecord& record, bool keep_basis) {
           {"tol", s.tol},
           {"which", s.which},
           {"max_iters", s.max_iters},
-          {"keep_basis", keep_basis}};
+          {"certificate", !options.no_certificate},
+          {"certificate_delta", options.certificate_delta},
+          {"certificate_budget", options.certificate_budget},
+          {"keep_basis", options.keep_basis}};
 }
 
 // A fresh process, or one that goes on from the checkpoint's newest state, or from a finished run.
@@ -163,7 +166,7 @@ void run(const Options& options, const StageRun& stage) {
   record.reorth_reason = choice.reason;
   record.start_vector = random_start(n, options.settings.seed);
   record.operator_sha256 = opened.info.sha256;
-  const auto segments = open_segments(options.checkpoint, "lanczos", identity(record, options.keep_basis));
+  const auto segments = open_segments(options.checkpoint, "lanczos", identity(record, options));
   std::optional<LanczosCheckpoint> checkpoint;
   if (segments) checkpoint.emplace(*segments, choice.mode, options.keep_basis);
   LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options, checkpoint);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <optional>
 
 #include "core/kernels.h"
 #include "core/philox.h"
@@ -31,8 +32,8 @@ class Rounds {
  public:
   Rounds(LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,
          const std::function<bool(int64_t)>& keep_going)
-      : operator_(op), options_(options), keep_going_(keep_going), deflated_(op) {
-    for (const auto& pair : pairs) deflate(pair);
+      : operator_(op), options_(options), keep_going_(keep_going), pairs_(pairs) {
+    deflate_all(true);
   }
 
   Certificate run() {
@@ -59,19 +60,36 @@ class Rounds {
   }
   double slack() const { return (options_.noise + 4 * kEps) * options_.norm_a; }
 
-  void deflate(const RitzPair& pair) {
-    if (pair.verdict == Verdict::ghost || pair.verdict == Verdict::spurious || !deflated_.add(pair.vector))
-      return;
-    known_.push_back({pair.value, pair.residual + slack(), pair.verdict == Verdict::converged});
+  void deflate_all(bool with_companions) {
+    deflated_.emplace(operator_);
+    known_.clear();
+    companions_ = false;
+    for (const auto& pair : pairs_) {
+      if (with_companions || pair.verdict == Verdict::converged) deflate(pair);
+    }
+    for (const auto& pair : result_.found) deflate(pair);
   }
 
-  // Returns whether another round makes sense: something was found and locked.
+  void deflate(const RitzPair& pair) {
+    if (pair.verdict == Verdict::ghost || pair.verdict == Verdict::spurious || !deflated_->add(pair.vector))
+      return;
+    const bool converged = pair.verdict == Verdict::converged;
+    known_.push_back({pair.value, pair.residual + slack(), converged});
+    companions_ = companions_ || !converged;
+  }
+
+  bool without_companions() {
+    deflate_all(false);
+    return true;
+  }
+
+  // Returns whether another round makes sense: what is deflated has changed.
   bool one_round() {
-    if (deflated_.size() >= operator_.dim()) return nothing_is_left();
+    if (deflated_->size() >= operator_.dim()) return nothing_is_left();
     std::vector<double> start(static_cast<size_t>(operator_.dim()));
     Philox(options_.seed, "certificate", "start of round " + std::to_string(round_++)).fill_normal(start);
-    deflated_.project(start);
-    LanczosProcess process(deflated_, start, Full{}, options_.seed);
+    deflated_->project(start);
+    LanczosProcess process(*deflated_, start, Full{}, options_.seed);
     const auto& f = process.factorization();
     std::deque<double> progress;
     while (result_.calls < options_.budget && f.size() < options_.rows && process.step()) {
@@ -81,6 +99,7 @@ class Rounds {
       result_.alpha = f.alphas();
       result_.beta = f.beta;
       if (all_certified() || result_.stopped || f.beta.back() == 0) return false;
+      if (companions_ && companions_are_in_the_way(eigen)) return without_companions();
       if (missed_are_converged(f, eigen)) return lock(process);
       progress.push_back(least_progress());
       result_.hopeless =
@@ -137,9 +156,20 @@ class Rounds {
     return any;
   }
 
+  // Beyond `enough` the deflated operator has an eigenvalue that was missed, and will lean on companions, or
+  // one that lies so close to the wanted ones that their coupling leaves the bound no room.
+  bool companions_are_in_the_way(const TridiagonalEigen& eigen) const {
+    return std::any_of(ends_.begin(), ends_.end(), [&](const CertificateEnd& end) {
+      const double largest = end.sign > 0 ? eigen.values.back() : -eigen.values.front();
+      return end.asked && largest > end.enough(goal(end.threshold));
+    });
+  }
+
   bool lock(const LanczosProcess& process) {
+    std::vector<RitzPair> found;
     for (const RitzCandidate& candidate : ritz_candidates(process.factorization(), Full{})) {
       if (!missed(candidate.value)) continue;
+      if (result_.calls >= options_.budget) return false;
       RitzPair pair = form_pair(candidate, process.basis());
       measure_pair(operator_,
                    {.k = options_.k,
@@ -149,16 +179,24 @@ class Rounds {
                     .noise = options_.noise},
                    pair);
       ++result_.calls;
+      found.push_back(std::move(pair));
+    }
+    const bool all_converged = std::all_of(
+        found.begin(), found.end(), [](const RitzPair& pair) { return pair.verdict == Verdict::converged; });
+    for (auto& pair : found) {
       deflate(pair);
       result_.found.push_back(std::move(pair));
     }
-    return true;
+    result_.hopeless = !all_converged;
+    return all_converged;
   }
 
   LinearOperator& operator_;
   const CertificateOptions& options_;
   const std::function<bool(int64_t)>& keep_going_;
-  Deflated deflated_;
+  const std::vector<RitzPair>& pairs_;
+  std::optional<Deflated> deflated_;
+  bool companions_ = false;  // whether some are deflated
   std::vector<KnownValue> known_;
   std::vector<CertificateEnd> ends_;
   Certificate result_;

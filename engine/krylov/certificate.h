@@ -39,12 +39,13 @@ struct Certificate {
 /// Deflates X, the converged among `pairs` and the unconverged ones as companions, starts Lanczos on
 /// B = (I - XX')A(I - XX') from a fresh random vector and bounds the spectrum of B by u. A wanted pair that
 /// shows up is locked, and a new round begins; it ends when the bounds lie inside the wanted values, the
-/// budget is spent, or at three times the rate of the last steps would not do.
+/// budget is spent, or at three times the rate of the last steps would not do. Companions that lean on what
+/// is found, or whose coupling leaves no room for the bound, are dropped.
 ///
 /// X need not be exact. With R = A X - X Theta, the inertia of A - c equals those of B - c and of its Schur
 /// complement (Haynsworth), so that for c > u no more eigenvalues of A exceed c than there are theta_i >
 /// c - ||R||^2 / (c - u): every eigenvalue that is not returned is at most the c > u at which the largest
-/// theta that is not wanted equals this. Companions take the neighbours of the wanted values out of B, and
+/// theta of a companion equals this. Companions take the neighbours of the wanted values out of B, and
 /// the bound is found in fewer products. Holds at most `rows` + 3 vectors beside X.
 Certificate certify(
     LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,

@@ -60,13 +60,6 @@ std::vector<CertificateEnd> certificate_ends(const std::vector<KnownValue>& know
   }
   std::sort(values.rbegin(), values.rend());
   const auto places = wanted_places(values, which, k);
-  std::vector<bool> wanted(values.size(), false);
-  for (const auto& list : places) {
-    for (size_t i : list) wanted[i] = true;
-  }
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!wanted[i]) rest.push_back(values[i]);
-  }
   std::vector<CertificateEnd> ends;
   for (double sign : {1.0, -1.0}) {
     CertificateEnd end{.sign = sign, .coupling_square = coupling_square};

@@ -20,11 +20,11 @@ struct CertificateEnd {
   bool asked = false;                                           ///< whether `which` wants pairs at this end
   double threshold = -std::numeric_limits<double>::infinity();  ///< the wanted value that stands furthest
                                                                 ///< inside; -infinity where some are missing
-  double rest = -std::numeric_limits<double>::infinity();       ///< largest known value that is
-                                                                ///< not wanted; -infinity: none
+  double rest = -std::numeric_limits<double>::infinity();       ///< largest value of a companion;
+                                                                ///< -infinity: none
   double coupling_square = 0;                                   ///< sum of squared residuals, >= ||R||^2
   double bound = std::numeric_limits<double>::infinity();       ///< of every eigenvalue that is
-                                                                ///< not wanted
+                                                                ///< not returned
   double progress = 0;                                          ///< to certification, 1 when it is reached
   bool certified = false;
 

@@ -6,28 +6,14 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "krylov/certificate.h"
-#include "krylov/tridiagonal.h"
+#include "krylov/probabilistic_bound.h"
+#include "krylov/share_band.h"
 
 namespace ritzflow {
 namespace {
 
-struct Quadrature {
-  std::vector<double> nodes;    // ascending
-  std::vector<double> weights;  // s_1i^2
-};
-
-struct Range {
-  double lower = 0, upper = 0;
-};
-
-Quadrature gauss(const ProbeRun& probe) {
-  TridiagonalEigen eigen = tridiagonal_eigen(probe.alpha, probe.beta);
-  for (double& s : eigen.first) s *= s;
-  return {std::move(eigen.values), std::move(eigen.first)};
-}
-
-// The ends of the spectrum with probability 1 - delta: the tightest of all probes.
+// The ends of the spectrum with probability 1 - delta: the tightest of all probes. Ritz values of a
+// semi-definite operator are negative by rounding only.
 Range support(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules,
               const DensityOptions& options) {
   Range range{-HUGE_VAL, HUGE_VAL}, seen{HUGE_VAL, -HUGE_VAL};
@@ -43,12 +29,27 @@ Range support(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>
     range.lower = std::max(range.lower, whole ? least : -bound(mirrored));
     seen = {std::min(seen.lower, least), std::max(seen.upper, largest)};
   }
-  return {std::min(range.lower, seen.lower), std::max(range.upper, seen.upper)};
+  const double lower = std::min(range.lower, seen.lower);
+  return {options.semidefinite ? std::max(lower, 0.0) : lower, std::max(range.upper, seen.upper)};
+}
+
+// The nodes inside [lower, upper], their weights divided by what they sum up to.
+Quadrature inside(const Quadrature& rule, const Outliers& outliers) {
+  Quadrature rest;
+  double sum = 0;
+  for (size_t i = 0; i < rule.nodes.size(); ++i) {
+    if (rule.nodes[i] < outliers.lower || rule.nodes[i] > outliers.upper) continue;
+    rest.nodes.push_back(rule.nodes[i]);
+    rest.weights.push_back(rule.weights[i]);
+    sum += rule.weights[i];
+  }
+  for (double& w : rest.weights) w /= sum;
+  return rest;
 }
 
 // Chebyshev-Markov-Stieltjes bounds of Psi_v(x).
 Range sandwich(const Quadrature& rule, double x) {
-  const auto up_to = std::upper_bound(rule.nodes.begin(), rule.nodes.end(), x) - rule.nodes.begin();
+  const auto up_to = std::ranges::upper_bound(rule.nodes, x) - rule.nodes.begin();
   const auto sum = [&](std::ptrdiff_t count) {
     return std::accumulate(rule.weights.begin(), rule.weights.begin() + count, 0.0);
   };
@@ -66,102 +67,127 @@ double wilson(double p, double z, double count, double sign) {
 
 class Distribution {
  public:
-  Distribution(const std::vector<ProbeRun>& probes, const DensityOptions& options) : options_(options) {
+  Distribution(const std::vector<ProbeRun>& probes, const DensityOptions& options)
+      : options_(options), n_(static_cast<double>(options.n)) {
     for (const auto& probe : probes) rules_.push_back(gauss(probe));
-    range_ = support(probes, rules_, options);
+    support_ = support(probes, rules_, options);
+    outliers_ = find_outliers(probes, rules_);
+    for (auto& rule : rules_) rule = inside(rule, outliers_);
   }
 
-  const Range& range() const { return range_; }
+  const Range& support_ends() const { return support_; }
+  const std::vector<Outlier>& outliers() const { return outliers_.values; }
 
-  // Mean over probes of sum_i w_i g(theta_i).
+  // Sum of g over outliers, and mean over probes of sum_i w_i g(theta_i) for the others.
   template <class F>
   double mean(F g) const {
-    double sum = 0;
+    double known = 0, sum = 0;
+    for (const auto& outlier : outliers_.values) known += g(outlier.value);
     for (const auto& rule : rules_) {
       for (size_t i = 0; i < rule.nodes.size(); ++i) sum += rule.weights[i] * g(rule.nodes[i]);
     }
-    return sum / static_cast<double>(rules_.size());
+    return (known + others() * sum / probes()) / n_;
   }
+
+  ShareBand band() const {
+    std::vector<double> cuts = {std::max(support_.lower, outliers_.lower),
+                                std::min(support_.upper, outliers_.upper)};
+    for (const auto& outlier : outliers_.values) {
+      cuts.push_back(outlier.value - outlier.radius);
+      cuts.push_back(outlier.value + outlier.radius);
+    }
+    for (const auto& rule : rules_) cuts.insert(cuts.end(), rule.nodes.begin(), rule.nodes.end());
+    std::ranges::sort(cuts);
+    std::vector<Range> levels;
+    for (double x : cuts) levels.push_back(share(x));
+    return {std::move(cuts), std::move(levels)};
+  }
+
+ private:
+  double probes() const { return static_cast<double>(rules_.size()); }
+  double others() const { return n_ - static_cast<double>(outliers_.values.size()); }
 
   // Bounds of the share of eigenvalues up to x.
   Range share(double x) const {
-    if (x < range_.lower) return {0, 0};
-    if (x >= range_.upper) return {1, 1};
+    const Range rest = share_of_others(x);
+    Range known;
+    for (const auto& outlier : outliers_.values) {
+      known.lower += outlier.value + outlier.radius <= x;
+      known.upper += outlier.value - outlier.radius <= x;
+    }
+    return {std::min(1.0, (known.lower + others() * rest.lower) / n_),
+            std::min(1.0, (known.upper + others() * rest.upper) / n_)};
+  }
+
+  Range share_of_others(double x) const {
+    if (x < std::max(support_.lower, outliers_.lower)) return {0, 0};
+    if (x >= std::min(support_.upper, outliers_.upper)) return {1, 1};
+    const double widening = options_.widening + outliers_.leaning;
     Range all;
     for (const auto& rule : rules_) {
       const Range one = sandwich(rule, x);
-      all.lower += std::max(0.0, one.lower - options_.widening) / static_cast<double>(rules_.size());
-      all.upper += std::min(1.0, one.upper + options_.widening) / static_cast<double>(rules_.size());
+      all.lower += std::max(0.0, one.lower - widening) / probes();
+      all.upper += std::min(1.0, one.upper + widening) / probes();
     }
-    const double count = 0.5 * static_cast<double>(options_.n + 2) * static_cast<double>(rules_.size());
+    const double count = 0.5 * (others() + 2) * probes();
     return {wilson(all.lower, options_.deviations, count, -1),
             wilson(all.upper, options_.deviations, count, 1)};
   }
 
-  // Bounds of the integral of the share over [a, b]: it is constant between nodes.
-  Range integral(double a, double b) const {
-    std::vector<double> cuts = {a, b};
-    for (double end : {range_.lower, range_.upper}) {
-      if (a < end && end < b) cuts.push_back(end);
-    }
-    for (const auto& rule : rules_) {
-      for (double node : rule.nodes) {
-        if (a < node && node < b) cuts.push_back(node);
-      }
-    }
-    std::sort(cuts.begin(), cuts.end());
-    Range sum;
-    for (size_t i = 0; i + 1 < cuts.size(); ++i) {
-      const Range level = share(0.5 * (cuts[i] + cuts[i + 1]));
-      sum.lower += level.lower * (cuts[i + 1] - cuts[i]);
-      sum.upper += level.upper * (cuts[i + 1] - cuts[i]);
-    }
-    return sum;
-  }
-
- private:
   const DensityOptions& options_;
+  double n_;
   std::vector<Quadrature> rules_;
-  Range range_;
+  Range support_;
+  Outliers outliers_;
 };
 
 // sum |lambda < 0| / sum |lambda| from the integrals of P over x < 0 and of 1 - P over x > 0.
-BoundedValue negative_mass(const Distribution& d) {
+BoundedValue negative_mass(const Distribution& d, const ShareBand& band) {
   const double negative = d.mean([](double x) { return std::max(-x, 0.0); });
   const double positive = d.mean([](double x) { return std::max(x, 0.0); });
-  const double right = std::max(d.range().upper, 0.0);
-  const Range n = d.integral(std::min(d.range().lower, 0.0), 0), p = d.integral(0, right);
+  const double left = std::min(d.support_ends().lower, 0.0), right = std::max(d.support_ends().upper, 0.0);
+  const Range n = band.integral(left, 0), p = band.integral(0, right);
   const auto ratio = [](double a, double b) { return a + b > 0 ? a / (a + b) : 0; };
-  return {ratio(negative, positive), ratio(n.lower, right - p.lower), ratio(n.upper, right - p.upper)};
+  const double upper = ratio(n.upper, right - p.upper);
+  return {std::min(ratio(negative, positive), upper), ratio(n.lower, right - p.lower), upper};
 }
 
 }  // namespace
 
+std::vector<double> density_grid(double lower, double upper, double bandwidth, int64_t points) {
+  const double first = lower - 3 * bandwidth, last = upper + 3 * bandwidth;
+  std::vector<double> grid;
+  for (int64_t g = 0; g < points; ++g) {
+    grid.push_back(first + (last - first) * static_cast<double>(g) /
+                               static_cast<double>(std::max<int64_t>(1, points - 1)));
+  }
+  return grid;
+}
+
 SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const DensityOptions& options) {
   if (probes.empty()) throw InputError("a spectral density needs at least one Lanczos run; none was given");
   const Distribution d(probes, options);
+  const ShareBand band = d.band();
   SpectralDensity result;
-  result.support_lower = d.range().lower;
-  result.support_upper = d.range().upper;
-  const double width = d.range().upper - d.range().lower;
-  result.bandwidth = options.bandwidth > 0 ? options.bandwidth : width > 0 ? width / 100 : 1;
-  const double first = d.range().lower - 3 * result.bandwidth, last = d.range().upper + 3 * result.bandwidth;
-  for (int64_t g = 0; g < options.grid_points; ++g) {
-    const double x = first + (last - first) * static_cast<double>(g) /
-                                 static_cast<double>(std::max<int64_t>(1, options.grid_points - 1));
-    const Range share = d.share(x);
-    const double scale = 1 / (result.bandwidth * std::sqrt(2 * M_PI));
+  for (const auto& outlier : d.outliers()) result.outliers.push_back(outlier.value);
+  const auto [lower, upper] = d.support_ends();
+  result.support_lower = lower;
+  result.support_upper = upper;
+  result.bandwidth = options.bandwidth > 0 ? options.bandwidth : upper > lower ? (upper - lower) / 100 : 1;
+  for (const double x : density_grid(lower, upper, result.bandwidth, options.grid_points)) {
+    const Range share = band.share(x), smoothed = band.smoothed(x, result.bandwidth);
     result.grid.push_back(x);
     result.cdf.push_back(d.mean([&](double node) { return node <= x ? 1.0 : 0.0; }));
     result.cdf_lower.push_back(share.lower);
     result.cdf_upper.push_back(share.upper);
-    result.density.push_back(d.mean(
-        [&](double node) { return scale * std::exp(-0.5 * std::pow((x - node) / result.bandwidth, 2)); }));
+    result.density.push_back(d.mean([&](double node) { return gaussian(x - node, result.bandwidth); }));
+    result.density_lower.push_back(smoothed.lower);
+    result.density_upper.push_back(smoothed.upper);
   }
-  const Range below = d.share(-std::numeric_limits<double>::min());
-  result.negative_fraction = {d.mean([](double node) { return node < 0 ? 1.0 : 0.0; }), below.lower,
-                              below.upper};
-  result.negative_mass = negative_mass(d);
+  const Range below = band.share(-std::numeric_limits<double>::min());
+  const double fraction = d.mean([](double node) { return node < 0 ? 1.0 : 0.0; });
+  result.negative_fraction = {std::min(fraction, below.upper), below.lower, below.upper};
+  result.negative_mass = negative_mass(d, band);
   return result;
 }
 

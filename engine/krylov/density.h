@@ -2,12 +2,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace ritzflow {
+#include "krylov/outliers.h"
 
-/// T = tridiag(alpha, beta) of a Lanczos run from one random probe vector, without restarts.
-struct ProbeRun {
-  std::vector<double> alpha, beta;
-};
+namespace ritzflow {
 
 /// A quantity of the whole spectrum with bounds: quadrature error of every probe and Monte-Carlo error over
 /// probes.
@@ -15,13 +12,16 @@ struct BoundedValue {
   double value = 0, lower = 0, upper = 0;
 };
 
-/// Stochastic Lanczos quadrature of the spectral distribution.
+/// The spectral distribution, by stochastic Lanczos quadrature or exactly.
 struct SpectralDensity {
-  std::vector<double> grid;       ///< [g] ascending
-  std::vector<double> cdf;        ///< [g] share of eigenvalues <= x
-  std::vector<double> cdf_lower;  ///< [g]
-  std::vector<double> cdf_upper;  ///< [g]
-  std::vector<double> density;    ///< [g] mean of Gaussians of standard deviation `bandwidth` at the nodes
+  std::vector<double> grid;           ///< [g] ascending
+  std::vector<double> cdf;            ///< [g] share of eigenvalues <= x
+  std::vector<double> cdf_lower;      ///< [g]
+  std::vector<double> cdf_upper;      ///< [g]
+  std::vector<double> density;        ///< [g] mean of Gaussians of standard deviation `bandwidth`
+  std::vector<double> density_lower;  ///< [g]
+  std::vector<double> density_upper;  ///< [g]
+  std::vector<double> outliers;       ///< descending: eigenvalues that are counted, not estimated
   double bandwidth = 0;
   double support_lower = 0;  ///< ends of the spectrum with probability 1 - delta
   double support_upper = 0;
@@ -32,18 +32,23 @@ struct SpectralDensity {
 struct DensityOptions {
   int64_t n = 0;  ///< dimension of the operator
   int64_t grid_points = 512;
-  double bandwidth = 0;   ///< 0: a hundredth of the range
-  double deviations = 4;  ///< of the Monte-Carlo part of every bound
-  double delta = 1e-6;    ///< probability that the ends of the support are wrong
-  double widening = 0;    ///< of the quadrature bounds of every probe: > 0 where a run lost orthogonality
+  double bandwidth = 0;       ///< 0: a hundredth of the range
+  double deviations = 4;      ///< of the Monte-Carlo part of every bound
+  double delta = 1e-6;        ///< probability that the ends of the support are wrong
+  bool semidefinite = false;  ///< the operator has no negative eigenvalue by construction
+  double widening = 0;        ///< of the quadrature bounds of every probe: > 0 where a run lost orthogonality
 };
+
+/// `points` equidistant ones from three bandwidths before `lower` to three behind `upper`.
+std::vector<double> density_grid(double lower, double upper, double bandwidth, int64_t points);
 
 /// Psi_v(x) = sum_i (u_i'v)^2 [lambda_i <= x] of a unit probe v lies between the weights of the nodes before
 /// the last one up to x and those up to the next one behind x (Chebyshev, Markov, Stieltjes), weights s_1i^2.
-/// The mean over probes has variance 2 P (1 - P) / ((n + 2) probes) about the share P of eigenvalues; the
-/// band holds every P within `deviations` of it (Wilson's score interval). Bounds of the negative mass
-/// integrate the band: sum |lambda < 0| / n is the integral of P over x < 0. Throws InputError without a
-/// probe.
+/// The c outliers (outliers.h) count 1/n each; of the n - c other eigenvalues the mean over probes has
+/// variance 2 P (1 - P) / ((n - c + 2) probes) about their share P up to x, and the band holds every P within
+/// `deviations` of it (Wilson's score interval). The negative mass and the smoothed density integrate the
+/// band: sum |lambda < 0| / n is the integral of the share over x < 0, and the density the integral of share
+/// * -d/dlambda of the Gaussian at x - lambda. Throws InputError without a probe.
 SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const DensityOptions& options);
 
 }  // namespace ritzflow

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "krylov/share_band.h"
+
 namespace ritzflow {
 namespace {
 
@@ -13,11 +15,8 @@ double smoothed(const std::vector<double>& ascending, double x, double bandwidth
   const auto first = std::lower_bound(ascending.begin(), ascending.end(), x - reach * bandwidth);
   const auto last = std::upper_bound(first, ascending.end(), x + reach * bandwidth);
   double sum = 0;
-  for (auto value = first; value != last; ++value) {
-    const double distance = (x - *value) / bandwidth;
-    sum += std::exp(-0.5 * distance * distance);
-  }
-  return sum / (static_cast<double>(ascending.size()) * bandwidth * std::sqrt(2 * M_PI));
+  for (auto value = first; value != last; ++value) sum += gaussian(x - *value, bandwidth);
+  return sum / static_cast<double>(ascending.size());
 }
 
 BoundedValue exact(double value) { return {value, value, value}; }
@@ -30,17 +29,17 @@ SpectralDensity exact_density(const std::vector<double>& spectrum, const Density
   const double width = ascending.back() - ascending.front();
   SpectralDensity result;
   result.bandwidth = options.bandwidth > 0 ? options.bandwidth : width > 0 ? width / 100 : 1;
-  const double first = ascending.front() - 3 * result.bandwidth,
-               last = ascending.back() + 3 * result.bandwidth;
-  for (int64_t g = 0; g < options.grid_points; ++g) {
-    const double x = first + (last - first) * static_cast<double>(g) /
-                                 static_cast<double>(std::max<int64_t>(1, options.grid_points - 1));
+  result.support_lower = ascending.front();
+  result.support_upper = ascending.back();
+  for (const double x :
+       density_grid(ascending.front(), ascending.back(), result.bandwidth, options.grid_points)) {
     const auto up_to = std::upper_bound(ascending.begin(), ascending.end(), x) - ascending.begin();
     result.grid.push_back(x);
     result.cdf.push_back(static_cast<double>(up_to) / n);
     result.density.push_back(smoothed(ascending, x, result.bandwidth));
   }
   result.cdf_lower = result.cdf_upper = result.cdf;
+  result.density_lower = result.density_upper = result.density;
   double negative = 0, all = 0, count = 0;
   for (const double value : ascending) {
     all += std::abs(value);

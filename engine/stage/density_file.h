@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,19 @@ struct DensityInput {
 /// began at the same probe vector, or where one was restarted: then T belongs to no probe vector.
 DensityInput read_density_input(const std::vector<std::string>& files);
 
+/// An operator of which every eigenvalue is known.
+struct ExactDensityInput {
+  std::vector<double> spectrum;  ///< [n] descending
+  std::string operator_sha256;
+};
+
+/// Reads the spectrum of an operator.h5; nothing where it has none in closed form.
+std::optional<ExactDensityInput> read_closed_form(const std::string& path);
+
 /// Writes density.h5.
 void write_density(const std::filesystem::path& out, const DensityInput& input, const DensityOptions& options,
+                   const SpectralDensity& density, const nlohmann::json& provenance);
+void write_density(const std::filesystem::path& out, const ExactDensityInput& input,
                    const SpectralDensity& density, const nlohmann::json& provenance);
 
 }  // namespace ritzflow

@@ -150,7 +150,7 @@ Json worst_ratio(const Wanted& w, double floor) {
   return worst > 0 ? number(worst) : Json(nullptr);
 }
 
-void add_evidence(Json& record, const Wanted& w, const ArtifactReader& ritz) {
+void add_evidence(Json& record, const Wanted& w, const ArtifactReader& ritz, const ArtifactReader* density) {
   const double norm_a = ritz.attribute<double>("norm_estimate"), noise = ritz.attribute<double>("noise");
   const double floor = (noise + 100 * std::numeric_limits<double>::epsilon()) * norm_a;
   std::vector<double> relative;
@@ -163,6 +163,10 @@ void add_evidence(Json& record, const Wanted& w, const ArtifactReader& ritz) {
   record["noise_floor"] = number(floor);
   record["orthogonality_loss"] =
       ritz.has("orthogonality_loss") ? largest(ritz.read<double>("orthogonality_loss")) : Json(nullptr);
+  record["density_reorth_mode"] = density != nullptr && density->has_attribute("reorth_mode")
+                                      ? Json(density->attribute<std::string>("reorth_mode"))
+                                      : Json(nullptr);
+  record["density_sha256"] = density != nullptr ? Json(density->content_sha256()) : Json(nullptr);
   record["naive_eigenvalues"] = ritz.read<double>("naive_eigenvalues");
   record["naive_ghosts"] = ritz.attribute<int64_t>("naive_ghosts");
   record["verdicts"] = ritz.read<std::string>("verdicts");
@@ -240,7 +244,7 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   } else {
     add_indefinite(record, w, density);
   }
-  add_evidence(record, measured, ritz);
+  add_evidence(record, measured, ritz, density);
   record["warnings"] = warnings(record, w, ritz);
   return record;
 }

@@ -51,6 +51,7 @@ COLLECT_OPTIONS = ("kfac_approx", "fisher_type", "token_terms", "max_factor", "s
 MODEL = f"{RESULTS}/cells/{RUN}/model.h5"  # trained here, or exported from a module with its weights
 OPERATOR = f"{RUN}/step{{step}}/{{operator}}{{block}}"
 CELL = cells.PLACE
+DENSITY = cells.MODE_PLACE
 
 
 wildcard_constraints:
@@ -166,6 +167,23 @@ def lanczos_flags(wildcards):
     options = dict(SWEEP["lanczos"])
     options["no_certificate"] = options.pop("certificate") is False
     return flags(options)
+
+
+def probe_runs(wildcards):
+    """lanczos.h5 of every probe of a mode."""
+    place = f"{RESULTS}/cells/{DENSITY}".format(**wildcards)
+    return [f"{place}/probe{probe}/lanczos.h5" for probe in SWEEP["probes"]]
+
+
+def density_of(wildcards):
+    """The density.h5 that a cell's record takes the quantities of the whole spectrum from."""
+    mode = cells.density_mode(SWEEP, wildcards.reorth_mode)
+    place = f"{RESULTS}/cells/{DENSITY}/density.h5"
+    return place.format(**{**wildcards, "reorth_mode": mode}) if mode else []
+
+
+def all_densities():
+    return [f"{RESULTS}/cells/{place}/density.h5" for place in cells.densities(SWEEP)]
 
 
 def all_cells(name):

@@ -1,4 +1,5 @@
-# Curvature: an operator a model, seed, step and matrix; a cell (Lanczos, Ritz pairs, metrics) a mode and probe.
+# Curvature: an operator a model, seed, step and matrix; a cell (Lanczos, Ritz pairs, metrics) a mode and probe; a
+# density of the whole spectrum a mode, from all its probes.
 # Checkpoints lie beside the results and are no outputs: an interrupted job must find them again.
 
 
@@ -113,10 +114,31 @@ rule ritz_residuals:
         " --threads {threads} --out {output.ritz} 2> {log}"
 
 
+# No density of its own for thick_restart and auto: T of a run that restarted is no quadrature of its probe.
+rule density:
+    input:
+        operator=rules.build_operator.output.operator,
+        probes=probe_runs,
+    output:
+        density=f"{RESULTS}/cells/{DENSITY}/density.h5",
+    log:
+        f"{RESULTS}/logs/{DENSITY}/density.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{DENSITY}/density.tsv"
+    threads: 1
+    params:
+        version=VERSION["density"],
+    message:
+        "density {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
+    shell:
+        "density --operator {input.operator} --threads {threads} --out {output.density} {input.probes} 2> {log}"
+
+
 rule metrics:
     input:
         ritz=rules.ritz_residuals.output.ritz,
         operator=rules.build_operator.output.operator,
+        density=density_of,
     output:
         metrics=f"{RESULTS}/cells/{CELL}/metrics.json",
     log:
@@ -126,7 +148,9 @@ rule metrics:
     threads: 1
     params:
         version=VERSION["metrics"],
+        density=lambda wildcards, input: flags({"density": input.density}),
     message:
         "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
-        "metrics --ritz {input.ritz} --operator {input.operator} --threads {threads} --out {output.metrics} 2> {log}"
+        "metrics --ritz {input.ritz} --operator {input.operator} {params.density}"
+        " --threads {threads} --out {output.metrics} 2> {log}"

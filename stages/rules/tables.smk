@@ -47,8 +47,10 @@ rule figures:
         lanczos=all_cells("lanczos.h5"),
         ritz=all_cells("ritz.h5"),
         metrics=all_cells("metrics.json"),
+        densities=all_densities(),
     output:
         multiext(f"{RESULTS}/figures/spectrum", ".svg", ".png"),
+        multiext(f"{RESULTS}/figures/density", ".svg", ".png"),
         multiext(f"{RESULTS}/figures/convergence", ".svg", ".png"),
         multiext(f"{RESULTS}/figures/orthogonality", ".svg", ".png"),
         multiext(f"{RESULTS}/figures/overview", ".svg", ".png"),
@@ -87,6 +89,7 @@ rule provenance:
     input:
         lanczos=all_cells("lanczos.h5"),
         ritz=all_cells("ritz.h5"),
+        densities=all_densities(),
     output:
         provenance=f"{RESULTS}/provenance.json",
     log:

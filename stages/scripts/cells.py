@@ -13,11 +13,24 @@ from script_cli import InputError
 AXES = ("model", "seed", "step", "operator", "block", "reorth_mode", "probe")
 # What a table row is; seed and probe are averaged.
 ROW_AXES = ("model", "step", "operator", "block", "reorth_mode")
-PLACE = "{model}/seed{seed}/step{step}/{operator}{block}/{reorth_mode}/probe{probe}"
+MODE_PLACE = "{model}/seed{seed}/step{step}/{operator}{block}/{reorth_mode}"
+PLACE = MODE_PLACE + "/probe{probe}"
+RESTARTED = ("thick_restart", "auto")  # modes whose runs may restart: their T is no quadrature of the probe
 RELATIVE_TOLERANCE = 1e-6  # of wrong_of_top_k
 EPS = np.finfo(np.float64).eps
 
 KFAC_QUANTITIES = ("kfac_error", "overlap", "coverage")  # of comparison.json, for kfac and ekfac
+# Of the returned values, and of the whole spectrum from density.h5; None for semi-definite operators.
+NEGATIVE_QUANTITIES = (
+    "negative_fraction_topk",
+    "negative_fraction",
+    "negative_fraction_lower",
+    "negative_fraction_upper",
+    "negative_mass_topk",
+    "negative_mass",
+    "negative_mass_lower",
+    "negative_mass_upper",
+)
 QUANTITIES = (
     "lambda_max",
     "wrong_of_top_k",
@@ -36,6 +49,7 @@ QUANTITIES = (
     "wall_seconds",
     "closed_form_error",
     *KFAC_QUANTITIES,
+    *NEGATIVE_QUANTITIES,
 )
 
 
@@ -71,6 +85,19 @@ def matrices(config: dict, model: dict) -> list[tuple[str, str]]:
     ]
 
 
+def density_mode(config: dict, mode: str) -> str | None:
+    """The mode whose runs make the density that a cell of `mode` refers to: its own, but where runs may
+    restart the first one that cannot; None where there is none."""
+    usable = [other for other in config["reorth_modes"] if other not in RESTARTED]
+    return mode if mode in usable else next(iter(usable), None)
+
+
+def densities(config: dict) -> list[str]:
+    """Folders, below cells/, of every density.h5 of the sweep, in the order of the sweep file."""
+    places = [MODE_PLACE.format(**cell) for cell in expected(config) if cell["reorth_mode"] not in RESTARTED]
+    return list(dict.fromkeys(places))
+
+
 def folder(results: Path, cell: dict) -> Path:
     return results / "cells" / PLACE.format(**cell)
 
@@ -87,7 +114,8 @@ def read(results: Path, cell: dict) -> dict | None:
     record["max_residual_over_lambda_max"] = over_largest(metrics["max_residual"], metrics["eigenvalues"])
     record["intervals"] = intervals(place / "ritz.h5")
     record["wall_seconds"] = wall_seconds(results / "benchmarks" / PLACE.format(**cell) / "lanczos.tsv")
-    record.setdefault("closed_form_error", None)
+    for name in ("closed_form_error", *NEGATIVE_QUANTITIES):
+        record.setdefault(name, None)
     record |= comparison(place.parents[1] / "comparison.json")
     for name in ("lanczos", "ritz"):
         record[f"{name}_sha256"] = content_digest(place / f"{name}.h5")

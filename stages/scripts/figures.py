@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Draw a sweep's figures: spectrum, convergence, orthogonality, and the overview of all three.
+"""Draw a sweep's figures: spectrum, density, convergence, orthogonality, and an overview.
 
     figures.py results/demo
 
 Panels: a row a model, a column an operator, at the last training step that was measured. Lines: a colour
-a mode, one for each seed and probe. The spectrum shows the first seed and probe.
+a mode, one for each seed and probe. The spectrum shows the first seed and probe, the density the first seed.
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ import cells
 import figure_style as style
 import h5py
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from scipy.linalg import eigvalsh_tridiagonal
 from script_cli import Parser, run
 
@@ -39,10 +40,26 @@ class Sweep:
             r for r in self.records if want.items() <= r.items() and r["operator"] + r["block"] == operator
         ]
 
+    def densities(self, model: str, operator: str, mode: str) -> list[dict]:
+        """The datasets of a panel's density.h5, with n and bandwidth; a seed each."""
+        places = [
+            cells.folder(self.results, record).with_name("density.h5")
+            for record in self.panel(model, operator, mode)
+        ]
+        return [read_density(place) for place in dict.fromkeys(places) if place.is_file()]
+
     def dataset(self, record: dict, file: str, name: str) -> np.ndarray:
         """A dataset of a cell's file; empty where the stage did not write it."""
         with h5py.File(cells.folder(self.results, record) / f"{file}.h5") as handle:
             return handle[name][...] if name in handle else np.empty(0)
+
+
+def read_density(path: Path) -> dict:
+    with h5py.File(path) as file:
+        names = ("grid", "density", "density_lower", "density_upper")
+        return {"n": file.attrs["n_params"], "bandwidth": file.attrs["bandwidth"]} | {
+            name: file[name][...] for name in names
+        }
 
 
 def draw_spectrum(axes, sweep: Sweep, model: str, operator: str) -> None:
@@ -62,6 +79,26 @@ def draw_spectrum(axes, sweep: Sweep, model: str, operator: str) -> None:
             axes.plot(rank[: len(naive)], naive, "x", color=look["color"], markersize=3, markeredgewidth=0.8)
     axes.axhline(0, color="#888888", linewidth=0.6)
     axes.set_xticks(range(1, sweep.config["lanczos"]["k"] + 1))
+
+
+def draw_density(axes, sweep: Sweep, model: str, operator: str) -> None:
+    """Smoothed density of the whole spectrum with its band, down to a fraction of one eigenvalue."""
+    floor, top = np.inf, 0.0
+    for mode in sweep.modes:
+        for density in sweep.densities(model, operator, mode)[:1]:
+            look = {key: style.MODES[mode][key] for key in ("color", "linestyle")}
+            one = 1 / (density["n"] * density["bandwidth"] * np.sqrt(2 * np.pi))  # peak of one eigenvalue
+            floor, top = min(floor, one / 5), max(top, density["density_upper"].max())
+            x = density["grid"]
+            axes.fill_between(
+                x, np.maximum(density["density_lower"], floor / 5), density["density_upper"],
+                color=look["color"], alpha=0.13, linewidth=0,
+            )  # fmt: skip
+            axes.plot(x, np.maximum(density["density"], floor / 5), linewidth=1.1, **look)
+    axes.set_yscale("log")
+    if np.isfinite(floor):
+        axes.set_ylim(floor, 3 * top)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def draw_convergence(axes, sweep: Sweep, model: str, operator: str) -> None:
@@ -108,9 +145,11 @@ def same_run(one: dict, other: dict) -> bool:
 
 PANELS = {
     "spectrum": (draw_spectrum, "rank", "eigenvalue"),
+    "density": (draw_density, "eigenvalue", "density"),
     "convergence": (draw_convergence, "Lanczos step", r"worst error of naive top $k$ / $|\lambda_1|$"),
     "orthogonality": (draw_orthogonality, "Lanczos step", r"$\max_{i<j}\,|q_i^{\top} q_j|$"),
 }
+OVERVIEW = ("spectrum", "convergence", "orthogonality")
 
 
 def small_multiples(sweep: Sweep, name: str):
@@ -124,16 +163,17 @@ def small_multiples(sweep: Sweep, name: str):
         row[0].set_ylabel(ylabel)
     for panel in axes[-1]:
         panel.set_xlabel(xlabel)
-    style.mode_legend(figure, sweep.modes)
+    shown = [mode for mode in sweep.modes if name != "density" or mode not in cells.RESTARTED]
+    style.mode_legend(figure, shown or sweep.modes)
     return figure
 
 
 def overview(sweep: Sweep):
     """The first operator in one picture: rows are models, columns the three quantities."""
     operator = sweep.operators[0]
-    figure, axes = style.grid(len(sweep.models), len(PANELS), width=3.0)
+    figure, axes = style.grid(len(sweep.models), len(OVERVIEW), width=3.0)
     for row, model in zip(axes, sweep.models, strict=True):
-        for panel, (draw, xlabel, ylabel) in zip(row, PANELS.values(), strict=True):
+        for panel, (draw, xlabel, ylabel) in zip(row, (PANELS[name] for name in OVERVIEW), strict=True):
             draw(panel, sweep, model, operator)
             panel.set_title(f"{model} · {operator}")
             panel.set_ylabel(ylabel)

@@ -19,6 +19,9 @@ ALGORITHM = 1
 CAPTIONS = {
     "spectrum": "Returned Ritz values by rank, first seed and probe. Crosses: the unfiltered list, where a "
     "copy (ghost) of a converged value takes the rank of the next one.",
+    "density": "Density of the whole spectrum, smoothed, first seed: stochastic Lanczos quadrature over all "
+    "probes, or exact where the spectrum is known in closed form. Shaded: its band (quadrature and "
+    "Monte-Carlo error). The axis ends at a fifth of what a single eigenvalue adds.",
     "convergence": "Worst error of the unfiltered top-k list after j steps, against the final values of the "
     "full mode. A line for each seed and probe.",
     "orthogonality": "Loss of orthogonality of the basis after j steps. Dotted: √ε, up to which the "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from script_cli import InputError
 
-STAGES = ("train-model", "build-operator", "lanczos", "ritz-residuals", "metrics")
+STAGES = ("train-model", "build-operator", "lanczos", "ritz-residuals", "density", "metrics")
 KRONECKER_STAGES = ("collect-kfac", "compare-kfac")
 KRONECKER_KINDS = ("kfac", "ekfac")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 MISSING = "—"
+NEGATIVE_BOUNDS = ("negative_fraction_lower_mean", "negative_fraction_upper_mean")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ def seconds(mean: float, sd: float) -> str:
 
 def count(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+
+
+def share(mean: float, lower: float, upper: float) -> str:
+    """A share in percent with its bounds: those of the mean are the means of each cell's."""
+    return f"{100 * mean:.0f} % [{100 * lower:.0f}, {100 * upper:.0f}]"
 
 
 def power(value: float) -> str:
@@ -86,6 +92,7 @@ COLUMNS = (
     Column("wrong", "wrong", of("wrong_of_top_k_mean", count)),
     Column("naive wrong", "naive", of("naive_wrong_of_top_k_mean", count)),
     Column("ghosts", "ghosts", of("naive_ghosts_mean", count)),
+    Column("negative", "negative", of("negative_fraction_mean", share, *NEGATIVE_BOUNDS)),
     Column("residual", "residual", of("max_residual_over_lambda_max_max", power)),
     Column(
         "true/est.",
@@ -101,10 +108,12 @@ COLUMNS = (
 LEGEND = (
     "λ_max: mean ± standard deviation over n cells (seeds and probes). wrong: entries of the returned "
     "top-k list that are not the full mode's, mean; naive: the same for the unfiltered list. ghosts: "
-    "copies in the unfiltered list, mean. residual: worst true residual over |λ_max|. true/est.: worst "
-    "ratio of true residual to estimate. orth. loss: worst loss of orthogonality of the basis. products: "
-    "matrix-vector products, mean. MB: the basis. seconds: wall time of lanczos. A dash marks missing "
-    "cells, an empty place what is unknown."
+    "copies in the unfiltered list, mean. negative: share of negative eigenvalues in the whole "
+    "spectrum with its bounds, mean, of indefinite operators; of thick_restart and auto, whose runs may "
+    "restart, that of the first mode whose runs cannot. residual: worst true residual over |λ_max|. "
+    "true/est.: worst ratio of true residual to estimate. orth. loss: worst loss of orthogonality of the "
+    "basis. products: matrix-vector products, mean. MB: the basis. seconds: wall time of lanczos. A dash "
+    "marks missing cells, an empty place what is unknown."
 )
 
 

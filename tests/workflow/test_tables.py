@@ -200,11 +200,11 @@ def test_latex_escapes_names_and_has_a_label(results):
     text = (results / "tables" / "ablation.tex").read_text()
     assert r"\textit{m\_1, step 5}" in text and r"\label{tab:ritzflow-s-ablation}" in text
     lines = text[text.index(r"\toprule") : text.index(r"\bottomrule")].splitlines()
-    assert {line.count("&") for line in lines if "&" in line} == {12}
+    assert {line.count("&") for line in lines if "&" in line} == {13}
 
 
 def test_each_figure_is_svg_and_png(results):
-    names = ("spectrum", "convergence", "orthogonality", "overview")
+    names = ("spectrum", "density", "convergence", "orthogonality", "overview")
     assert {p.name for p in (results / "figures").iterdir()} == {
         f"{n}.{s}" for n in names for s in ("svg", "png")
     }

@@ -78,6 +78,25 @@ TEST(Certificate, TwinsOfTheSquareLaplacianAreFound) {
   for (size_t i = 0; i < 10; ++i) EXPECT_NEAR(values[i], problem.spectrum[i], 1e-7);
 }
 
+// The run has found one copy of each; the last wanted value has a twin that is not wanted, and what is missed
+// takes companions with it.
+TEST(Certificate, TwinsAtTheEdgeOfTheWantedValuesDoNotSpendTheBudget) {
+  const Problem problem = diagonal_problem("twins", joined({8, 8, 5, 5, 3}, linspace(0, 1, 395)));
+  for (int64_t steps : {14, 25}) {
+    for (int64_t k : {1, 2, 3}) {
+      const auto op = problem.make();
+      const auto process = run_steps(*op, Full{}, 1, steps);
+      const auto candidates = ritz_candidates(process.factorization(), Full{});
+      std::vector<RitzPair> pairs = wanted_pairs(candidates, process.basis(), Which::largest, k);
+      for (auto& pair : pairs) pair.verdict = Verdict::converged;
+      for (auto& pair : companions(candidates, process.basis(), Which::largest, k, 3)) pairs.push_back(pair);
+      const Certificate certificate = certify(*op, pairs, {.k = k, .budget = 300, .norm_a = 8});
+      EXPECT_TRUE(certificate.certified_largest) << steps << " steps, k " << k;
+      EXPECT_LE(certificate.calls, 40) << steps << " steps, k " << k;
+    }
+  }
+}
+
 TEST(Certificate, BothEndsOfAnIndefiniteOperatorAreCertified) {
   const Problem problem = indefinite();
   const auto n = problem.spectrum.size();
@@ -121,6 +140,13 @@ TEST(Certificate, StopsByItselfWhereTheBoundFallsTooSlowly) {
   EXPECT_TRUE(certificate.hopeless);
   EXPECT_LE(certificate.calls, 30);
   EXPECT_GE(certificate.upper_bound, problem.spectrum[10]);
+}
+
+TEST(Certificate, BudgetIsNeverExceeded) {
+  const Problem problem = clusters();
+  for (int64_t budget = 1; budget <= 40; ++budget) {
+    EXPECT_LE(run_and_certify(problem, Which::largest, 0, budget).certificate.calls, budget);
+  }
 }
 
 TEST(Certificate, KeepGoingStopsIt) {
