@@ -13,15 +13,16 @@ float64 before anything is written.
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import torch
 from products import data, eager, model_file, package, verify
 from products.modules import Model, load_module, load_weights, refuse_random_or_coupled
+from products.precision import exact
 from products.split import BASE, PRODUCTS, Function, Splitter
 from products.trace import Trace, example_slots, logits_of, trace
 from script_cli import InputError, Parser, Refusal, run
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 ALGORITHM = 1
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -86,7 +87,7 @@ def logits_shape(model: Model, x: torch.Tensor, samples: data.Samples) -> torch.
     """Shape [rows, C] of the logits of a micro-batch, after one forward pass that shows what it changes."""
     before = {name: b.clone() for name, b in model.buffers.items()}
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        with torch.no_grad(), exact(model.dtype):
             shape = logits_of(model.module(x)).shape
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -116,15 +117,21 @@ class Exporter:
         self.taps: dict[int, bool] = {}
         self.traces: dict[torch.dtype, Trace] = {}
 
-    def split(self, dtype: torch.dtype) -> tuple[Trace, dict[str, Function], verify.Runner]:
-        """The products in a type, traced once, and split with the layers that are tapped now."""
-        self.model.to(dtype)
-        x = self.typed(self.x, dtype)
+    def traced(self, dtype: torch.dtype) -> Trace:
+        """All products in a type, with every layer tapped; traced once."""
         if dtype not in self.traces:
-            self.traces[dtype] = trace(self.model, x, self.shape)
-        found = self.traces[dtype].with_taps(self.taps)
+            start = time.monotonic()
+            self.traces[dtype] = trace(self.model, self.typed(self.x, dtype), self.shape)
+            operations, name = len(self.traces[dtype].graph.nodes), str(dtype).removeprefix("torch.")
+            say(f"traced in {name}: {operations} operations, {time.monotonic() - start:.0f} s")
+        return self.traces[dtype]
+
+    def split(self, dtype: torch.dtype) -> tuple[Trace, dict[str, Function], verify.Runner]:
+        """The products in a type, split with the layers that are tapped now; moves the model there."""
+        self.model.to(dtype)
+        found = self.traced(dtype).with_taps(self.taps)
         functions = Splitter(found).split()
-        slots = example_slots(self.model, x, self.shape)
+        slots = example_slots(self.model, self.typed(self.x, dtype), self.shape)
         slots |= {f"buffer:{name}": value for name, value in found.constants.items()}
         return found, functions, verify.Runner(functions, slots)
 
@@ -136,8 +143,8 @@ class Exporter:
         """Check values, after the float64 products agreed with eager autograd; chooses the layers tapped."""
         self.model.to(torch.float64)
         self.shape = logits_shape(self.model, self.typed(self.x, torch.float64), self.samples)
-        self.traces[torch.float64] = trace(self.model, self.typed(self.x, torch.float64), self.shape)
-        self.taps = dict.fromkeys(range(len(self.traces[torch.float64].taps)), False)
+        if "kfac" in self.options.products:
+            self.taps = dict.fromkeys(range(len(self.traced(torch.float64).taps)), False)
         found, _, runner = self.split(torch.float64)
         self.constants = found.constants
         single = found.computes_in(torch.float32)
@@ -157,13 +164,15 @@ class Exporter:
             "verified in float64 against eager autograd: "
             + ", ".join(f"{k} {e:.0e}" for k, e in errors.items())
         )
-        self.choose_taps(found, runner)
+        if "kfac" in self.options.products:
+            self.choose_taps(found, runner)
+            runner.forget()
         return verify.check_values(runner, self.input_shape, self.tokens)
 
     def choose_taps(self, found: Trace, runner: verify.Runner) -> None:
         complete = verify.complete_taps(runner, found.taps)
         self.taps, dropped = found.distinct_taps(complete)
-        if dropped and "kfac" in self.options.products:
+        if dropped:
             say(f"no Kronecker factors for weights that are used more than once: {', '.join(dropped)}")
 
     def write(self, dtype: str, check: dict[str, list[float]]) -> str:

@@ -131,9 +131,39 @@ def test_a_layer_used_twice_or_beside_its_weight_has_no_tap(samples):
             x = self.shared(torch.tanh(self.shared(x)))
             return self.last(torch.tanh(self.aside(x)) @ self.aside.weight)
 
-    made = exporter(Net(), samples)
+    assert tapped(Net(), samples) == ["last.weight"]
+
+
+def tapped(module, samples):
+    """The weights of a module that have Kronecker factors."""
+    made = exporter(module, samples, products=["ggn", "kfac"])
     made.verified()
-    assert [made.traces[torch.float64].taps[i].weight for i in made.taps] == ["last.weight"]
+    return [made.traces[torch.float64].taps[i].weight for i in made.taps]
+
+
+def test_a_layer_that_does_not_see_samples_one_by_one_has_no_tap(samples):
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        """The first layer sees pairs of features as rows, the second a row that all samples share."""
+
+        def __init__(self):
+            super().__init__()
+            self.rows, self.shared, self.last = nn.Linear(2, 2), nn.Embedding(1, 4), nn.Linear(4, 3)
+
+        def forward(self, x):
+            x = torch.tanh(self.rows(x.reshape(-1, 2))).reshape(len(x), 4)
+            return self.last(x + self.shared(torch.zeros(1, 1, dtype=torch.long))[0])
+
+    assert tapped(Net(), samples) == ["last.weight"]
+
+
+def test_float64_products_are_taken_in_float64_where_a_module_casts_to_float32(samples):
+    torch.manual_seed(0)
+    module = Layers(Function(lambda x: F.softmax(x.to(torch.float32), -1, dtype=torch.float32).to(x.dtype)))
+    made = exporter(module, samples)
+    made.verified()
+    assert not made.traces[torch.float64].computes_in(torch.float32)
 
 
 def weights_of(module):

@@ -3,9 +3,9 @@
 import torch
 import torch.nn.functional as F
 from script_cli import InputError, Refusal, nearest
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from products.modules import Model
+from products.precision import exact
 from products.trace import logits_of
 
 
@@ -40,56 +40,92 @@ def loss_name(word: str) -> str:
     return SPELLINGS.get(word, word)
 
 
-def eager_products(model: Model, loss: str, x, y, weights, v) -> dict[str, list[torch.Tensor]]:
-    """Gradient, Hessian and Gauss-Newton product of sum_i w_i l(z_i, y_i), and what they go through."""
-    parameters = [p for _, p in model.module.named_parameters()]
-    for p in parameters:
-        p.requires_grad_()
+class Eager:
+    """Products of L = sum_i w_i l(z_i, y_i) by plain autograd on the module itself, for comparison.
 
-    def gradients(output, inputs, cotangent=None):
-        return torch.autograd.grad(
-            output, inputs, cotangent, create_graph=True, allow_unused=True, materialize_grads=True
-        )
-
-    with sdpa_kernel(SDPBackend.MATH):
-        z = logits_of(model.module(x))
-        if not torch.isfinite(z).all():
-            raise Refusal(f"{model.origin}: the logits hold NaN or infinity on the first samples of the data")
-        value = (weights * LOSSES[loss](z, y)).sum()
-        g = gradients(value, parameters)
-        hessian = gradients(g, parameters, v)
-        cotangent = torch.zeros_like(z, requires_grad=True)
-        (u,) = gradients(gradients(z, parameters, cotangent), cotangent, v)
-        logits = z.detach().requires_grad_()
-        (r,) = gradients((weights * LOSSES[loss](logits, y)).sum(), logits)
-        (s,) = gradients(r, logits, u.detach())
-        gauss_newton = gradients(z, parameters, s)
-    found = {"z": [z], "gradient": g, "hessian": hessian, "ggn": gauss_newton, "r": [r], "s": [s], "u": [u]}
-    return {name: [t.detach() for t in tensors] for name, tensors in found.items()}
-
-
-def finite_differences(model: Model, loss: str, x, y, weights, v, step: float):
-    """Central differences along v of the logits and the loss gradient: J v, H v by first derivatives alone.
-
-    `step` is the length of the step relative to theta's. Some operations have a silently wrong second
-    derivative, which eager autograd and a trace of it share.
+    Each is made from a forward pass of its own: the graphs of a large model are larger than the model.
     """
-    parameters = [p for _, p in model.module.named_parameters()]
-    length = torch.stack([p.detach().norm() for p in parameters]).norm().clamp(min=1)
-    epsilon = step * float(length / torch.stack([t.norm() for t in v]).norm())
 
-    def at(sign: int) -> list[torch.Tensor]:
+    def __init__(self, model: Model, loss: str, x, y, weights):
+        self.model, self.loss, self.x, self.y, self.weights = model, LOSSES[loss], x, y, weights
+        self.parameters = [p for _, p in model.module.named_parameters()]
+        for p in self.parameters:
+            p.requires_grad_()
+
+    def logits(self) -> torch.Tensor:
+        """z, with its graph. Raises Refusal where it is not finite."""
+        z = logits_of(self.model.module(self.x))
+        if not torch.isfinite(z).all():
+            raise Refusal(
+                f"{self.model.origin}: the logits hold NaN or infinity on the first samples of the data"
+            )
+        return z
+
+    def risk(self, z) -> torch.Tensor:
+        return (self.weights * self.loss(z, self.y)).sum()
+
+    def on_logits(self, z, u=None) -> torch.Tensor:
+        """r = dL/dz, or (d2L/dz2) u, at fixed logits."""
+        z = z.detach().requires_grad_()
+        (r,) = differentiated(self.risk(z), [z], graph=u is not None)
+        return r if u is None else differentiated(r, [z], u)[0]
+
+    def gradient(self) -> list[torch.Tensor]:
+        with exact(self.model.dtype):
+            return differentiated(self.risk(self.logits()), self.parameters)
+
+    def jvp(self, v) -> torch.Tensor:
+        """J v, as the derivative of <J'w, v> with respect to w."""
+        with exact(self.model.dtype):
+            z = self.logits()
+            w = torch.zeros_like(z, requires_grad=True)
+            return differentiated(differentiated(z, self.parameters, w, graph=True), [w], v)[0]
+
+    def vjp(self, w) -> list[torch.Tensor]:
+        """J' w."""
+        with exact(self.model.dtype):
+            return differentiated(self.logits(), self.parameters, w)
+
+    def hessian(self, v) -> list[torch.Tensor]:
+        """H v, reverse over reverse."""
+        with exact(self.model.dtype):
+            g = differentiated(self.risk(self.logits()), self.parameters, graph=True)
+            return differentiated(g, self.parameters, v)
+
+    def finite_differences(self, v, step: float) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Central differences along v of z and of dL/dtheta: J v and H v by first derivatives alone.
+
+        `step` is the length of the step relative to theta's. Some operations have a silently wrong second
+        derivative, which eager autograd and a trace of it share.
+        """
+        epsilon = step * max(length(self.parameters), 1) / length(v)
+        z, *g = self.moved(v, epsilon)
+        z_behind, *g_behind = self.moved(v, -epsilon)
+        for ahead, behind in zip((z, *g), (z_behind, *g_behind)):
+            ahead.sub_(behind).div_(2 * epsilon)
+        return z, g
+
+    def moved(self, v, epsilon: float) -> list[torch.Tensor]:
+        """z and dL/dtheta at theta + epsilon v."""
+        before = [p.detach().clone() for p in self.parameters]
         with torch.no_grad():
-            for p, t in zip(parameters, v):
-                p.add_(t, alpha=sign * epsilon)
-        with sdpa_kernel(SDPBackend.MATH):
-            z = logits_of(model.module(x))
-            value = (weights * LOSSES[loss](z, y)).sum()
-            g = torch.autograd.grad(value, parameters, allow_unused=True, materialize_grads=True)
+            for p, t in zip(self.parameters, v):
+                p.add_(t, alpha=epsilon)
+        with exact(self.model.dtype):
+            z = self.logits()
+            g = differentiated(self.risk(z), self.parameters)
         with torch.no_grad():
-            for p, t in zip(parameters, v):
-                p.sub_(t, alpha=sign * epsilon)
+            for p, old in zip(self.parameters, before):
+                p.copy_(old)
         return [z.detach(), *g]
 
-    u, *h = ((ahead - behind) / (2 * epsilon) for ahead, behind in zip(at(1), at(-1)))
-    return u, h
+
+def differentiated(outputs, inputs, cotangents=None, graph=False) -> list[torch.Tensor]:
+    """d<outputs, cotangents>/d inputs; zero where nothing depends on an input."""
+    return torch.autograd.grad(
+        outputs, inputs, cotangents, create_graph=graph, allow_unused=True, materialize_grads=True
+    )
+
+
+def length(tensors: list[torch.Tensor]) -> float:
+    return float(torch.stack([t.detach().double().norm() for t in tensors]).norm())

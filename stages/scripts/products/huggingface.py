@@ -12,6 +12,7 @@ def load_folder(folder: Path) -> Model:
     """The causal language model of a folder, with its weights: float32, eager attention, no cache."""
     try:
         from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
     except ImportError:
         raise InputError(
             "--hf: needs transformers: run `make models-env`, then .venv-models/bin/python stages/scripts/"
@@ -19,6 +20,7 @@ def load_folder(folder: Path) -> Model:
         ) from None
     if not (folder / "config.json").is_file():
         raise InputError(f"--hf: {folder}: no config.json; expected a folder of save_pretrained()")
+    disable_progress_bar()
     try:
         module = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True

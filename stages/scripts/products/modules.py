@@ -26,6 +26,10 @@ class Model:
     def buffers(self) -> dict[str, torch.Tensor]:
         return {name: b.detach() for name, b in self.module.named_buffers()}
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(p.dtype for p in self.module.parameters() if p.is_floating_point())
+
     def tied(self) -> list[list[str]]:
         """Groups of names that are one tensor."""
         names: dict[int, list[str]] = {}

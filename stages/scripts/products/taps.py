@@ -62,11 +62,14 @@ class TapRecorder:
     """Records every use of a layer of a known kind while it is entered.
 
     Downstream operations get a copy of the layer's output, so that one that works in place leaves the
-    recorded output alone. `theta` holds the parameters under their names; a tied one has a single name.
+    recorded output alone. `theta` holds the parameters under their names; a tied one has a single name. A use
+    that is not of [samples, ...] (positions for all samples at once, rows of all samples in one dimension)
+    says nothing about single samples and is passed over.
     """
 
-    def __init__(self, module: nn.Module, theta: dict[str, torch.Tensor]):
+    def __init__(self, module: nn.Module, theta: dict[str, torch.Tensor], samples: int):
         self.taps: list[Tap] = []
+        self._samples = samples
         self._names = {id(p): name for name, p in module.named_parameters()}
         self._layers = [layer for layer in module.modules() if type(layer) in KINDS]
         self._values = {id(t): name for name, t in theta.items()}
@@ -87,7 +90,7 @@ class TapRecorder:
     def _record(self, layer, inputs, output):
         found = KINDS[type(layer)](layer, inputs[0])
         weight = self._name(layer.weight)
-        if found is None or weight is None:
+        if found is None or weight is None or len(output) != self._samples:
             return output
         bias = getattr(layer, "bias", None)
         kind, a = found

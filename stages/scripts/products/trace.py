@@ -16,9 +16,9 @@ import torch
 from script_cli import Refusal
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from products.modules import Model
+from products.precision import exact
 from products.taps import Tap, TapRecorder, distinct
 
 aten = torch.ops.aten
@@ -88,11 +88,11 @@ def products(model: Model, slots: dict[str, torch.Tensor]):
     def of(kind):
         return {name.split(":", 1)[1]: t for name, t in slots.items() if name.startswith(kind + ":")}
 
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+    with torch.enable_grad(), exact(slots["r"].dtype):
         theta = {name: t.detach().requires_grad_() for name, t in of("theta").items()}
         r, w = (slots[name].detach().requires_grad_() for name in ("r", "w"))
         leaves, v = list(theta.values()), list(of("v").values())
-        with TapRecorder(model.module, theta) as recorder:
+        with TapRecorder(model.module, theta, len(slots["x"])) as recorder:
             z = call(model, theta, of("buffer"), slots["x"])
         g = gradients([z], leaves, [w])
         (u,) = gradients(g, [w], v)

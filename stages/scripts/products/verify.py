@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 from script_cli import Refusal
 
-from products.eager import eager_products, finite_differences
+from products.eager import Eager, length
 from products.modules import Model
+from products.precision import exact
 from products.split import Function
 from products.tensors import check_input, like, sketch
 
@@ -35,6 +36,11 @@ class Runner:
         self.slots |= dict(zip(function.outputs, results))
         return list(results)
 
+    def forget(self) -> None:
+        """Drops all results."""
+        results = {slot for function in self.functions.values() for slot in function.outputs}
+        self.slots = {name: value for name, value in self.slots.items() if name not in results}
+
     def call(self, name: str, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
         return torch.fx.Interpreter(graph_module(self.functions[name])).run(*inputs)
 
@@ -59,35 +65,52 @@ def graph_module(function: Function) -> torch.fx.GraphModule:
 
 def relative_error(actual: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
     """||actual - expected|| / ||expected|| over all tensors; the absolute error where all is zero."""
-    gap, norm = (
-        torch.stack([t.double().norm() for t in ts]).norm()
-        for ts in ([a - b for a, b in zip(actual, expected)], expected)
-    )
-    return float(gap / norm if norm > 0 else gap)
+    gap = length(a - b for a, b in zip(actual, expected))
+    norm = length(expected)
+    return gap / norm if norm > 0 else gap
 
 
 def verify(model: Model, runner: Runner, loss: str, x, y, weights, tolerance: float) -> dict[str, float]:
     """Relative errors of the split functions against eager autograd. Raises Refusal above the tolerance."""
     torch.manual_seed(0)
     v = [torch.randn_like(t) for t in model.parameters.values()]
-    right = eager_products(model, loss, x, y, weights, v)
-    (r,), (s,), (u,) = right["r"], right["s"], right["u"]
-    runner.slots["x"] = x
-    z, *_ = runner.run("primal")
-    errors = {"logits": relative_error([z], right["z"])}
-    errors["jvp"] = relative_error(runner.run("jvp", v=v), [u])
-    errors["gradient"] = relative_error(runner.run("vjp", w=r), right["gradient"])
-    errors["ggn"] = relative_error(runner.run("vjp", w=s), right["ggn"])
-    runner.run("hvp_primal", r=r)
-    errors["hvp_jvp"] = relative_error(runner.run("hvp_jvp", v=v)[:1], [u])
-    errors["hessian"] = relative_error(runner.run("hvp_vjp", s=s), right["hessian"])
+    eager = Eager(model, loss, x, y, weights)
+    errors = first_order_errors(eager, runner, v)
+    h = eager.hessian(v)
+    errors |= second_order_errors(eager, runner, v, h)
     require(errors, tolerance, f"{model.origin}: the traced", "eager autograd")
     step, bound = STEPS[tolerance]
-    slope, bend = finite_differences(model, loss, x, y, weights, v, step)
-    differences = {"jvp": relative_error([u], [slope]), "hessian": relative_error(right["hessian"], bend)}
+    slope, bend = eager.finite_differences(v, step)
+    differences = {"jvp": relative_error([eager.jvp(v)], [slope]), "hessian": relative_error(h, bend)}
     what = f"{model.origin}: an operation has no right second derivative: autograd's"
     require(differences, bound, what, "finite differences")
     return errors
+
+
+def first_order_errors(eager: Eager, runner: Runner, v) -> dict[str, float]:
+    """Of logits, J v, gradient and Gauss-Newton product."""
+    runner.slots["x"] = eager.x
+    z, *_ = runner.run("primal")
+    u = runner.run("jvp", v=v)
+    r, s = eager.on_logits(z), eager.on_logits(z, *u)
+    gradient, gauss_newton = runner.run("vjp", w=r), runner.run("vjp", w=s)
+    runner.forget()
+    with torch.no_grad(), exact(eager.model.dtype):
+        errors = {"logits": relative_error([z], [eager.logits()])}
+    errors["jvp"] = relative_error(u, [eager.jvp(v)])
+    errors["gradient"] = relative_error(gradient, eager.gradient())
+    errors["ggn"] = relative_error(gauss_newton, eager.vjp(s))
+    return errors
+
+
+def second_order_errors(eager: Eager, runner: Runner, v, h) -> dict[str, float]:
+    """Of J v and H v in the Hessian's functions; h = H v by eager autograd."""
+    z, *_ = runner.run("primal")
+    runner.run("hvp_primal", r=eager.on_logits(z))
+    u, *_ = runner.run("hvp_jvp", v=v)
+    found = runner.run("hvp_vjp", s=eager.on_logits(z, u))
+    runner.forget()
+    return {"hvp_jvp": relative_error([u], [eager.jvp(v)]), "hessian": relative_error(found, h)}
 
 
 def require(errors: dict[str, float], tolerance: float, what: str, right: str) -> None:
@@ -136,6 +159,7 @@ def weight_gradient(tap, a: torch.Tensor, d: torch.Tensor, shape) -> torch.Tenso
 
 def complete_taps(runner: Runner, taps: list) -> list[bool]:
     """For each tap: does it account for the whole gradient of its weight?"""
+    runner.run("primal")
     g = dict(zip(runner.functions["vjp"].outputs, runner.run("vjp", w=like([runner.slots["r"]], 2)[0])))
     count = len(taps)
     a, d = runner.run("taps")[:count], runner.run("taps_vjp")
