@@ -5,12 +5,10 @@
 
 #include "model/network.h"
 #include "model/package.h"
+#include "model/package_check.h"
+#include "model/prepared_batch.h"
 
 namespace ritzflow {
-
-/// Norm and four projections of z, u, g and h at fixed vectors and the model's own weights: what its packages
-/// must reproduce (stages/scripts/products/verify.py, check_values).
-using CheckValues = std::map<std::string, std::vector<double>>;
 
 /// The second provider of products beside the built-in networks: any PyTorch module whose products were
 /// traced once, split and stored (`export_products.py`). A micro-batch smaller than the package's is filled
@@ -40,14 +38,15 @@ class CompiledNetwork : public Network {
   /// Refused: such a network comes with its weights.
   void initialize(uint64_t seed, VectorSpan theta) const override;
 
-  /// Throws Refusal unless the package reproduces `expected` at `theta`, within 1e-8 of each norm in float64
-  /// and 1e-4 where it computes in float32; `h` only if `hessian`.
+  /// check_package() at `theta` with the type of `theta`.
   void check(const ParamTensors& theta, const CheckValues& expected, bool hessian) const;
 
  private:
   const Package& package(at::ScalarType dtype) const;
   /// Slots with theta, buffers and the filled-up inputs.
   SlotValues start(const Package& package, const ParamTensors& theta, const at::Tensor& inputs) const;
+
+  PreparedBatch prepare(const ParamTensors& theta, const at::Tensor& inputs) const;
 
   std::map<std::string, at::Tensor> buffers_;
   std::map<at::ScalarType, std::shared_ptr<const Package>> packages_;

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/sin.h>
 
 #include <functional>
 #include <numbers>
@@ -12,7 +11,7 @@ namespace ritzflow {
 
 at::Tensor wave(int64_t count, int64_t stream) {
   const double frequency = std::numbers::phi * static_cast<double>(stream + 1);
-  return at::sin(at::arange(1, count + 1, at::kDouble) * frequency);
+  return at::arange(1, count + 1, at::kDouble).mul_(frequency).sin_();
 }
 
 std::vector<at::Tensor> waves_like(const std::vector<at::Tensor>& tensors, int64_t stream) {
