@@ -103,7 +103,7 @@ MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int6
                        int64_t limit) {
   // v, out and a sum of them in float64 are the caller's.
   const int64_t vectors = 3 * risk.dim() * int64_t{sizeof(double)};
-  Cost once = measured_cost(risk, make, 2, Lifetime::one_product);
+  Cost once = measured_cost(risk, make, std::min<int64_t>(2, batch_size), Lifetime::one_product);
   const auto needed = [&](int64_t samples) { return vectors + once.kept(samples) + once.work(samples); };
   const auto fitting = [&](int64_t size) {
     while (!fixed && size > 1 && needed(size) > limit) size = (size + 1) / 2;

@@ -95,6 +95,10 @@ def mlp(**arguments):
     return Mlp(**arguments)
 
 
+def labels(**arguments):
+    return Mlp(**arguments)
+
+
 def cnn(**arguments):
     return Cnn(**arguments)
 

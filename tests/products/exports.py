@@ -39,6 +39,7 @@ CASES = {
     case.name: case
     for case in (
         Case("mlp", "classification", (4,), 3),
+        Case("labels", "classification", (4,), 3, "bce"),
         Case("cnn", "regression", (1, 6, 6), 3, "mse"),
         Case("residual", "classification", (8,), 4),
         Case("transformer", "language_modeling", (5,), 6, masked=True),
@@ -68,6 +69,8 @@ def write_data(case: Case, path: Path) -> dict:
     targets = random.integers(0, case.outputs, shape if tokens else case.samples)
     if case.task == "regression":
         targets = random.standard_normal((case.samples, case.outputs)).astype("f4")
+    if case.loss == "bce":  # several labels a sample
+        targets = random.integers(0, 2, (case.samples, case.outputs))
     weights = random.uniform(0.5, 2.0, case.samples)
     mask = random.integers(0, 2, shape) if case.masked else None
     with h5py.File(path, "w") as f:
@@ -80,7 +83,7 @@ def write_data(case: Case, path: Path) -> dict:
     return {
         "inputs": torch.from_numpy(inputs).double() if not tokens else torch.from_numpy(inputs),
         "targets": torch.from_numpy(targets).double()
-        if case.task == "regression"
+        if case.task == "regression" or case.loss == "bce"
         else torch.from_numpy(targets).reshape(-1),
         "weights": torch.from_numpy(rows.reshape(-1)),
     }

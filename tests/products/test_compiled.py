@@ -1,40 +1,71 @@
-"""A package compiled by AOTInductor gives the products of the uncompiled one, and of the dense reference."""
+"""Packages compiled by AOTInductor: products and factors equal the dense references; damage is refused."""
 
 import json
 
+import h5py
 import pytest
 from exports import export, make_case, run
 from problems import dense, relative_error
+from test_module_kfac import moments
+
+FLOAT64 = ("--dtype-compute", "float64")
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
+    """A module compiled for micro-batches of 4 (of 7 samples)."""
     made = make_case(tmp_path_factory.mktemp("compiled"), "mlp")
-    flags = ("--weights", made.file("weights.pt"), "--micro-batch", 4, "--products", "ggn")
-    done = export(made.folder, "mlp", *flags, "--dtype-compute", "float64")
+    flags = ("--weights", made.file("weights.pt"), "--micro-batch", 4, *FLOAT64)
+    done = export(made.folder, "mlp", *flags)
     assert done.returncode == 0, done.stderr
+    assert "compiling hvp_vjp: " in done.stderr
     return made
 
 
-def test_a_compiled_gauss_newton_product_equals_its_dense_matrix(compiled):
-    found = dense(compiled.folder, "ggn", "--dtype-compute", "float64")  # 4 + 3, the last one filled up
-    assert relative_error(found, compiled.reference.ggn()) < 1e-10
-    (folder,) = compiled.file("packages").iterdir()
-    manifest = json.loads((folder / "manifest.json").read_bytes())
+def package(made):
+    (folder,) = made.file("packages").iterdir()
+    return folder
+
+
+def test_the_package_says_how_it_was_compiled(compiled):
+    manifest = json.loads((package(compiled) / "manifest.json").read_bytes())
     assert manifest["compile"] == "aoti" and manifest["machine"]["features"]
 
 
-def test_no_bit_of_a_compiled_product_depends_on_the_number_of_threads(compiled):
-    flags = ("--dtype-compute", "float64", "--batch-size", "2")
-    one = dense(compiled.folder, "ggn", *flags, threads=1)
-    assert (one == dense(compiled.folder, "ggn", *flags, threads=2)).all()
+@pytest.mark.parametrize("operator", ["hessian", "ggn", "empirical_fisher"])
+def test_compiled_operators_equal_their_dense_matrices(compiled, operator):
+    expected = getattr(compiled.reference, operator)()
+    found = dense(compiled.folder, operator, *FLOAT64)  # 4 + 3, the last one filled up
+    assert relative_error(found, expected) < 1e-10
+
+
+@pytest.mark.parametrize("operator", ["hessian", "ggn"])
+def test_no_bit_of_a_compiled_product_depends_on_the_number_of_threads(compiled, operator):
+    flags = (*FLOAT64, "--batch-size", "2")
+    one = dense(compiled.folder, operator, *flags, threads=1)
+    assert (one == dense(compiled.folder, operator, *flags, threads=2)).all()
+
+
+def test_factors_from_compiled_taps_equal_those_from_hooks(compiled):
+    files = ("--data", compiled.file("data.h5"), "--model", compiled.file())
+    flags = ("--fisher-type", "empirical", *FLOAT64, "--out", compiled.file("kfac.h5"))
+    done = run("collect-kfac", *files, *flags)
+    assert done.returncode == 0, done.stderr
+    with h5py.File(compiled.file("kfac.h5")) as f:
+        for name, pair in moments(compiled).items():
+            for side, right in zip("ag", pair):
+                values, vectors = (
+                    f[f"layers/{name}/{side}_{part}"][...] for part in ("eigenvalues", "eigenvectors")
+                )
+                found = vectors * values @ vectors.T
+                assert relative_error(found, right.detach().numpy()) < 1e-10, (name, side)
 
 
 def test_a_damaged_compiled_function_is_refused(compiled):
-    (folder,) = compiled.file("packages").iterdir()
-    data = bytearray((folder / "jvp.pt2").read_bytes())
+    path = package(compiled) / "jvp.pt2"
+    data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
-    (folder / "jvp.pt2").write_bytes(data)
+    path.write_bytes(data)
     files = ("--data", compiled.file("data.h5"), "--model", compiled.file(), "--out", compiled.file("o.h5"))
-    done = run("build-operator", *files, "--operator", "ggn", "--dtype-compute", "float64")
+    done = run("build-operator", *files, "--operator", "ggn", *FLOAT64)
     assert done.returncode == 2 and "jvp.pt2: is damaged" in done.stderr

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from dense import row_losses
 from exports import ARGUMENTS, own_models, run
 from torch import nn
 
 WITHOUT = {
     "mlp": [],
+    "labels": [],
     "cnn": [],
     "residual": ["norm.weight", "norm.bias", "shared.weight", "shared.bias"],
     "transformer": ["positions"],
@@ -61,10 +63,11 @@ def moments(exported):
             layer.register_forward_hook(record(name))
     reference = exported.reference
     z = module(reference_inputs(exported))
-    r, w = z - reference.y, reference.w
+    (r,) = torch.autograd.grad(row_losses(reference.loss, z, reference.y).sum(), z, retain_graph=True)
+    w = reference.w
     found = {}
     for name, (a, output) in seen.items():
-        (g,) = torch.autograd.grad(z, output, r.detach() * w.sqrt()[:, None], retain_graph=True)
+        (g,) = torch.autograd.grad(z, output, r * w.sqrt()[:, None], retain_graph=True)
         g = g.flatten(2).transpose(1, 2) if g.dim() == 4 else g.reshape(len(g), -1, g.shape[-1])
         a = torch.cat([a, torch.ones_like(a[..., :1])], 2)
         weights = (w / a.shape[1])[:, None, None]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from exports import export, make_case
 from problems import dense, relative_error
 
 OPERATORS = ["hessian", "ggn", "empirical_fisher"]
@@ -22,3 +23,21 @@ def test_operators_of_a_module_equal_their_dense_matrices(exported, operator):
 def test_no_bit_of_a_module_depends_on_the_number_of_threads(exported, operator):
     one = dense(exported.folder, operator, "--batch-size", "2", threads=1)
     assert np.array_equal(one, dense(exported.folder, operator, "--batch-size", "2", threads=2))
+
+
+def test_a_package_of_single_samples_equals_the_dense_matrix(tmp_path):
+    made = make_case(tmp_path, "mlp")
+    flags = (
+        "--weights",
+        made.file("weights.pt"),
+        "--micro-batch",
+        1,
+        "--compile",
+        "none",
+        "--products",
+        "ggn",
+    )
+    done = export(tmp_path, "mlp", *flags, "--dtype-compute", "float64")
+    assert done.returncode == 0, done.stderr
+    found = dense(tmp_path, "ggn", "--dtype-compute", "float64")
+    assert relative_error(found, made.reference.ggn()) < 1e-10

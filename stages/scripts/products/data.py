@@ -69,5 +69,6 @@ def load(path: Path) -> Samples:
     if task == "regression":
         targets = targets.reshape(len(targets), -1)
         return Samples(inputs, targets, mask, task, targets.shape[1])
-    targets = targets if targets.dtype.kind == "f" else targets.astype(np.int64)
-    return Samples(inputs, targets, mask, task, classes)
+    if task == "classification" and targets.ndim == 2:  # several labels a sample
+        return Samples(inputs, targets.astype(np.float64), mask, task, targets.shape[1])
+    return Samples(inputs, targets.astype(np.int64), mask, task, classes)
