@@ -16,7 +16,7 @@ SEED := 0
 FUZZ_SECONDS := 60
 FUZZERS := data model kfac operator lanczos ritz density checkpoint training products sums
 
-.PHONY: demo test bench bench-peers audit torture sanitize fuzz setup packages venv models-env configure build lint clean
+.PHONY: demo test test-models smollm2 bench bench-peers audit torture sanitize fuzz setup packages venv models-env configure build lint clean
 
 demo: build  ## train, measure and tabulate the demo sweep on real data
 	snakemake --configfile configs/demo.yaml
@@ -25,6 +25,18 @@ demo: build  ## train, measure and tabulate the demo sweep on real data
 test: build lint  ## every test
 	ctest --preset release --output-on-failure -j2
 	$(PYTHON) -m pytest -q tests
+
+test-models: build models-env  ## language models of transformers against dense matrices; some minutes
+	.venv-models/bin/python -m pytest -q tests/huggingface
+
+SMOLLM2 := results/.models/smollm2
+smollm2: build models-env $(SMOLLM2)/config.json  ## Hessian, GGN and Fisher spectra of SmolLM2-135M; see docs/own-models.md
+	snakemake --configfile configs/smollm2.yaml
+	@$(PYTHON) stages/scripts/where.py results/smollm2
+
+$(SMOLLM2)/config.json: | models-env
+	mkdir -p $(dir $(SMOLLM2))
+	.venv-models/bin/python stages/scripts/fetch_smollm2.py --out $(SMOLLM2)
 
 bench: build  ## ratios within one run; no assertion on time
 	tests/bench/run

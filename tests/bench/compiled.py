@@ -71,7 +71,13 @@ def prepared(module, samples, packages):
     """The compiled functions of a module with every slot filled, and its eager gradient."""
     model = modules.Model(module, "bench")
     count = len(samples.inputs)
-    options = {"loss": "cross_entropy", "micro_batch": count, "compile": "aoti", "packages": packages}
+    options = {
+        "loss": "cross_entropy",
+        "micro_batch": count,
+        "compile": "aoti",
+        "packages": packages,
+        "verify": "float64",
+    }
     exporter = export_products.Exporter(
         model, samples, SimpleNamespace(**options, products=["ggn", "hessian"])
     )

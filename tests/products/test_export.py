@@ -36,6 +36,7 @@ def exporter(module, samples, **options):
         "micro_batch": 3,
         "compile": "none",
         "products": ["ggn", "hessian"],
+        "verify": "float64",
     } | options
     return export_products.Exporter(model, samples, SimpleNamespace(**settings))
 

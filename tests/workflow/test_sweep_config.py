@@ -42,7 +42,7 @@ def model(part, **changes):
     return {"m": entry}
 
 
-@pytest.mark.parametrize("name", ["demo", "own-model", "tiny"])
+@pytest.mark.parametrize("name", ["demo", "own-model", "smollm2", "tiny"])
 def test_shipped_sweep_files_are_valid(name):
     assert sweep_config.load(str(ROOT / "configs" / f"{name}.yaml"))["name"] == name
 

@@ -1,4 +1,4 @@
-"""The traced products against eager autograd on the module itself and finite differences, in float64."""
+"""The traced products against eager autograd on the module itself and finite differences."""
 
 from pathlib import Path
 
@@ -10,11 +10,16 @@ from products.modules import Model
 from products.precision import exact
 from products.split import Function
 from products.tensors import check_input, like, sketch
+from products.trace import Trace
 
 TOLERANCE = 1e-8  # of float64 products
 SINGLE = 1e-4  # of products that compute in float32, in part or as a whole
 # Relative step and tolerance of finite differences, in float64 and where a module computes in float32.
 STEPS = {TOLERANCE: (1e-5, 1e-3), SINGLE: (1e-3, 5e-2)}
+
+
+def tolerance_of(trace: Trace) -> float:
+    return SINGLE if trace.computes_in(torch.float32) else TOLERANCE
 
 
 class Runner:
@@ -157,7 +162,7 @@ def weight_gradient(tap, a: torch.Tensor, d: torch.Tensor, shape) -> torch.Tenso
     return (d.reshape(-1, d.shape[-1]).T @ a.reshape(-1, a.shape[-1])).reshape(shape)
 
 
-def complete_taps(runner: Runner, taps: list) -> list[bool]:
+def complete_taps(runner: Runner, taps: list, tolerance: float) -> list[bool]:
     """For each tap: does it account for the whole gradient of its weight?"""
     runner.run("primal")
     g = dict(zip(runner.functions["vjp"].outputs, runner.run("vjp", w=like([runner.slots["r"]], 2)[0])))
@@ -165,6 +170,6 @@ def complete_taps(runner: Runner, taps: list) -> list[bool]:
     a, d = runner.run("taps")[:count], runner.run("taps_vjp")
     right = [g[f"g:{tap.weight}"] for tap in taps]
     return [
-        relative_error([weight_gradient(tap, a[i], d[i], right[i].shape)], [right[i]]) < TOLERANCE
+        relative_error([weight_gradient(tap, a[i], d[i], right[i].shape)], [right[i]]) < tolerance
         for i, tap in enumerate(taps)
     ]
