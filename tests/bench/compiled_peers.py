@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 sys.path.insert(0, str(ROOT))
 
-from tests.models import own_models  # noqa: E402
+from tests.models import own_models
 
 VOCABULARY = 96
 # Keyword arguments of own_models.transformer, and tokens of a sequence.
