@@ -46,6 +46,7 @@ bench-peers: build peers/.installed  ## side by side with other programs
 	cmake --build --preset release --target kfac time-products
 	peers/bin/python tests/bench/peers.py
 	peers/bin/python tests/bench/kfac_peers.py
+	peers/bin/python tests/bench/compiled_peers.py
 
 peers/.installed: tests/bench/peers.txt
 	python3 -m venv peers

@@ -51,9 +51,9 @@ class Residual(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A causal language model with tied embeddings; attention by PyTorch's fused function."""
+    """A causal language model; attention by PyTorch's fused function."""
 
-    def __init__(self, vocabulary=6, width=4, heads=2, context=5, layers=1, ratio=2):
+    def __init__(self, vocabulary=6, width=4, heads=2, context=5, layers=1, ratio=2, tied=True):
         super().__init__()
         self.tokens = nn.Embedding(vocabulary, width)
         self.positions = nn.Parameter(0.1 * torch.randn(context, width))
@@ -71,7 +71,8 @@ class Transformer(nn.Module):
             for _ in range(layers)
         )
         self.head = nn.Linear(width, vocabulary, bias=False)
-        self.head.weight = self.tokens.weight
+        if tied:
+            self.head.weight = self.tokens.weight
         self.heads = heads
 
     def attention(self, layer, h):
