@@ -17,6 +17,7 @@ METADATA = "ro-crate-metadata.json"
 SKIPPED = {METADATA, "README.md"}
 SKIPPED_FOLDERS = ("logs", "benchmarks")
 PROGRAM = "#ritzflow"
+LICENSE = "https://spdx.org/licenses/MIT"
 TYPES = {".h5": "application/x-hdf5", ".tsv": "text/tab-separated-values", ".md": "text/markdown"}
 
 
@@ -74,7 +75,7 @@ def crate(results: Path) -> dict:
         "name": f"ritzflow sweep {results.name}",
         "description": "Eigenspectra of curvature matrices, each value with its evidence.",
         "datePublished": max((r["finished"] for r in records if "finished" in r), default=None),
-        "license": "MIT",
+        "license": {"@id": LICENSE},
         "hasPart": [{"@id": file["@id"]} for file in files],
         "mentions": [{"@id": action["@id"]} for action in actions],
     }
@@ -84,13 +85,15 @@ def crate(results: Path) -> dict:
         "name": "ritzflow",
         "version": f"{PROJECT_VERSION} ({', '.join(commits)})",
     }
+    license = {"@id": LICENSE, "@type": "CreativeWork", "name": "MIT License"}
     descriptor = {
         "@id": METADATA,
         "@type": "CreativeWork",
         "conformsTo": {"@id": PROFILE},
         "about": {"@id": "./"},
     }
-    return {"@context": f"{PROFILE}/context", "@graph": [descriptor, root, program, *files, *actions]}
+    entities = [descriptor, root, license, program, *files, *actions]
+    return {"@context": f"{PROFILE}/context", "@graph": entities}
 
 
 def main():

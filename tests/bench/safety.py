@@ -3,12 +3,14 @@
 
     tests/bench/safety.py [--bin build/bin] [--results results/demo] [--rounds 3]
 
-Times of one round stand beside each other and the table has medians, so that a slow moment meets all alike.
+Times of one round stand beside each other and the table has medians, so that a slow moment meets all alike;
+other work on the machine still falsifies them: checkpoints are compared by CPU time, too.
 The cell with the longest `lanczos` and the audited tree are those of a finished sweep, where there is one.
 """
 
 import argparse
 import os
+import resource
 import shlex
 import statistics
 import subprocess
@@ -28,13 +30,21 @@ def seconds(work):
     return time.monotonic() - begin
 
 
-def medians(works, rounds):
-    """Seconds of each work by name, interleaved."""
-    times = {name: [] for name in works}
+def cpu_seconds(work):
+    """Of the processes that `work` starts and waits for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def medians(works, rounds, measure=seconds):
+    """What each work costs by name, interleaved."""
+    costs = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            times[name].append(seconds(work))
-    return {name: statistics.median(values) for name, values in times.items()}
+            costs[name].append(measure(work))
+    return {name: statistics.median(values) for name, values in costs.items()}
 
 
 def quietly(*command):
@@ -84,6 +94,8 @@ def bench_validate(stages, rounds):
         for name, value in times.items():
             print(f"  {name:<16}{megabytes / value:>8.0f} MB/s")
         print(f"  validate / read {times['read, cold'] / times['validate, cold']:.2f} (target: at least 0.6)")
+        spent = cpu_seconds(lambda: quietly(stages / "validate", path))
+        print(f"  CPU of its two processes together: {megabytes / spent:.0f} MB/s")
 
 
 def longest_lanczos(results):
@@ -120,9 +132,11 @@ def bench_checkpoints(stages, results, rounds):
             "every 300 s": lambda: quietly(*call, *kept),
             "at 2 % of wall": lambda: quietly(*call, *often),
         }
-        times = medians(works, rounds)
-        for name, value in times.items():
-            print(f"  {name:<16}{value:>8.2f} s  {100 * (value / times['without'] - 1):+6.1f} %")
+        for unit, measure in (("wall", seconds), ("CPU", cpu_seconds)):
+            costs = medians(works, rounds, measure)
+            for name, value in costs.items():
+                more = 100 * (value / costs["without"] - 1)
+                print(f"  {name:<16}{value:>8.2f} s {unit:<5}{more:+6.1f} %")
 
 
 def bench_audit(stages, results):

@@ -1,4 +1,4 @@
-// libFuzzer target of one format (RITZFLOW_FUZZ_FORMAT): the input decides which datasets and attributes of
+// libFuzzer target of one format (fuzzed_format): the input decides which datasets and attributes of
 // the schema a file has, of which types, shapes and values. The file is a sound HDF5 file with a right
 // digest, so that all behind the digest is reached: schema, finite values, identities, every typed read.
 #include <fuzzer/FuzzedDataProvider.h>
@@ -11,6 +11,8 @@
 #include "artifact/schema.h"
 #include "artifact/validate.h"
 #include "core/error.h"
+
+extern const char* const fuzzed_format;
 
 namespace {
 
@@ -117,12 +119,13 @@ void write_file(const Schema& schema, FuzzedDataProvider& input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   prepare_hdf5();
   FuzzedDataProvider input(data, size);
-  const Schema& format = schema(RITZFLOW_FUZZ_FORMAT);
+  const Schema& format = schema(fuzzed_format);
   write_file(format, input);
   write_user_block(kFile);
   check_file(kFile);
   try {
     const ArtifactReader reader(kFile, format.format);
+    reader.compute_content_sha256();
     for (const auto& field : format.fields) {
       if (field.kind != FieldKind::dataset || !reader.has(field.path)) continue;
       if (field.type_class == TypeClass::text) {

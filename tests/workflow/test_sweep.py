@@ -273,6 +273,7 @@ def test_ro_crate_names_every_file_with_its_digest_and_every_run(folder, results
     graph = json.loads((results / "ro-crate-metadata.json").read_text())["@graph"]
     entities = {entity["@id"]: entity for entity in graph}
     assert entities["ro-crate-metadata.json"]["conformsTo"]["@id"] == "https://w3id.org/ro/crate/1.1"
+    assert entities[entities["./"]["license"]["@id"]]["name"] == "MIT License"
     for part in entities["./"]["hasPart"]:
         digest = hashlib.sha256((results / part["@id"]).read_bytes()).hexdigest()
         assert entities[part["@id"]]["sha256"] == digest
