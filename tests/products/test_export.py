@@ -114,6 +114,23 @@ def test_a_wrong_trace_is_refused(samples, monkeypatch):
         exporter(Layers(nn.Tanh()), samples).verified()
 
 
+def test_products_verified_in_float32_are_traced_and_held_in_float32_alone(samples, monkeypatch):
+    made = exporter(Layers(nn.Tanh()), samples, verify="float32")
+    assert set(made.verified()) == {"z", "u", "g", "h"}
+    assert list(made.traces) == [torch.float32] and made.model.dtype == torch.float32
+    right = trace.gradients
+    monkeypatch.setattr(trace, "gradients", lambda *a: tuple(1.001 * g for g in right(*a)))
+    with pytest.raises(Refusal, match="the traced jvp differs from eager autograd"):
+        exporter(Layers(nn.Tanh()), samples, verify="float32").verified()
+
+
+def test_verification_in_float32_is_no_check_of_float64_products(monkeypatch, tmp_path):
+    flags = ["--hf", "x", "--data", "d", "--out", tmp_path / "m.h5", "--verify", "float32"]
+    monkeypatch.setattr(sys, "argv", ["export_products", *map(str, flags), "--dtype-compute", "float64"])
+    with pytest.raises(InputError, match="--verify float32 is no check of float64 products"):
+        export_products.parse()
+
+
 def test_logits_of_another_shape_are_refused(samples):
     with pytest.raises(InputError, match=r"logits have shape \[3, 2\], but the data need \[3, 3\]"):
         exporter(nn.Linear(4, 2), samples).verified()
