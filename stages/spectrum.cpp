@@ -1,4 +1,5 @@
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
 
 #include <cstdio>
 
@@ -10,6 +11,7 @@
 #include "stage/iterate.h"
 #include "stage/lanczos_settings.h"
 #include "stage/stage.h"
+#include "stage/warnings.h"
 
 namespace ritzflow {
 namespace {
@@ -55,13 +57,17 @@ void run(const Options& options, const StageRun& stage) {
     throw Error(ExitCode::failure, "stopped by a signal; nothing was written");
   }
   const auto& f = process.factorization();
-  const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode,
-                                              {.k = options.lanczos.k,
-                                               .which = parse_which(options.lanczos.which),
-                                               .tol = options.lanczos.tol,
-                                               .norm_a = std::max(probes.norm, f.norm_estimate()),
-                                               .noise = noise});
+  RitzContext context;
+  context.options = {.k = options.lanczos.k,
+                     .which = parse_which(options.lanczos.which),
+                     .tol = options.lanczos.tol,
+                     .norm_a = std::max(probes.norm, f.norm_estimate()),
+                     .noise = noise};
+  context.asymmetry = probes.symmetry;
+  context.record.factorization.products = f.products;
+  const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode, context.options);
   print(built, probes, mode_name(choice.mode), f.products, evidence);
+  for (const auto& warning : method_warnings(context, evidence)) spdlog::warn("{}", warning);
 }
 
 }  // namespace
@@ -73,7 +79,7 @@ Stage make_stage() {
       .summary =
           "From a model and data to printed eigenvalues in one call: builds the operator, probes it, runs\n"
           "Lanczos and measures the true residual ||A x - theta x|| of every pair. Writes no file.",
-      .example = "spectrum --data data.h5 --model model.h5 --operator hessian --k 10",
+      .example = "spectrum --data data.h5 --model model.h5 --operator hessian --k 10 --tol 1e-6",
       .algorithm = 1,
       .writes_file = false,
       .declare = [options](CLI::App& app) { declare(app, *options); },

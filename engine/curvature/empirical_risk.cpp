@@ -115,13 +115,16 @@ at::Tensor EmpiricalRisk::flat(VectorView v) const {
 ParamTensors EmpiricalRisk::tensors(VectorView v) const { return network_->params().blobs(flat(v)); }
 
 void EmpiricalRisk::accumulate(const BatchProduct& product, VectorSpan out) const {
-  at::Tensor sum = as_tensor(out).zero_();
+  const at::Tensor sum = as_tensor(out);
   const auto& parameters = network_->params().parameters();
+  bool first = true;
   const auto add = [&](const ParamTensors& part) {
     const at::AutoGradMode no_grad(false);
     for (size_t i = 0; i < parameters.size(); ++i) {
-      sum.narrow(0, parameters[i].offset, parameters[i].size).add_(part[i].reshape({-1}));
+      const at::Tensor own = sum.narrow(0, parameters[i].offset, parameters[i].size);
+      first ? own.copy_(part[i].reshape({-1})) : own.add_(part[i].reshape({-1}));
     }
+    first = false;
   };
   ordered_reduce(batches(), product, add, options_.in_flight);
   sum.div_(total_weight_);

@@ -131,7 +131,9 @@ class ReverseOverReverse : public AutogradHessian {
   std::vector<size_t> varying_;  ///< and the parameters they belong to
 };
 
-class ForwardOverReverse : public AutogradHessian {
+/// The two layouts that push v forward through the features h first, and then take
+/// H v = d/dtheta <g_h, dh> with dh = J v, by one of two ways; the output layer's own part is in closed form.
+class ForwardFirst : public AutogradHessian {
  public:
   using AutogradHessian::AutogradHessian;
 
@@ -141,42 +143,56 @@ class ForwardOverReverse : public AutogradHessian {
     const ExclusiveTangentScope scope;
     const ParamTensors duals = make_duals(leaves_, v);
     const at::Tensor h = network_.features(duals, inputs_);
-    const HeadTensors direction = head_direction(layer_, tangent_of(h).detach(), v);
+    const auto [gradient, second] = behind_features(h, tangent_of(h).detach(), v);
+    ParamTensors product = pull_back(duals, h, gradient.features, second.features);
+    add_head_gradient(layer_, second, product);
+    return product;
+  }
+
+ protected:
+  /// Of the features' part, with the loss' gradient g_h and its change along v.
+  virtual ParamTensors pull_back(const ParamTensors& duals, const at::Tensor& h, const at::Tensor& gradient,
+                                 const at::Tensor& change) const = 0;
+
+ private:
+  std::pair<HeadTensors, HeadTensors> behind_features(const at::Tensor& h, const at::Tensor& dh,
+                                                      const ParamTensors& v) const {
+    const c10::AutoFwGradMode no_tangents(false);
     const HeadLoss loss = head_loss(h);
-    const HeadTensors second = loss.hessian(direction);
+    return {loss.gradient(), loss.hessian(head_direction(layer_, dh, v))};
+  }
+};
+
+class ForwardOverReverse : public ForwardFirst {
+ public:
+  using ForwardFirst::ForwardFirst;
+
+ protected:
+  ParamTensors pull_back(const ParamTensors& duals, const at::Tensor& h, const at::Tensor& gradient,
+                         const at::Tensor& change) const override {
     ParamTensors product(leaves_.size());
     if (h.requires_grad()) {
-      const at::Tensor cotangent = make_dual(loss.gradient().features, second.features);
       // With a graph, though none is needed: some kernels' backward is differentiable only then.
-      product = grad({h}, duals, {cotangent}, /*retain_graph=*/true, /*create_graph=*/true,
+      product = grad({h}, duals, {make_dual(gradient, change)}, /*retain_graph=*/true, /*create_graph=*/true,
                      /*allow_unused=*/true);
     }
     for (at::Tensor& p : product) {
       if (p.defined()) p = tangent_of(p).detach().clone();
     }
-    product = zeros_where_undefined(std::move(product), leaves_);
-    add_head_gradient(layer_, second, product);
-    return product;
+    return zeros_where_undefined(std::move(product), leaves_);
   }
 };
 
-class ReverseOverForward : public AutogradHessian {
+class ReverseOverForward : public ForwardFirst {
  public:
-  using AutogradHessian::AutogradHessian;
+  using ForwardFirst::ForwardFirst;
 
-  ParamTensors hvp(const ParamTensors& v) override {
-    check_direction(leaves_, v);
-    const at::AutoGradMode grad_mode(true);
-    const ExclusiveTangentScope scope;
-    const at::Tensor h = network_.features(make_duals(leaves_, v), inputs_);
+ protected:
+  ParamTensors pull_back(const ParamTensors&, const at::Tensor& h, const at::Tensor& gradient,
+                         const at::Tensor& change) const override {
     const at::Tensor dh = tangent_of(h);
-    const HeadLoss loss = head_loss(h);
-    const HeadTensors second = loss.hessian(head_direction(layer_, dh.detach(), v));
-    // d/dtheta (g_h'dh + g_W'dW + g_b'db), with g a function of (h, W, b).
     const c10::AutoFwGradMode no_tangents(false);
-    ParamTensors product = pulled_back({h, dh}, {second.features, loss.gradient().features}, leaves_);
-    add_head_gradient(layer_, second, product);
-    return product;
+    return pulled_back({h, dh}, {change, gradient}, leaves_);
   }
 };
 

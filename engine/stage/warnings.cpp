@@ -21,7 +21,10 @@ std::vector<std::string> method_warnings(const RitzContext& context, const RitzE
                                evidence.naive_ghosts, o.k));
   }
   if (o.noise > o.tol) {
-    list.push_back(fmt::format("tol {:g} is below the operator's relative noise {:.3g}", o.tol, o.noise));
+    list.push_back(fmt::format(
+        "tol {:g} is below the operator's relative noise {:.3g}: use a tol above it, or products in "
+        "float64",
+        o.tol, o.noise));
   }
   if (context.asymmetry > o.noise + 4 * std::numeric_limits<double>::epsilon()) {
     list.push_back(

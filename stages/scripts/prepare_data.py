@@ -45,7 +45,10 @@ def check_labels(samples: Samples, source: str, num_classes: int | None) -> int:
     labels = [samples.targets]
     if samples.task == "language_modeling":
         if samples.inputs.dtype.kind not in "iu" or samples.inputs.shape != samples.targets.shape:
-            raise InputError(f"--source: {source}: token targets [N,T] need integer inputs of the same shape")
+            raise InputError(
+                f"--source: {source}: token targets [N,T] need integer inputs of the same shape; "
+                "several labels a sample [N,C] are given with --task classification"
+            )
         labels.append(samples.inputs)
     elif samples.targets.ndim == 2:
         return check_multiple_labels(samples.targets, source)

@@ -138,11 +138,12 @@ std::function<void()> four_products(const KroneckerFactors& factors) {
   };
 }
 
-/// n and the numbers of the factors.
-double numbers_of(const KroneckerFactors& factors, int64_t n) {
+/// n and the numbers of the factors; of EKFAC its eigenvalues are a part of them.
+double numbers_of(const KroneckerFactors& factors, int64_t n, bool ekfac) {
   int64_t sum = n;
   for (const auto& layer : factors.layers) {
     sum += layer.g_eigenvectors.numel() + (layer.a_eigenvectors.defined() ? layer.a_eigenvectors.numel() : 0);
+    if (ekfac) sum += layer.ekfac_eigenvalues.numel();
   }
   return static_cast<double>(sum);
 }
@@ -153,7 +154,7 @@ void product(const Problem& p, bool ekfac) {
   KroneckerOperator op(factors, risk->network().params(), {.of = {.ekfac = ekfac}});
   std::vector<double> v(static_cast<size_t>(op.dim()), 1.0), out(v.size());
   const auto t = medians({[&] { op.apply(v, out); }, four_products(factors)});
-  const double expected = numbers_of(factors, op.dim());
+  const double expected = numbers_of(factors, op.dim(), ekfac);
   double held = 0;
   for (const auto& block : op.blocks()) held += static_cast<double>(block.numbers());
   factors = {};
