@@ -99,7 +99,7 @@ std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const Reorth
   std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
   for (RitzPair& pair : pairs) pair.verdict = Verdict::converged;
   if (std::holds_alternative<Full>(mode) || std::holds_alternative<ThickRestart>(mode)) {
-    for (RitzPair& pair : companions(candidates, process.basis(), wanted.which, wanted.k, wanted.k)) {
+    for (RitzPair& pair : companions(candidates, process.basis(), wanted.which, wanted.k, 2 * wanted.k)) {
       pairs.push_back(std::move(pair));
     }
   }

@@ -51,8 +51,9 @@ Certificate certify(
     LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,
     const std::function<bool(int64_t calls)>& keep_going = [](int64_t) { return true; });
 
-/// Ritz pairs that are not wanted, but worth deflating: the `count` best converged of those whose residual is
-/// small against their distance from the wanted values. For modes that keep orthogonality to rounding.
+/// Ritz pairs that are not wanted, but worth deflating: the best converged ones, `count` at most and as long
+/// as their residuals together are small against the distance of the nearest from the wanted values. For
+/// modes that keep orthogonality to rounding.
 std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Basis& basis,
                                  Which which, int64_t k, int64_t count);
 

@@ -51,6 +51,22 @@ void require_that_it_fits(const Reorthogonalization& mode, const LanczosSettings
       restarted ? "" : ", or ask for --reorth-mode thick_restart, which holds --krylov-dim vectors"));
 }
 
+// Vectors, in units of k, beyond which a restarted run gains little. Outliers need few; the lower end of a
+// curvature spectrum lies in its bulk, where 10 k took up to twice the products of a run without restarts.
+int64_t rows_worth_having(const LanczosSettings& s) {
+  const Which which = parse_which(s.which);
+  return (which == Which::largest || which == Which::magnitude ? 10 : 20) * s.k;
+}
+
+// What the noise of a product, a floor of every residual, leaves of the tolerance.
+std::string noise_words(const LanczosSettings& s, double noise) {
+  return noise <= s.tol ? fmt::format("a product's noise of {:.1g} is below tol {:.1g}", noise, s.tol)
+                        : fmt::format(
+                              "a product's noise of {:.1g} is above tol {:.1g}: no mode can show "
+                              "pairs converged to it",
+                              noise, s.tol);
+}
+
 // Of the modes that can certify what they return the one with the fewest products that fits: `full`, which
 // has the fewest of all, then `thick_restart`. partial and parlett_scott hold all vectors, too, and save work
 // only where the noise of a product leaves them a level to work at; off and selective cannot certify.
@@ -59,17 +75,16 @@ ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   if (all <= allowed) {
     return {Full{},
             fmt::format("auto: all {} Lanczos vectors fit into memory, and full needs the fewest products "
-                        "of the modes that can be certified",
-                        all)};
+                        "of the modes that can be certified; {}",
+                        all, noise_words(s, context.noise))};
   }
   s.reorth_mode = "thick_restart";
   auto mode = std::get<ThickRestart>(parse_mode(s, context.n, context.noise));
-  const int64_t least = std::min(context.n, s.k + 2), good = std::max(mode.krylov_dim, 10 * s.k);
+  const int64_t least = std::min(context.n, s.k + 2), good = std::max(mode.krylov_dim, rows_worth_having(s));
   if (s.krylov_dim == 0) mode.krylov_dim = std::max(least, std::min(allowed, good));
-  return {mode,
-          fmt::format("auto: {} Lanczos vectors do not fit into memory, {} do; thick_restart with {} can be "
-                      "certified, off cannot",
-                      all, allowed, mode.krylov_dim)};
+  return {mode, fmt::format("auto: {} Lanczos vectors do not fit into memory, {} do; thick_restart with {}, "
+                            "enough for which {}, can be certified, off cannot; {}",
+                            all, allowed, mode.krylov_dim, s.which, noise_words(s, context.noise))};
 }
 
 }  // namespace

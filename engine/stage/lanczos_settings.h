@@ -41,9 +41,10 @@ struct ModeContext {
   double noise = 0;    ///< relative noise of a product, as probed
 };
 
-/// Turns the requested mode into a value; `auto` is decided by the memory plan, in one logged line: `full`
-/// where all its vectors fit, else `thick_restart` with as many as do. Throws InputError on an unknown mode,
-/// Refusal where the vectors of the mode do not fit.
+/// Turns the requested mode into a value; `auto` is decided in one logged line: `full` where
+/// the memory plan holds all its vectors, else `thick_restart` with as many as fit and the wanted end can
+/// use; the line says whether the noise of a product leaves room for the tolerance. Throws InputError on an
+/// unknown mode, Refusal where the vectors of the mode do not fit.
 ModeChoice choose_mode(const LanczosSettings& settings, const ModeContext& context);
 
 /// The mode named `reorth_mode` with its settings; `krylov_dim` 0 is max(3 k, k + 30).

@@ -23,6 +23,27 @@ TEST(ChooseMode, AutoTakesFullWhereAllVectorsFitAndThickRestartWhereTheyDoNot) {
       << restarted.reason;
 }
 
+TEST(ChooseMode, AutoGivesTheLowerEndMoreVectors) {
+  const auto vectors = [](const char* which) {
+    const ModeChoice choice = chosen({.k = 5, .max_iters = 900, .which = which, .reorth_mode = "auto"}, 400);
+    EXPECT_NE(choice.reason.find(std::string("which ") + which), std::string::npos) << choice.reason;
+    return std::get<ThickRestart>(choice.mode).krylov_dim;
+  };
+  EXPECT_EQ(vectors("largest"), 50);
+  EXPECT_EQ(vectors("magnitude"), 50);
+  EXPECT_EQ(vectors("smallest"), 100);
+  EXPECT_EQ(vectors("both"), 100);
+}
+
+TEST(ChooseMode, AutoSaysWhetherNoiseLeavesRoomForTheTolerance) {
+  const LanczosSettings settings = {.k = 5, .max_iters = 50, .tol = 1e-6, .reorth_mode = "auto"};
+  const auto reason = [&](double noise) {
+    return choose_mode(settings, {.n = kDimension, .memory = 300 * kRow, .noise = noise}).reason;
+  };
+  EXPECT_NE(reason(1e-9).find("below tol 1e-06"), std::string::npos);
+  EXPECT_NE(reason(1e-4).find("above tol 1e-06: no mode can"), std::string::npos);
+}
+
 TEST(ChooseMode, AutoRefusesRatherThanTakeAModeThatCannotCertify) {
   EXPECT_THROW(chosen({.k = 5, .max_iters = 200, .reorth_mode = "auto"}, 8), Refusal);
 }
