@@ -132,12 +132,15 @@ def test_signal_without_a_checkpoint_exits_1_and_says_what_to_do(big, tmp_path):
 
 @pytest.fixture(scope="module")
 def checkpointed(big, tmp_path_factory):
-    """A finished run per mode whose segments were kept."""
+    """A finished run per mode whose segments were kept: at least one that was due and one of a signal."""
     jobs = {}
     for mode in ("full", "off"):
-        jobs[mode] = Run(big, tmp_path_factory.mktemp(mode), mode)
-        jobs[mode].finish("--keep-checkpoint")
-        assert len(jobs[mode].segments()) >= 2
+        job = jobs[mode] = Run(big, tmp_path_factory.mktemp(mode), mode)
+        process = job.start_and_wait_for_a_segment()
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+        job.finish("--keep-checkpoint")
+        assert len(job.segments()) >= 2
     return jobs
 
 
