@@ -73,7 +73,7 @@ sanitize: setup  ## AddressSanitizer and UBSan over the C++ tests, ThreadSanitiz
 fuzz: setup  ## libFuzzer on the reader of each format; FUZZ_SECONDS each
 	$(MAKE) packages PACKAGES='clang-19 libclang-rt-19-dev'
 	cmake --preset fuzz && cmake --build --preset fuzz --target fuzzers
-	for kind in $(FUZZERS); do build/fuzz/bin/fuzz_$$kind -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; done
+	for kind in $(FUZZERS); do build/fuzz/bin/fuzz_$$kind -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -len_control=0 -artifact_prefix=build/fuzz/ || exit 1; done
 
 build: configure  ## stages in build/bin
 	cmake --build --preset release
