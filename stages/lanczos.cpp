@@ -1,8 +1,10 @@
 #include <spdlog/spdlog.h>
 
 #include "core/error.h"
+#include "curvature/memory_plan.h"
 #include "curvature/operator_file.h"
 #include "krylov/certificate.h"
+#include "stage/basis_plan.h"
 #include "stage/checkpoint_flags.h"
 #include "stage/continuation.h"
 #include "stage/iterate.h"
@@ -20,7 +22,7 @@ struct Options {
   bool keep_basis = false;
   bool no_certificate = false;
   std::string continue_from;
-  std::string basis = "auto";
+  BasisFlags basis;
   double certificate_delta = 1e-6;
   int64_t certificate_budget = 0;
   CheckpointFlags checkpoint;
@@ -29,8 +31,10 @@ struct Options {
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
   declare_lanczos_flags(app, options.settings);
-  app.add_option("--basis", options.basis, "where Lanczos vectors are held: ram | auto (= ram)")
-      ->capture_default_str();
+  declare_basis_flags(
+      app, options.basis,
+      "where Lanczos vectors are held: ram | disk (beside the output, or in the checkpoint, of "
+      "which they are a part) | auto: ram if they fit; the bits are the same");
   app.add_flag("--no-certificate", options.no_certificate,
                "no search for missed pairs behind the converged ones");
   app.add_option("--certificate-delta", options.certificate_delta,
@@ -60,6 +64,7 @@ nlohmann::json identity(const LanczosRecord& record, const Options& options) {
           {"reorth_period", s.reorth_period},
           {"krylov_dim", s.krylov_dim},
           {"noise", record.noise},
+          {"dtype_basis", s.dtype_basis},
           {"seed", s.seed},
           {"k", s.k},
           {"tol", s.tol},
@@ -73,21 +78,14 @@ nlohmann::json identity(const LanczosRecord& record, const Options& options) {
 
 // A fresh process, or one that goes on from the checkpoint's newest state, or from a finished run.
 LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& mode,
-                                 const LanczosRecord& record, const Options& options,
+                                 const LanczosRecord& record, const Options& options, const BasisPlan& plan,
                                  std::optional<LanczosCheckpoint>& checkpoint) {
   const auto seed = static_cast<uint64_t>(record.settings.seed);
   std::optional<LanczosCheckpoint::State> state;
   if (checkpoint) state = checkpoint->load(op.dim());
-  if (!state && !options.continue_from.empty()) state = continued_state(options.continue_from, record);
+  if (!state && !options.continue_from.empty()) state = continued_state(options.continue_from, record, plan);
   if (state) return LanczosProcess(op, mode, seed, std::move(state->factorization), std::move(state->basis));
-  auto basis = make_ram_basis(op.dim(), {.capacity = options.keep_basis ? 0 : rows_needed(mode),
-                                         .expected = std::min(record.settings.max_iters, op.dim())});
-  return LanczosProcess(op, record.start_vector, mode, seed, std::move(basis));
-}
-
-// Products that the certificate may spend: as many as the run itself, 20 at least.
-int64_t certificate_budget(const Options& options, const KrylovFactorization& f) {
-  return options.certificate_budget > 0 ? options.certificate_budget : std::max<int64_t>(20, f.products);
+  return LanczosProcess(op, record.start_vector, mode, seed, plan.make(op.dim()));
 }
 
 // What is deflated: the wanted pairs, by their estimates, and their neighbours. The bound needs no products
@@ -111,15 +109,22 @@ std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const Reorth
 // least.
 std::optional<Certificate> certify_run(const Options& options, const OpenOperator& opened,
                                        const LanczosProcess& process, const Reorthogonalization& mode,
-                                       const LanczosOutcome& outcome, const StageRun& stage,
-                                       SegmentFolder* segments) {
+                                       const LanczosOutcome& outcome, const BasisPlan& plan,
+                                       const StageRun& stage, SegmentFolder* segments) {
   const LanczosOptions wanted = options.settings.options();
   if (options.no_certificate || !keeps_orthogonality(mode) || outcome.settled < wanted.k) return std::nullopt;
   const auto& f = process.factorization();
-  const int64_t budget = certificate_budget(options, f);
+  const int64_t budget = certificate_budget(options.certificate_budget, f.products);
   const auto* restarted = std::get_if<ThickRestart>(&mode);
   Progress progress = stage.progress("products of the certificate", budget);
   ProductLog op(*opened.op, segments);
+  const double noise = std::max(opened.info.noise(), storage_noise(options.settings.dtype_basis));
+  std::function<std::unique_ptr<Basis>()> on_disk;
+  if (plan.new_file) {
+    on_disk = [n = op.dim(), scratch = row_files(nullptr, stage.out)] {
+      return make_disk_basis(n, BasisType::float64, scratch);
+    };
+  }
   Certificate certificate =
       certify(op, deflated_pairs(process, mode, wanted),
               {.k = wanted.k,
@@ -130,7 +135,8 @@ std::optional<Certificate> certify_run(const Options& options, const OpenOperato
                .rows = restarted ? std::max<int64_t>(20, restarted->krylov_dim) : budget,
                .seed = static_cast<uint64_t>(options.settings.seed),
                .norm_a = std::max(opened.info.norm(), f.norm_estimate()),
-               .noise = opened.info.noise()},
+               .noise = noise,
+               .new_basis = on_disk},
               [&](int64_t calls) {
                 progress.update(calls);
                 return true;  // a signal ends the product log
@@ -145,17 +151,24 @@ std::optional<Certificate> certify_run(const Options& options, const OpenOperato
   return certificate;
 }
 
+ModeContext context(const Options& options, const OpenOperator& opened, const StageRun& stage) {
+  const std::string& memory = options.basis.memory;
+  const std::filesystem::path checkpoint = options.checkpoint.root;
+  return {.n = opened.op->dim(),
+          .memory = memory.empty() ? available_memory() : parse_memory(memory),
+          .noise = opened.info.noise(),
+          .basis = options.basis.basis,
+          .disk = free_disk(checkpoint.empty() ? stage.out : checkpoint),
+          .keep_all = options.keep_basis,
+          .certificate = !options.no_certificate,
+          .certificate_budget = options.certificate_budget};
+}
+
 void run(const Options& options, const StageRun& stage) {
   OpenOperator opened = open_operator(options.operator_file);
   const int64_t n = opened.op->dim();
   check_lanczos_settings(options.settings, n);
-  if (options.basis != "ram" && options.basis != "auto") {
-    throw InputError("--basis '" + options.basis +
-                     "' is not to be had; Lanczos vectors are held in ram (or auto)");
-  }
-  const ModeChoice choice =
-      choose_mode(options.settings, {.n = n, .memory = available_memory(), .noise = opened.info.noise()});
-  const int64_t mode_rows = rows_needed(choice.mode);
+  const ModeChoice choice = choose_mode(options.settings, context(options, opened, stage));
   const auto* restarted = std::get_if<ThickRestart>(&choice.mode);
 
   LanczosRecord record;
@@ -167,11 +180,14 @@ void run(const Options& options, const StageRun& stage) {
   record.start_vector = random_start(n, options.settings.seed);
   record.operator_sha256 = opened.info.sha256;
   const auto segments = open_segments(options.checkpoint, "lanczos", identity(record, options));
+  const BasisPlan plan = {.size = basis_size(choice.mode, n, options.settings.max_iters, options.keep_basis),
+                          .type = parse_basis_type(options.settings.dtype_basis),
+                          .new_file = choice.on_disk ? row_files(segments.get(), stage.out) : nullptr};
   std::optional<LanczosCheckpoint> checkpoint;
-  if (segments) checkpoint.emplace(*segments, choice.mode, options.keep_basis);
-  LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options, checkpoint);
+  if (segments) checkpoint.emplace(*segments, plan);
+  LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options, plan, checkpoint);
   LanczosOptions wanted = options.settings.options();
-  wanted.noise = record.noise;
+  wanted.noise = std::max(record.noise, storage_noise(options.settings.dtype_basis));
   const LanczosOutcome outcome = iterate(process, choice.mode, wanted, stage, [&] {
     if (checkpoint) checkpoint->offer(process);
   });
@@ -183,18 +199,22 @@ void run(const Options& options, const StageRun& stage) {
   record.factorization = process.factorization();
   record.converged = outcome.converged;
   try {
-    record.certificate = certify_run(options, opened, process, choice.mode, outcome, stage, segments.get());
+    record.certificate =
+        certify_run(options, opened, process, choice.mode, outcome, plan, stage, segments.get());
   } catch (const Interrupted&) {
     if (checkpoint) checkpoint->save(process);
     throw;
   }
-  record.certificate_budget = certificate_budget(options, record.factorization);
+  record.certificate_budget = certificate_budget(options.certificate_budget, record.factorization.products);
   record.certificate_delta = options.certificate_delta;
   const int64_t products = record.factorization.products;
-  record.basis_bytes =
-      (mode_rows == 0 ? products : std::min(mode_rows, products)) * n * int64_t{sizeof(double)};
-  write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr,
-                stage.provenance(segments.get()));
+  const int64_t mode_rows = rows_needed(choice.mode);
+  record.basis_bytes = (mode_rows == 0 ? products : std::min(mode_rows, products)) * n *
+                       (plan.type == BasisType::float32 ? 4 : 8);
+  nlohmann::json provenance = stage.provenance(segments.get());
+  provenance["basis"] = choice.on_disk ? "disk" : "ram";
+  provenance["basis_reason"] = choice.basis_reason;
+  write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr, provenance);
   retire(segments.get(), options.checkpoint, stage.out);
   spdlog::info("{} products, {} of {} wanted pairs meet the tolerance by their estimate{}", products,
                outcome.converged, options.settings.k,

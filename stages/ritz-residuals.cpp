@@ -5,12 +5,13 @@
 
 #include "core/error.h"
 #include "core/kernels.h"
+#include "curvature/memory_plan.h"
 #include "curvature/operator_file.h"
 #include "krylov/intervals.h"
 #include "stage/checkpoint_flags.h"
 #include "stage/lanczos_file.h"
 #include "stage/product_log.h"
-#include "stage/ritz_file.h"
+#include "stage/ritz_vectors.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -18,6 +19,7 @@ namespace {
 
 struct Options {
   std::string operator_file, lanczos_file;
+  BasisFlags basis;
   CheckpointFlags checkpoint;
 };
 
@@ -26,11 +28,11 @@ constexpr int kAlgorithm = 2;
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
   app.add_option("--lanczos", options.lanczos_file, "lanczos.h5 of lanczos")->required();
+  declare_basis_flags(
+      app, options.basis,
+      "where Lanczos vectors are held, stored or replayed ones: ram | disk (beside the output) | "
+      "none: a two-pass replay in the memory of two, for modes off and selective | auto");
   declare_checkpoint_flags(app, options.checkpoint);
-}
-
-bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
-  return a.columns == b.columns && a.beta == b.beta && a.spike == b.spike;
 }
 
 void check_pair(const Options& options, const OpenOperator& opened, const LanczosRecord& record) {
@@ -50,27 +52,6 @@ std::map<std::string, Attribute> operator_facts(const OperatorInfo& info) {
           {"step", info.step},
           {"dtype_compute", info.dtype_compute},
           {"operator_sha256", info.sha256}};
-}
-
-// The vectors that the run did not keep, by the same products from the same start; the bits are compared.
-std::unique_ptr<LanczosProcess> replay(LinearOperator& op, RitzContext& context, const StageRun& stage) {
-  LanczosRecord& record = context.record;
-  const int64_t products = record.factorization.products;
-  auto process = std::make_unique<LanczosProcess>(op, record.start_vector, record.mode(),
-                                                  static_cast<uint64_t>(record.settings.seed), true);
-  Progress progress = stage.progress("replayed products", products);
-  while (process->factorization().products < products && process->step()) {
-    progress.update(process->factorization().products);
-  }
-  context.replay_calls = process->factorization().products;
-  context.basis_source = "replayed";
-  if (!same_bits(process->factorization(), record.factorization)) {
-    context.basis_source = "recomputed";
-    spdlog::warn(
-        "the replay differs from the stored run in its bits; the pairs come from the replay's own relation");
-    record.factorization = process->factorization();
-  }
-  return process;
 }
 
 // Pairs that the certificate met behind the wanted ones, measured there, take their place in the list.
@@ -98,7 +79,6 @@ void run(const Options& options, const StageRun& stage) {
   RitzContext context;
   context.record = read_lanczos(file);
   context.lanczos_sha256 = file.content_sha256();
-  context.basis_source = "stored";
   context.operator_facts = operator_facts(opened.info);
   check_pair(options, opened, context.record);
 
@@ -107,9 +87,13 @@ void run(const Options& options, const StageRun& stage) {
                                        {"lanczos_sha256", file.content_sha256()},
                                        {"algorithm", kAlgorithm}});
   ProductLog op(*opened.op, segments.get());
-  std::unique_ptr<Basis> stored = read_basis(file);
-  std::unique_ptr<LanczosProcess> replayed;
-  if (!stored) replayed = replay(op, context, stage);
+  const std::string& memory = options.basis.memory;
+  const RitzVectors vectors(op, file,
+                            {.basis = options.basis.basis,
+                             .memory = memory.empty() ? available_memory() : parse_memory(memory),
+                             .disk = free_disk(stage.out),
+                             .repeatability = opened.info.probes.repeatability},
+                            context, stage);
   const LanczosSettings& settings = context.record.settings;
   context.options = {.k = settings.k,
                      .which = parse_which(settings.which),
@@ -117,9 +101,9 @@ void run(const Options& options, const StageRun& stage) {
                      .norm_a = std::max(opened.info.norm(), context.record.factorization.norm_estimate()),
                      .noise = opened.info.noise()};
   context.asymmetry = opened.info.probes.symmetry;
-  RitzEvidence evidence =
-      ritz_evidence(op, context.record.factorization, stored ? *stored : replayed->basis(),
-                    context.record.mode(), context.options);
+  RitzEvidence evidence = ritz_evidence(op, context.record.factorization, vectors.combinations(),
+                                        context.record.mode(), context.options);
+  context.replay_calls = vectors.replay_calls();
   add_locked(evidence, context);
   if (const auto& known = context.record.certificate) {
     const double slack = context.options.noise + 4 * std::numeric_limits<double>::epsilon();

@@ -49,10 +49,11 @@ void run(const Options& options, const StageRun& stage) {
   require_usable(built.settings, probes);
   const double noise = probes.additivity + probes.repeatability;
   const ModeChoice choice =
-      choose_mode(options.lanczos, {.n = n, .memory = available_memory(), .noise = noise});
+      choose_mode(options.lanczos, {.n = n, .memory = available_memory(), .noise = noise, .keep_all = true});
   LanczosProcess process(*built.op, random_start(n, options.lanczos.seed), choice.mode,
                          static_cast<uint64_t>(options.lanczos.seed),
-                         make_ram_basis(n, {.expected = std::min(options.lanczos.max_iters, n)}));
+                         make_ram_basis(n, basis_size(choice.mode, n, options.lanczos.max_iters, true),
+                                        parse_basis_type(options.lanczos.dtype_basis)));
   if (iterate(process, choice.mode, options.lanczos.options(), stage).stopped) {
     throw Error(ExitCode::failure, "stopped by a signal; nothing was written");
   }

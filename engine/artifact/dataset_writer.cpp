@@ -151,6 +151,7 @@ template RowWriter<float> ArtifactWriter::rows(const std::string&, std::int64_t,
 template RowWriter<double> ArtifactWriter::rows(const std::string&, std::int64_t, std::int64_t);
 template RowWriter<std::int64_t> ArtifactWriter::rows(const std::string&, std::int64_t, std::int64_t);
 template RowWriter<std::uint8_t> ArtifactWriter::rows(const std::string&, std::int64_t, std::int64_t);
+template RowWriter<float> ArtifactWriter::contiguous_rows(const std::string&, std::int64_t, std::int64_t);
 template RowWriter<double> ArtifactWriter::contiguous_rows(const std::string&, std::int64_t, std::int64_t);
 
 }  // namespace ritzflow

@@ -32,6 +32,7 @@ std::vector<Field> with_settings(std::vector<Field> fields) {
       optional(attr("reorth_window", integer, "vectors in the sliding window of selective")),
       optional(attr("reorth_period", integer, "steps between reorthogonalisations")),
       optional(attr("krylov_dim", integer, "largest basis before a thick restart")),
+      optional(attr("dtype_basis", text, "how Lanczos vectors were stored: float64 or float32")),
       optional(attr("n_params", integer, "dimension n of the operator")),
   };
   fields.insert(fields.end(), settings.begin(), settings.end());

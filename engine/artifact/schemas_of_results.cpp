@@ -79,7 +79,8 @@ Schema ritz_schema() {
           optional(attr("iterations", integer, "Lanczos steps")),
           optional(attr("lanczos_operator_calls", integer, "products of the lanczos stage")),
           optional(attr("lanczos_sha256", text, "content_sha256 of the lanczos.h5 that the pairs come from")),
-          optional(attr("basis_source", text, "stored or replayed: where the vectors came from")),
+          optional(attr("basis_source", text,
+                        "stored, replayed, recomputed (a replay of other bits) or two_pass")),
       }))};
 }
 

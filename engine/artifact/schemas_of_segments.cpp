@@ -10,7 +10,11 @@ Schema checkpoint_schema() {
               data("columns", real, {"c"}, "columns 0..m-1 of H down to the diagonal, one after the other"),
               data("spike", real, {"l"}, "couplings of a compressed basis: row l of H left of its diagonal"),
               data("residual_vector", real, {"n"}, "the unit vector q behind the basis"),
-              data("rows", real, {"r", "n"}, "Lanczos vectors first_row .. first_row + r - 1, contiguous"),
+              optional(data("rows", real, {"r", "n"},
+                            "Lanczos vectors first_row .. first_row + r - 1, contiguous; where they lie on "
+                            "disk already, instead:")),
+              optional(attr("rows_file", text, "the file beside this one that holds them, row i at place i")),
+              optional(data("rows_sha256", text, {"r"}, "SHA-256 of the bytes of each")),
               attr("begins_chain", boolean, "the rows need no segment before this one"),
               attr("first_row", integer, "number of the first row in this segment"),
               attr("products", integer, "products so far; above m where restarts compressed H"),

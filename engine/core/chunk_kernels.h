@@ -14,7 +14,8 @@ inline constexpr size_t kRowsAtOnce = 8;
 
 /// The elements [first, last) of w, at most a chunk, beside the same elements of k rows: whole lines, and a
 /// tail shorter than one. first is a multiple of kLine. The coefficient of each row is added with one
-/// rounding, in the order of rows; each sum runs over lines in four lanes.
+/// rounding, in the order of rows; each sum runs over lines in four lanes, which the caller keeps: a chunk
+/// that is taken piece by piece has the bits of one taken at once. Only the last piece may have a tail.
 template <class T>
 class ChunkKernel {
  public:
@@ -24,22 +25,28 @@ class ChunkKernel {
         lines_((last - first) / kLine),
         tail_((last - first) % kLine) {}
 
-  /// h_i = rows_i . w.
-  void dots(const double* w, double* h) const {
+  /// The lanes of rows_i . w are added to sums [4 k].
+  void dots(const double* w, double* sums) const {
     const size_t k = rows_.size();
-    std::vector<double> sums(4 * k);
     if (interleaved()) {
       const size_t step = rows_of_whole_panels();
       for (size_t i = 0; i < k; i += step) {
         for (int64_t line = 0; line < lines_; ++line)
-          add_line_dots(i, std::min(k, i + step), line, load_line(w + line * kLine), sums.data());
+          add_line_dots(i, std::min(k, i + step), line, load_line(w + line * kLine), sums);
       }
     } else {
       size_t i = 0;
       for (; i + kRowsAtOnce <= k; i += kRowsAtOnce) dots_of_rows<kRowsAtOnce>(i, w, &sums[4 * i]);
       for (; i < k; ++i) dots_of_rows<1>(i, w, &sums[4 * i]);
     }
-    finish(w, sums.data(), h);
+  }
+
+  /// h_i = rows_i . w: the sum of the four lanes and of the tail.
+  void finish_dots(const double* w, const double* sums, double* h) const {
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      h[i] = total(load(sums + 4 * i));
+      for (int64_t t = 0; t < tail_; ++t) h[i] += double(tail(i)[t]) * w[kLine * lines_ + t];
+    }
   }
 
   /// w <- w + sum_i c_i rows_i.
@@ -51,19 +58,24 @@ class ChunkKernel {
     add_tail(c, w);
   }
 
-  /// The same, g_i = rows_i . w and g_k = w . w of the new w.
-  void add_then_dots(const double* c, double* w, double* g) const {
+  /// The same, and the lanes of rows_i . w and of w . w of the new w are added to sums [4 k + 4].
+  void add_then_dots(const double* c, double* w, double* sums) const {
     const size_t k = rows_.size();
-    std::vector<double> sums(4 * k);
-    Lanes square = {};
+    Lanes square = load(sums + 4 * k);
     for (int64_t line = 0; line < lines_; ++line) {
       const Line x = add_line(0, k, c, line, w);
       square = fma(x.high, x.high, fma(x.low, x.low, square));
-      add_line_dots(0, k, line, x, sums.data());
+      add_line_dots(0, k, line, x, sums);
     }
     add_tail(c, w);
-    finish(w, sums.data(), g);
-    g[k] = total(square);
+    store(sums + 4 * k, square);
+  }
+
+  /// g_i = rows_i . w and g_k = w . w.
+  void finish_dots_and_square(const double* w, const double* sums, double* g) const {
+    finish_dots(w, sums, g);
+    const size_t k = rows_.size();
+    g[k] = total(load(sums + 4 * k));
     for (int64_t t = kLine * lines_; t < kLine * lines_ + tail_; ++t) g[k] += w[t] * w[t];
   }
 
@@ -79,7 +91,8 @@ class ChunkKernel {
 
   template <size_t R>
   void dots_of_rows(size_t first, const double* w, double* sums) const {
-    Lanes sum[R] = {};
+    Lanes sum[R];
+    for (size_t r = 0; r < R; ++r) sum[r] = load(sums + 4 * r);
     for (int64_t line = 0; line < lines_; ++line) {
       const Line x = load_line(w + line * kLine);
       for (size_t r = 0; r < R; ++r) {
@@ -114,14 +127,6 @@ class ChunkKernel {
     for (int64_t t = 0; t < tail_; ++t) {
       double& x = w[kLine * lines_ + t];
       for (size_t i = 0; i < rows_.size(); ++i) x = std::fma(c[i], tail(i)[t], x);
-    }
-  }
-
-  // The sum of the four lanes and of the tail.
-  void finish(const double* w, const double* sums, double* h) const {
-    for (size_t i = 0; i < rows_.size(); ++i) {
-      h[i] = total(load(sums + 4 * i));
-      for (int64_t t = 0; t < tail_; ++t) h[i] += double(tail(i)[t]) * w[kLine * lines_ + t];
     }
   }
 

@@ -39,14 +39,6 @@ std::vector<double> negative(std::span<const double> c) {
   return minus;
 }
 
-// w <- w + sum_i c_i rows_i.
-template <class T>
-void add(BasicRows<T> rows, std::span<const double> c, VectorSpan w) {
-  for_each_chunk(static_cast<int64_t>(w.size()), [&](int64_t first, int64_t last) {
-    ChunkKernel<T>(rows, first, last).add(c.data(), w.data() + first);
-  });
-}
-
 // ||x|| from x'x where its squares neither overflowed nor underflowed, else by scaled squares.
 double safe_root(double square, VectorView x) {
   const double plain = std::sqrt(square);
@@ -57,6 +49,56 @@ double safe_root(double square, VectorView x) {
   double sum = 0;
   for (double v : x) sum += (v / largest) * (v / largest);
   return largest * std::sqrt(sum);
+}
+
+// Runs body(kernel, its first element, whether it is the last one) over the pieces of a chunk: rows in memory
+// are one piece.
+template <class T, class Body>
+void for_each_piece(BasicRows<T> rows, int64_t first, int64_t last, Body body) {
+  body(ChunkKernel<T>(rows, first, last), first, true);
+}
+template <class T, class Body>
+void for_each_piece(const RowSource<T>& rows, int64_t first, int64_t last, Body body) {
+  for (int64_t t = first; t < last; t += rows.piece()) {
+    const int64_t end = std::min(last, t + rows.piece());
+    body(ChunkKernel<T>(rows.load(t, end), 0, end - t), t, end == last);
+  }
+}
+
+template <class AnyRows>
+void dots_of_any(const AnyRows& rows, VectorView w, std::span<double> h) {
+  reduce_chunks(static_cast<int64_t>(w.size()), h, [&](int64_t first, int64_t last, double* partial) {
+    std::vector<double> sums(4 * rows.size());
+    for_each_piece(rows, first, last, [&](const auto& kernel, int64_t t, bool ends) {
+      kernel.dots(&w[t], sums.data());
+      if (ends) kernel.finish_dots(&w[t], sums.data(), partial);
+    });
+  });
+}
+
+// w <- w + sum_i c_i rows_i.
+template <class AnyRows>
+void add(const AnyRows& rows, std::span<const double> c, VectorSpan w) {
+  for_each_chunk(static_cast<int64_t>(w.size()), [&](int64_t first, int64_t last) {
+    for_each_piece(rows, first, last,
+                   [&](const auto& kernel, int64_t t, bool) { kernel.add(c.data(), &w[t]); });
+  });
+}
+
+template <class AnyRows>
+double subtract_then_dots_of_any(const AnyRows& rows, std::span<const double> c, VectorSpan w,
+                                 std::span<double> g) {
+  const std::vector<double> minus = negative(c);
+  std::vector<double> all(g.size() + 1);
+  reduce_chunks(static_cast<int64_t>(w.size()), all, [&](int64_t first, int64_t last, double* partial) {
+    std::vector<double> sums(4 * rows.size() + 4);
+    for_each_piece(rows, first, last, [&](const auto& kernel, int64_t t, bool ends) {
+      kernel.add_then_dots(minus.data(), &w[t], sums.data());
+      if (ends) kernel.finish_dots_and_square(&w[t], sums.data(), partial);
+    });
+  });
+  std::copy_n(all.begin(), g.size(), g.begin());
+  return safe_root(all.back(), w);
 }
 
 }  // namespace
@@ -85,29 +127,39 @@ void scale(double a, VectorSpan x) {
 
 template <class T>
 void dots(BasicRows<T> rows, VectorView w, std::span<double> h) {
-  reduce_chunks(static_cast<int64_t>(w.size()), h, [&](int64_t first, int64_t last, double* partial) {
-    ChunkKernel<T>(rows, first, last).dots(w.data() + first, partial);
-  });
+  dots_of_any(rows, w, h);
+}
+template <class T>
+void dots(const RowSource<T>& rows, VectorView w, std::span<double> h) {
+  dots_of_any(rows, w, h);
 }
 
 template <class T>
 void subtract(BasicRows<T> rows, std::span<const double> c, VectorSpan w) {
-  add(rows, std::span<const double>(negative(c)), w);
+  add(rows, negative(c), w);
+}
+template <class T>
+void subtract(const RowSource<T>& rows, std::span<const double> c, VectorSpan w) {
+  add(rows, negative(c), w);
 }
 
 template <class T>
 double subtract_then_dots(BasicRows<T> rows, std::span<const double> c, VectorSpan w, std::span<double> g) {
-  const std::vector<double> minus = negative(c);
-  std::vector<double> sums(g.size() + 1);
-  reduce_chunks(static_cast<int64_t>(w.size()), sums, [&](int64_t first, int64_t last, double* partial) {
-    ChunkKernel<T>(rows, first, last).add_then_dots(minus.data(), w.data() + first, partial);
-  });
-  std::copy_n(sums.begin(), g.size(), g.begin());
-  return safe_root(sums.back(), w);
+  return subtract_then_dots_of_any(rows, c, w, g);
+}
+template <class T>
+double subtract_then_dots(const RowSource<T>& rows, std::span<const double> c, VectorSpan w,
+                          std::span<double> g) {
+  return subtract_then_dots_of_any(rows, c, w, g);
 }
 
 template <class T>
 void combine(BasicRows<T> rows, std::span<const double> c, VectorSpan out) {
+  std::fill(out.begin(), out.end(), 0.0);
+  add(rows, c, out);
+}
+template <class T>
+void combine(const RowSource<T>& rows, std::span<const double> c, VectorSpan out) {
   std::fill(out.begin(), out.end(), 0.0);
   add(rows, c, out);
 }
@@ -153,17 +205,21 @@ void gather(const T* row, int64_t stride, VectorSpan x) {
 }
 
 // NOLINTBEGIN(bugprone-macro-parentheses): T is a type
-#define RITZFLOW_KERNELS(T)                                                                                 \
-  template void dots(BasicRows<T>, VectorView, std::span<double>);                                          \
-  template void subtract(BasicRows<T>, std::span<const double>, VectorSpan);                                \
-  template double subtract_then_dots(BasicRows<T>, std::span<const double>, VectorSpan, std::span<double>); \
-  template void combine(BasicRows<T>, std::span<const double>, VectorSpan);                                 \
-  template void recombine(std::span<T* const>, int64_t, std::span<const double>, int64_t);                  \
-  template void scatter(VectorView, T*, int64_t);                                                           \
+#define RITZFLOW_ROWS(R)                                                                         \
+  template void dots(R, VectorView, std::span<double>);                                          \
+  template void subtract(R, std::span<const double>, VectorSpan);                                \
+  template double subtract_then_dots(R, std::span<const double>, VectorSpan, std::span<double>); \
+  template void combine(R, std::span<const double>, VectorSpan);
+#define RITZFLOW_KERNELS(T)                                                                \
+  RITZFLOW_ROWS(BasicRows<T>)                                                              \
+  RITZFLOW_ROWS(const RowSource<T>&)                                                       \
+  template void recombine(std::span<T* const>, int64_t, std::span<const double>, int64_t); \
+  template void scatter(VectorView, T*, int64_t);                                          \
   template void gather(const T*, int64_t, VectorSpan);
 RITZFLOW_KERNELS(double)
 RITZFLOW_KERNELS(float)
 #undef RITZFLOW_KERNELS
+#undef RITZFLOW_ROWS
 // NOLINTEND(bugprone-macro-parentheses)
 
 bool all_finite(VectorView x) {

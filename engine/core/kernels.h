@@ -34,6 +34,20 @@ class BasicRows {
 };
 using Rows = BasicRows<double>;
 
+/// k rows that are not in memory as a whole: they are brought there piece by piece, [first, last) of all of
+/// them at once, within a chunk.
+template <class T>
+class RowSource {
+ public:
+  virtual ~RowSource() = default;
+  virtual size_t size() const = 0;    ///< k
+  virtual int64_t piece() const = 0;  ///< elements at once: kChunk, or a smaller multiple of kLine
+
+  /// The rows' elements [first, last), from the beginning of the rows returned; valid until the same thread
+  /// asks for others. Called by many threads.
+  virtual BasicRows<T> load(int64_t first, int64_t last) const = 0;
+};
+
 /// Elements of a vector that one task reduces alone. A constant: partial sums are formed per chunk and added
 /// in chunk order, so that every result has the same bits for 1, 2, ... threads.
 inline constexpr int64_t kChunk = 65536;
@@ -50,22 +64,32 @@ double norm(VectorView x);
 /// x <- a x.
 void scale(double a, VectorSpan x);
 
-/// h_i = rows_i' w: one read of the rows. Rows are float64 or float32, sums float64.
+/// h_i = rows_i' w: one read of the rows. Rows are float64 or float32, sums float64. Here and below: rows
+/// that come from a RowSource give the same bits.
 template <class T>
 void dots(BasicRows<T> rows, VectorView w, std::span<double> h);
+template <class T>
+void dots(const RowSource<T>& rows, VectorView w, std::span<double> h);
 
 /// w <- w - sum_i c_i rows_i: one read of the rows.
 template <class T>
 void subtract(BasicRows<T> rows, std::span<const double> c, VectorSpan w);
+template <class T>
+void subtract(const RowSource<T>& rows, std::span<const double> c, VectorSpan w);
 
 /// w <- w - sum_i c_i rows_i and g_i = rows_i' w of the new w in a single read of the rows, line by line:
 /// the lines of all rows are in first-level cache between the two. Returns ||w||.
 template <class T>
 double subtract_then_dots(BasicRows<T> rows, std::span<const double> c, VectorSpan w, std::span<double> g);
+template <class T>
+double subtract_then_dots(const RowSource<T>& rows, std::span<const double> c, VectorSpan w,
+                          std::span<double> g);
 
 /// out <- sum_i c_i rows_i.
 template <class T>
 void combine(BasicRows<T> rows, std::span<const double> c, VectorSpan out);
+template <class T>
+void combine(const RowSource<T>& rows, std::span<const double> c, VectorSpan out);
 
 /// rows_c <- sum_i s[c k + i] rows_i for the first s.size() / k of the k rows, in place. Each row has length
 /// n and the stride given.

@@ -28,6 +28,7 @@ int64_t panel_rows(int64_t expected) {
   return best;
 }
 
+template <class T>
 class RamBasis final : public Basis {
  public:
   RamBasis(int64_t n, const BasisSize& size)
@@ -39,7 +40,7 @@ class RamBasis final : public Basis {
   int64_t dim() const override { return n_; }
   int64_t size() const override { return size_; }
   int64_t first_kept() const override { return size_ - kept_; }
-  int64_t bytes() const override { return kept_ * n_ * int64_t{sizeof(double)}; }
+  int64_t bytes() const override { return kept_ * n_ * int64_t{sizeof(T)}; }
 
   void append(VectorView q) override {
     if (capacity_ > 0 && kept_ == capacity_) {
@@ -53,7 +54,7 @@ class RamBasis final : public Basis {
   }
 
   void copy_row(int64_t i, VectorSpan out) const override {
-    gather<double>(rows_.at(static_cast<size_t>(i - first_kept())), stride(), out);
+    gather<T>(rows_.at(static_cast<size_t>(i - first_kept())), stride(), out);
   }
 
   void dots(int64_t first, VectorView w, std::span<double> h) const override {
@@ -71,8 +72,8 @@ class RamBasis final : public Basis {
   }
 
   void compress(const Eigen::MatrixXd& s) override {
-    recombine<double>(std::span(rows_).first(static_cast<size_t>(kept_)), stride(),
-                      {s.data(), static_cast<size_t>(s.size())}, n_);
+    recombine<T>(std::span(rows_).first(static_cast<size_t>(kept_)), stride(),
+                 {s.data(), static_cast<size_t>(s.size())}, n_);
     kept_ = size_ = s.cols();
   }
 
@@ -80,21 +81,23 @@ class RamBasis final : public Basis {
   int64_t stride() const { return width_ * kLine; }
 
   void add_panel() {
-    const auto bytes = static_cast<size_t>((n_ + kLine - 1) / kLine * stride()) * sizeof(double);
+    const auto bytes = static_cast<size_t>((n_ + kLine - 1) / kLine * stride()) * sizeof(T);
     panels_.emplace_back(bytes, panels_.size());
-    for (int64_t i = 0; i < width_; ++i) rows_.push_back(panels_.back().as<double>() + i * kLine);
+    for (int64_t i = 0; i < width_; ++i) rows_.push_back(panels_.back().as<T>() + i * kLine);
   }
 
-  Rows rows(int64_t first, size_t count) const {
-    return Rows({rows_.data() + (first - first_kept()), count}, stride());
+  BasicRows<T> rows(int64_t first, size_t count) const {
+    return BasicRows<T>({rows_.data() + (first - first_kept()), count}, stride());
   }
 
   int64_t n_, capacity_, size_, width_, kept_ = 0;
   std::vector<HugeBuffer> panels_;
-  std::vector<double*> rows_;  // where each row begins; those behind kept_ are free
+  std::vector<T*> rows_;  // where each row begins; those behind kept_ are free
 };
 
 }  // namespace
+
+double unit_roundoff(BasisType type) { return type == BasisType::float32 ? 0x1p-24 : 0x1p-53; }
 
 std::vector<double> Basis::row(int64_t i) const {
   std::vector<double> q(static_cast<size_t>(dim()));
@@ -102,8 +105,9 @@ std::vector<double> Basis::row(int64_t i) const {
   return q;
 }
 
-std::unique_ptr<Basis> make_ram_basis(int64_t n, const BasisSize& size) {
-  return std::make_unique<RamBasis>(n, size);
+std::unique_ptr<Basis> make_ram_basis(int64_t n, const BasisSize& size, BasisType type) {
+  if (type == BasisType::float32) return std::make_unique<RamBasis<float>>(n, size);
+  return std::make_unique<RamBasis<double>>(n, size);
 }
 
 }  // namespace ritzflow

@@ -9,17 +9,36 @@
 
 namespace ritzflow {
 
-/// The rows q_0, q_1, ... of a Krylov basis and the few operations on them that the modes need; host memory
-/// is one implementation, and no algorithm asks which it has. Rows are numbered from the first vector of the
-/// run; a basis of limited capacity keeps the newest ones only.
-class Basis {
- public:
-  virtual ~Basis() = default;
+class RowFile;
 
-  virtual int64_t dim() const = 0;         ///< n
+/// How rows are stored. Sums are float64 in both.
+enum class BasisType { float64, float32 };
+
+/// Relative rounding of a stored element: 2^-53 or 2^-24.
+double unit_roundoff(BasisType type);
+
+/// What Ritz vectors need of a basis: combinations of its rows.
+class Combinations {
+ public:
+  virtual ~Combinations() = default;
+
+  virtual int64_t dim() const = 0;  ///< n
+
+  /// out <- sum_i c_i q_(first+i).
+  virtual void combine(int64_t first, std::span<const double> c, VectorSpan out) const = 0;
+};
+
+/// The rows q_0, q_1, ... of a Krylov basis and the few operations on them that the modes need; host memory
+/// and disk are implementations that give the same bits, and no algorithm asks which it has. Rows are
+/// numbered from the first vector of the run; a basis of limited capacity keeps the newest ones only.
+class Basis : public Combinations {
+ public:
   virtual int64_t size() const = 0;        ///< vectors appended so far
   virtual int64_t first_kept() const = 0;  ///< the oldest row that is still held
-  virtual int64_t bytes() const = 0;       ///< memory held by rows
+  virtual int64_t bytes() const = 0;       ///< of the rows that are held
+
+  /// The file that holds the rows, row i at place i, or null for host memory.
+  virtual RowFile* file() const { return nullptr; }
 
   virtual void append(VectorView q) = 0;
   virtual void copy_row(int64_t i, VectorSpan out) const = 0;
@@ -37,9 +56,6 @@ class Basis {
 
   /// Replaces the rows, all of which are held, by the combinations Q <- S'Q, S [size, kept].
   virtual void compress(const Eigen::MatrixXd& s) = 0;
-
-  /// out <- sum_i c_i q_(first+i).
-  virtual void combine(int64_t first, std::span<const double> c, VectorSpan out) const = 0;
 };
 
 /// How many rows a basis keeps. The first vector appended gets the number `first`: not 0 where a run goes on
@@ -51,6 +67,7 @@ struct BasisSize {
 };
 
 /// A basis in host memory.
-std::unique_ptr<Basis> make_ram_basis(int64_t n, const BasisSize& size = {});
+std::unique_ptr<Basis> make_ram_basis(int64_t n, const BasisSize& size = {},
+                                      BasisType type = BasisType::float64);
 
 }  // namespace ritzflow

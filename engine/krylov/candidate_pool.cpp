@@ -16,7 +16,7 @@ constexpr double kCopyEnergy = 0.5;
 constexpr double kFarBetter = 1e-3;  // of residual estimates
 constexpr double kShift = 1e-3;      // of a Rayleigh quotient, relative
 
-void combine_rows(const Basis& basis, const Eigen::VectorXd& c, VectorSpan out) {
+void combine_rows(const Combinations& basis, const Eigen::VectorXd& c, VectorSpan out) {
   basis.combine(0, {c.data(), static_cast<size_t>(c.size())}, out);
 }
 
@@ -113,7 +113,7 @@ void trim(std::vector<RitzPair>& pool, int64_t own, int64_t count) {
 
 }  // namespace
 
-RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis) {
+RitzPair form_pair(const RitzCandidate& candidate, const Combinations& basis) {
   RitzPair pair;
   pair.value = candidate.value;
   pair.gamma = candidate.gamma;
@@ -133,7 +133,7 @@ RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis) {
 }
 
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
-                                     const Basis& basis) {
+                                     const Combinations& basis) {
   std::vector<RitzPair> pool;
   Eigen::MatrixXd gram;
   int64_t own = 0;

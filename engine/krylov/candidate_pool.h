@@ -6,7 +6,7 @@
 namespace ritzflow {
 
 /// x = Q's / ||Q's|| with its residual as estimated.
-RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis);
+RitzPair form_pair(const RitzCandidate& candidate, const Combinations& basis);
 
 /// Walks down the candidates of one end, forming x = Q's / ||Q's||, until `end.count` directions of their own
 /// have been met; copies and spurious ones met on the way stay in the pool with that verdict.
@@ -17,6 +17,6 @@ RitzPair form_pair(const RitzCandidate& candidate, const Basis& basis);
 /// apart. A copy in formation may mix an eigenvector that stands further down, so the walk goes on to far
 /// better converged candidates inside the interval of an unconverged pair.
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
-                                     const Basis& basis);
+                                     const Combinations& basis);
 
 }  // namespace ritzflow

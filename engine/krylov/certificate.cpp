@@ -89,7 +89,8 @@ class Rounds {
     std::vector<double> start(static_cast<size_t>(operator_.dim()));
     Philox(options_.seed, "certificate", "start of round " + std::to_string(round_++)).fill_normal(start);
     deflated_->project(start);
-    LanczosProcess process(*deflated_, start, Full{}, options_.seed);
+    LanczosProcess process(*deflated_, start, Full{}, options_.seed,
+                           options_.new_basis ? options_.new_basis() : make_ram_basis(operator_.dim()));
     const auto& f = process.factorization();
     std::deque<double> progress;
     while (result_.calls < options_.budget && f.size() < options_.rows && process.step()) {
@@ -220,7 +221,7 @@ std::vector<double> distance_from_wanted(const std::vector<RitzCandidate>& candi
 
 }  // namespace
 
-std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Basis& basis,
+std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
                                  Which which, int64_t k, int64_t count) {
   constexpr double kSmall = 0.05;  // its square is what the bound loses, relative to the distance
   const std::vector<double> distance = distance_from_wanted(candidates, which, k);

@@ -18,6 +18,9 @@ struct CertificateOptions {
   uint64_t seed = 0;       ///< of the fresh start vectors
   double norm_a = 0;       ///< estimate of ||A||
   double noise = 0;        ///< relative noise of a product
+
+  /// For the Lanczos vectors of a round; empty: host memory.
+  std::function<std::unique_ptr<Basis>()> new_basis = {};
 };
 
 /// What is known of the eigenvalues that were not returned.
@@ -54,7 +57,7 @@ Certificate certify(
 /// Ritz pairs that are not wanted, but worth deflating: the best converged ones, `count` at most and as long
 /// as their residuals together are small against the distance of the nearest from the wanted values. For
 /// modes that keep orthogonality to rounding.
-std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Basis& basis,
+std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
                                  Which which, int64_t k, int64_t count);
 
 }  // namespace ritzflow

@@ -51,7 +51,9 @@ int64_t count_unmatched(const std::vector<double>& naive, const std::vector<Ritz
   return unmatched;
 }
 
-std::vector<double> loss_of_orthogonality(const Basis& basis) {
+std::vector<double> loss_of_orthogonality(const Combinations& rows) {
+  if (dynamic_cast<const Basis*>(&rows) == nullptr) return {};
+  const auto& basis = dynamic_cast<const Basis&>(rows);
   std::vector<double> loss(static_cast<size_t>(basis.size()), 0.0);
   for (int64_t j = 1; j < basis.size(); ++j) {
     std::vector<double> c(static_cast<size_t>(j));
@@ -97,7 +99,7 @@ void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& 
   judge_pair(options, pair);
 }
 
-std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Basis& basis,
+std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
                                    Which which, int64_t k) {
   std::vector<double> values;
   for (const auto& candidate : candidates) values.push_back(candidate.value);
@@ -111,7 +113,7 @@ std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates,
   return pairs;
 }
 
-RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Basis& basis,
+RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Combinations& basis,
                            const Reorthogonalization& mode, const EvidenceOptions& options) {
   const std::vector<RitzCandidate> candidates = ritz_candidates(f, mode);
   RitzEvidence evidence;

@@ -36,7 +36,7 @@ struct RitzEvidence {
   std::vector<RitzPair> pairs;            ///< descending by value: k wanted, and what was met among them
   std::vector<double> naive_eigenvalues;  ///< the k wanted eigenvalues of T as they stand, copies included
   int64_t naive_ghosts = 0;               ///< of these, how many stand for no returned eigenpair of their own
-  std::vector<double> orthogonality_loss;  ///< [m] max_(i<j) |q_i' q_j|
+  std::vector<double> orthogonality_loss;  ///< [m] max_(i<j) |q_i' q_j|; empty where no rows are held
   double ritz_min = 0, ritz_max = 0;  ///< extreme Ritz values of the whole run: inner bounds of the spectrum
   int64_t operator_calls = 0;
 };
@@ -51,7 +51,7 @@ struct EvidenceOptions {
 
 /// The wanted pairs of all ends and what was met among them (candidate_pool.h), formed from all rows of
 /// `basis`, with `residual` as estimated: no product is spent. Verdicts are all but `converged`.
-std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Basis& basis,
+std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
                                    Which which, int64_t k);
 
 /// Derives the interval theta -+ (residual + noise) of a pair, and whether it meets the goal. The residual is
@@ -64,7 +64,7 @@ void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& 
 /// Forms the vectors of the wanted pairs from all rows of `basis`, tells copies from eigenvectors by the
 /// vectors themselves, and spends one product a pair on the true residual. Valid in every mode: it rests on
 /// A Q' = Q' H + beta q e' and on products, not on orthogonality.
-RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Basis& basis,
+RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Combinations& basis,
                            const Reorthogonalization& mode, const EvidenceOptions& options);
 
 }  // namespace ritzflow

@@ -31,6 +31,7 @@ void check_settings(const Check& check, const LanczosRecord& here, const Lanczos
   check.same("--seed", now.seed, then.seed);
   check.same("--k", now.k, then.k);
   check.same("--which", now.which, then.which);
+  check.same("--dtype-basis", now.dtype_basis, then.dtype_basis);
   if (here.reorth_mode == "selective") {
     check.same("--reorth-window", now.reorth_window, then.reorth_window);
     check.same("--reorth-period", now.reorth_period, then.reorth_period);
@@ -43,7 +44,8 @@ void check_settings(const Check& check, const LanczosRecord& here, const Lanczos
 
 }  // namespace
 
-LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, const LanczosRecord& wanted) {
+LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, const LanczosRecord& wanted,
+                                         const BasisPlan& plan) {
   const ArtifactReader file(lanczos, "ritzflow-lanczos");
   const Check check(file);
   LanczosRecord record = read_lanczos(file);
@@ -52,9 +54,10 @@ LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, c
   if (f.products > wanted.settings.max_iters)
     check.fail(
         fmt::format("has {} products, more than --max-iters {}", f.products, wanted.settings.max_iters));
-  auto basis = read_basis(file);
-  if (!basis || f.residual_vector.empty())
+  if (!file.has("basis") || f.residual_vector.empty())
     check.fail("kept no Lanczos vectors to go on from; --keep-basis would have");
+  auto basis = plan.make(static_cast<int64_t>(f.residual_vector.size()));
+  append_rows(file, "basis", *basis);
   spdlog::info("goes on behind product {} from {}", f.products, lanczos.string());
   return {std::move(f), std::move(basis)};
 }

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "core/error.h"
+#include "core/sha256.h"
 
 namespace ritzflow {
 namespace {
@@ -37,20 +38,27 @@ KrylovFactorization read_factorization(const ArtifactReader& file) {
   return f;
 }
 
-// Appends the segment's rows, or starts over with them where it needs none before them.
-void append_rows(const ArtifactReader& file, int64_t n, int64_t capacity, bool begins_chain,
-                 std::unique_ptr<Basis>& basis) {
-  const auto first = file.attribute<int64_t>("first_row");
-  const std::vector<int64_t> shape = file.shape("rows");
-  if (shape[1] != n)
-    throw InputError(file.path().string() + ": rows have another dimension than the operator");
-  if (begins_chain) basis = make_ram_basis(n, {.capacity = capacity, .first = first});
-  if (!basis || basis->size() != first)
-    throw InputError(file.path().string() + ": an earlier segment is missing or damaged");
-  std::vector<double> row(static_cast<size_t>(n));
-  for (int64_t i = 0; i < shape[0]; ++i) {
-    file.read_rows<double>("rows", i, 1, row);
-    basis->append(row);
+std::string row_sha256(const RowFile& file, int64_t i, int64_t row_bytes) {
+  std::vector<std::byte> row(static_cast<size_t>(row_bytes));
+  file.read(i * row_bytes, row);
+  return sha256_hex(row);
+}
+
+// The file of rows that a segment names, every row of the segment checked.
+std::unique_ptr<RowFile> open_rows(const ArtifactReader& segment, int64_t first, int64_t row_bytes) {
+  const std::filesystem::path name = segment.attribute<std::string>("rows_file");
+  try {
+    auto rows = RowFile::open(segment.path().parent_path() / name.filename());
+    int64_t i = first;
+    for (const std::string& digest : segment.read<std::string>("rows_sha256")) {
+      if (row_sha256(*rows, i, row_bytes) != digest)
+        throw InputError(
+            fmt::format("{}: row {} of {} is damaged", segment.path().string(), i, name.string()));
+      ++i;
+    }
+    return rows;
+  } catch (const IoError& gone) {
+    throw InputError(segment.path().string() + ": " + gone.what());
   }
 }
 
@@ -64,7 +72,7 @@ std::optional<LanczosCheckpoint::State> LanczosCheckpoint::load(int64_t n) {
     if (!begins_chain && chain_of(factorization) != chain_)
       throw InputError(file.path().string() +
                        ": the segment that its chain begins with is missing or damaged");
-    append_rows(file, n, capacity_, begins_chain, state.basis);
+    append_rows(file, n, begins_chain, state.basis);
     state.factorization = std::move(factorization);
     saved_ = state.factorization.products;
     chain_ = chain_of(state.factorization);
@@ -75,6 +83,45 @@ std::optional<LanczosCheckpoint::State> LanczosCheckpoint::load(int64_t n) {
   return state;
 }
 
+// Appends the segment's rows, or starts over with them where it needs none before them.
+void LanczosCheckpoint::append_rows(const ArtifactReader& file, int64_t n, bool begins_chain,
+                                    std::unique_ptr<Basis>& basis) {
+  const auto first = file.attribute<int64_t>("first_row");
+  if (!begins_chain && (!basis || basis->size() != first))
+    throw InputError(file.path().string() + ": an earlier segment is missing or damaged");
+  if (!file.has_attribute("rows_file")) {
+    if (file.shape("rows")[1] != n)
+      throw InputError(file.path().string() + ": rows have another dimension than the operator");
+    if (begins_chain) basis = plan_.make(n, first);
+    return ritzflow::append_rows(file, "rows", *basis);
+  }
+  const int64_t row_bytes = n * (plan_.type == BasisType::float32 ? 4 : 8);
+  auto rows = open_rows(file, first, row_bytes);
+  const auto last = first + file.shape("rows_sha256")[0];
+  rows_ = rows->path();
+  if (begins_chain) {
+    basis = plan_.new_file ? open_disk_basis(n, plan_.type, RowFile::open(rows_), plan_.new_file)
+                           : plan_.make(n, first);
+  }
+  if (basis->file() != nullptr && basis->file()->path() == rows_)
+    return static_cast<DiskBasis&>(*basis).adopt(last);
+  auto source = open_disk_basis(n, plan_.type, std::move(rows), plan_.new_file);
+  source->adopt(last);
+  for (int64_t i = first; i < last; ++i) basis->append(source->row(i));
+}
+
+void LanczosCheckpoint::write_rows(ArtifactWriter& file, const Basis& basis, int64_t first) const {
+  file.attribute("first_row", first);
+  RowFile* spilled = basis.file();
+  if (spilled == nullptr) return ritzflow::write_rows(file, "rows", basis, plan_.type, first, true);
+  spilled->keep();
+  std::vector<std::string> digests;
+  for (int64_t i = first; i < basis.size(); ++i)
+    digests.push_back(row_sha256(*spilled, i, basis.bytes() / basis.size()));
+  file.attribute("rows_file", spilled->path().filename().string());
+  file.strings("rows_sha256", digests);
+}
+
 void LanczosCheckpoint::offer(const LanczosProcess& process) {
   if (folder_.due()) save(process);
 }
@@ -83,11 +130,10 @@ void LanczosCheckpoint::save(const LanczosProcess& process) {
   const KrylovFactorization& f = process.factorization();
   const Basis& basis = process.basis();
   if (f.products <= saved_) return;
-  const bool begins_chain = capacity_ > 0 || saved_ == 0 || chain_of(f) != chain_;
+  const bool begins_chain = plan_.size.capacity > 0 || saved_ == 0 || chain_of(f) != chain_;
   const int64_t first = begins_chain ? basis.first_kept() : saved_ - chain_;
   folder_.write(f.products, kFormat, [&](ArtifactWriter& file) {
     file.attribute("begins_chain", begins_chain);
-    file.attribute("first_row", first);
     file.attribute("products", f.products);
     file.attribute("norm_estimate", f.norm_estimate());
     file.attribute("exhausted", f.exhausted);
@@ -95,12 +141,16 @@ void LanczosCheckpoint::save(const LanczosProcess& process) {
     file.dataset("columns", packed(f.columns));
     file.dataset("spike", f.spike);
     file.dataset("residual_vector", f.residual_vector);
-    auto rows = file.contiguous_rows<double>("rows", basis.size() - first, basis.dim());
-    for (int64_t i = first; i < basis.size(); ++i) rows.append(basis.row(i));
+    write_rows(file, basis, first);
   });
   // The chain before the newest one stays: one segment may be damaged.
-  if (begins_chain) folder_.remove_below(chain_begin_, kFormat);
-  if (begins_chain) chain_begin_ = f.products;
+  const std::filesystem::path rows = basis.file() != nullptr ? basis.file()->path() : "";
+  if (begins_chain) {
+    folder_.remove_below(chain_begin_, kFormat);
+    folder_.keep_rows({rows, rows_});
+    chain_begin_ = f.products;
+  }
+  rows_ = rows;
   saved_ = f.products;
   chain_ = chain_of(f);
 }

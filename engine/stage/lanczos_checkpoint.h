@@ -3,13 +3,15 @@
 #include <optional>
 
 #include "krylov/factorization.h"
+#include "stage/basis_plan.h"
 #include "stage/segment_folder.h"
 
 namespace ritzflow {
 
 /// The segments of a Lanczos run: each holds the whole small state (H, beta, q) and the rows that came since
 /// the segment before it. A run that holds few rows writes them all each time; one that restarts begins a new
-/// chain with all rows of the compressed basis.
+/// chain with all rows of the compressed basis. Rows that lie on disk already are not written a second time:
+/// a segment names their file and the digest of each, and they are part of the checkpoint from then on.
 class LanczosCheckpoint {
  public:
   struct State {
@@ -17,9 +19,7 @@ class LanczosCheckpoint {
     std::unique_ptr<Basis> basis;
   };
 
-  /// `keep_all`: the run holds all rows although its mode does not read them.
-  LanczosCheckpoint(SegmentFolder& folder, const Reorthogonalization& mode, bool keep_all)
-      : folder_(folder), capacity_(keep_all || restarts(mode) ? 0 : rows_needed(mode)) {}
+  LanczosCheckpoint(SegmentFolder& folder, BasisPlan plan) : folder_(folder), plan_(std::move(plan)) {}
 
   /// The newest state that all its segments vouch for, or nothing; one line says where it goes on.
   std::optional<State> load(int64_t n);
@@ -31,13 +31,15 @@ class LanczosCheckpoint {
   void save(const LanczosProcess& process);
 
  private:
-  static bool restarts(const Reorthogonalization& mode) { return std::holds_alternative<ThickRestart>(mode); }
+  void append_rows(const ArtifactReader& file, int64_t n, bool begins_chain, std::unique_ptr<Basis>& basis);
+  void write_rows(ArtifactWriter& file, const Basis& basis, int64_t first) const;
 
   SegmentFolder& folder_;
-  int64_t capacity_;         ///< rows that a segment holds, 0: those behind the segment before it
-  int64_t saved_ = 0;        ///< products in the newest segment
-  int64_t chain_ = 0;        ///< rows that restarts have compressed away, up to the newest segment
-  int64_t chain_begin_ = 0;  ///< number of the first segment of its chain
+  BasisPlan plan_;
+  std::filesystem::path rows_;  ///< of the newest chain, where they lie on disk
+  int64_t saved_ = 0;           ///< products in the newest segment
+  int64_t chain_ = 0;           ///< rows that restarts have compressed away, up to the newest segment
+  int64_t chain_begin_ = 0;     ///< number of the first segment of its chain
 };
 
 }  // namespace ritzflow

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "artifact/writer.h"
+#include "stage/basis_plan.h"
 
 namespace ritzflow {
 namespace {
@@ -26,6 +26,7 @@ void write_settings(ArtifactWriter& file, const LanczosRecord& record) {
   file.attribute("reorth_window", s.reorth_window);
   file.attribute("reorth_period", s.reorth_period);
   file.attribute("krylov_dim", s.krylov_dim);
+  file.attribute("dtype_basis", s.dtype_basis);
   file.attribute("reorth_mode_requested", s.reorth_mode);
   file.attribute("reorth_mode", record.reorth_mode);
   file.attribute("reorth_reason", record.reorth_reason);
@@ -118,8 +119,7 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   if (!f.spike.empty()) file.dataset("spike", f.spike);
   file.dataset("start_vector", record.start_vector);
   if (basis != nullptr) {
-    auto rows = file.rows<double>("basis", basis->size(), basis->dim());
-    for (int64_t i = 0; i < basis->size(); ++i) rows.append(basis->row(i));
+    write_rows(file, "basis", *basis, parse_basis_type(record.settings.dtype_basis), 0, false);
     file.dataset("residual_vector", f.residual_vector);
   }
   file.provenance(provenance);
@@ -137,6 +137,7 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
   s.reorth_window = file.attribute<int64_t>("reorth_window");
   s.reorth_period = file.attribute<int64_t>("reorth_period");
   s.krylov_dim = file.attribute<int64_t>("krylov_dim");
+  if (file.has_attribute("dtype_basis")) s.dtype_basis = file.attribute<std::string>("dtype_basis");
   s.reorth_mode = file.attribute<std::string>("reorth_mode_requested");
   record.reorth_mode = file.attribute<std::string>("reorth_mode");
   record.reorth_reason = file.attribute<std::string>("reorth_reason");
@@ -161,18 +162,6 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
   }
   if (file.has("residual_vector")) f.residual_vector = file.read<double>("residual_vector");
   return record;
-}
-
-std::unique_ptr<Basis> read_basis(const ArtifactReader& file) {
-  if (!file.has("basis")) return nullptr;
-  const std::vector<int64_t> shape = file.shape("basis");
-  auto basis = make_ram_basis(shape[1]);
-  std::vector<double> row(static_cast<size_t>(shape[1]));
-  for (int64_t i = 0; i < shape[0]; ++i) {
-    file.read_rows<double>("basis", i, 1, row);
-    basis->append(row);
-  }
-  return basis;
 }
 
 }  // namespace ritzflow

@@ -41,7 +41,4 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
 /// Reads the record back; the rows of a kept basis stay in the file.
 LanczosRecord read_lanczos(const ArtifactReader& file);
 
-/// The rows that the file kept, or nothing if it kept none.
-std::unique_ptr<Basis> read_basis(const ArtifactReader& file);
-
 }  // namespace ritzflow

@@ -29,6 +29,7 @@ void write_settings(ArtifactWriter& file, const RitzContext& context) {
   file.attribute("reorth_window", s.reorth_window);
   file.attribute("reorth_period", s.reorth_period);
   file.attribute("krylov_dim", s.krylov_dim);
+  file.attribute("dtype_basis", s.dtype_basis);
   file.attribute("basis_bytes", context.record.basis_bytes);
   file.attribute("iterations", context.record.factorization.products);
   file.attribute("lanczos_operator_calls", context.record.operator_calls());
@@ -49,7 +50,7 @@ void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
   if (std::isfinite(known.lower_bound)) file.attribute("lower_bound", known.lower_bound);
 }
 
-void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, int64_t n, double norm_a) {
+void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, double norm_a) {
   const auto r = static_cast<int64_t>(evidence.pairs.size());
   file.dataset("eigenvalues", column(evidence, [](const RitzPair& p) { return p.value; }));
   file.dataset("residuals", column(evidence, [](const RitzPair& p) { return p.residual; }));
@@ -69,8 +70,12 @@ void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, int64_t n, 
   }
   file.dataset("intervals", intervals, {r, 2});
   file.strings("verdicts", verdicts);
-  auto rows = file.rows<double>("vectors", r, n);
-  for (const auto& pair : evidence.pairs) rows.append(pair.vector);
+}
+
+template <class T>
+void write_vectors(ArtifactWriter& file, const RitzEvidence& evidence, int64_t n) {
+  auto rows = file.rows<T>("vectors", static_cast<int64_t>(evidence.pairs.size()), n);
+  for (const auto& pair : evidence.pairs) rows.append(std::vector<T>(pair.vector.begin(), pair.vector.end()));
 }
 
 }  // namespace
@@ -89,10 +94,12 @@ void write_ritz(const std::filesystem::path& out, const RitzContext& context, co
   file.attribute("naive_ghosts", evidence.naive_ghosts);
   file.attribute("asymmetry", context.asymmetry);
   file.attribute("warnings", method_warnings(context, evidence));
-  write_pairs(file, evidence, static_cast<int64_t>(context.record.start_vector.size()),
-              context.options.norm_a);
+  write_pairs(file, evidence, context.options.norm_a);
+  const auto n = static_cast<int64_t>(context.record.start_vector.size());
+  const bool single = parse_basis_type(context.record.settings.dtype_basis) == BasisType::float32;
+  single ? write_vectors<float>(file, evidence, n) : write_vectors<double>(file, evidence, n);
   file.dataset("naive_eigenvalues", evidence.naive_eigenvalues);
-  file.dataset("orthogonality_loss", evidence.orthogonality_loss);
+  if (!evidence.orthogonality_loss.empty()) file.dataset("orthogonality_loss", evidence.orthogonality_loss);
   file.provenance(provenance);
   file.commit();
 }

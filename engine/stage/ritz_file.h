@@ -14,7 +14,7 @@ namespace ritzflow {
 struct RitzContext {
   LanczosRecord record;                             ///< the run that the pairs come from
   std::string lanczos_sha256;                       ///< content digest of its file
-  std::string basis_source;                         ///< stored | replayed | recomputed
+  std::string basis_source;                         ///< stored | replayed | recomputed | two_pass
   int64_t replay_calls = 0;                         ///< products spent on vectors that were not kept
   std::map<std::string, Attribute> operator_facts;  ///< attributes of the operator that tables need
   EvidenceOptions options;

@@ -40,6 +40,7 @@ std::vector<fs::path> segments(const fs::path& folder, const std::string& format
 }
 
 const std::regex kAnySegment("[a-z]+-[0-9]{8,}\\.h5");
+const std::regex kRows("rows-[0-9]{8,}\\.bin");
 const std::regex kUnfinished(".*\\.part\\.[0-9]+");
 
 void remove_all(const std::vector<fs::path>& files) {
@@ -123,14 +124,27 @@ void SegmentFolder::keep_newest(size_t count, const std::string& format) const {
   remove_all(files);
 }
 
+void SegmentFolder::keep_rows(const std::set<fs::path>& files) const {
+  std::vector<fs::path> others = files_with(folder_, kRows);
+  std::erase_if(others, [&](const fs::path& file) { return files.contains(file); });
+  remove_all(others);
+}
+
 void SegmentFolder::retire(const fs::path& artifact) {
   check_user_block(artifact);
   remove_all(files_with(folder_, kAnySegment));
+  keep_rows({});
   remove_all(files_with(folder_, kUnfinished));
   std::error_code ignored;  // folders that hold anything else stay
   for (const char* name : {kAttempts, kManifest, "lock"}) fs::remove(folder_ / name, ignored);
   lock_.reset();
   if (fs::remove(folder_, ignored)) remove_empty(folder_.parent_path());
+}
+
+fs::path new_rows(const fs::path& folder) {
+  const std::vector<fs::path> files = files_with(folder, kRows);
+  const int64_t newest = files.empty() ? 0 : std::stoll(files.back().stem().string().substr(5));
+  return folder / fmt::format("rows-{:08}.bin", newest + 1);
 }
 
 }  // namespace ritzflow

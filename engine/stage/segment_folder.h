@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "artifact/reader.h"
@@ -17,9 +18,10 @@ namespace ritzflow {
 /// with its own digest: kill -9 at any moment costs at most the work since the newest segment.
 ///
 /// Segments of one identity lie in `root/<stage>-<digest of the identity>/<kind>-<number>.h5` (of a format
-/// ritzflow-<kind>), beside `manifest.json` (the identity in words), `attempts.jsonl` (a line a process) and
-/// `lock`. A run of another identity starts anew in a folder of its own, says what differs, and touches
-/// nothing that it did not make.
+/// ritzflow-<kind>), beside `manifest.json` (the identity in words), `attempts.jsonl` (a line a process),
+/// `lock`, and for a basis on disk `rows-<number>.bin`, whose rows segments name by their digests. A run of
+/// another identity starts anew in a folder of its own, says what differs, and touches nothing that it did
+/// not make.
 class SegmentFolder {
  public:
   using Seconds = std::chrono::duration<double>;
@@ -51,6 +53,9 @@ class SegmentFolder {
   /// Removes all segments of a format but the newest `count`.
   void keep_newest(size_t count, const std::string& format) const;
 
+  /// Removes all files of rows but these.
+  void keep_rows(const std::set<std::filesystem::path>& files) const;
+
   /// Checks the digest of the finished artifact, then removes what runs of this identity left here, and the
   /// folders if they are empty then: `root`, and where it is relative those on the way to it.
   void retire(const std::filesystem::path& artifact);
@@ -64,5 +69,8 @@ class SegmentFolder {
   std::unique_ptr<FolderLock> lock_;
   std::chrono::steady_clock::time_point newest_;
 };
+
+/// The name of a file of rows that does not exist yet in the folder.
+std::filesystem::path new_rows(const std::filesystem::path& folder);
 
 }  // namespace ritzflow

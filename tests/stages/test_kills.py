@@ -17,11 +17,14 @@ from stage_runs import command, error_line, make, run, sha256, write_matrix
 KILLS = int(os.environ.get("RITZFLOW_KILLS", 60))
 CHECKPOINT = ("--checkpoint-interval", 0, "--threads", 1)
 MLP = ("--data", "data", "--model", "model", "--dtype-compute", "float64")
+RESTARTS = ("--reorth-mode", "thick_restart", "--krylov-dim", 20)
 JOBS = {
     "lanczos-full": ("lanczos", "--operator", "dense", "--reorth-mode", "full"),
     "lanczos-full-kept": ("lanczos", "--operator", "dense", "--reorth-mode", "full", "--keep-basis"),
     "lanczos-selective": ("lanczos", "--operator", "dense", "--reorth-mode", "selective"),
     "lanczos-off": ("lanczos", "--operator", "dense", "--reorth-mode", "off"),
+    "lanczos-disk": ("lanczos", "--operator", "dense", "--reorth-mode", "full", "--basis", "disk"),
+    "lanczos-disk-restarts": ("lanczos", "--operator", "dense", *RESTARTS, "--basis", "disk"),
     "lanczos-certificate": ("lanczos", "--operator", "dense", "--k", 2, "--tol", 1e-3),
     "ritz-stored": ("ritz-residuals", "--operator", "dense", "--lanczos", "kept"),
     "ritz-replayed": ("ritz-residuals", "--operator", "dense", "--lanczos", "not_kept"),
@@ -133,9 +136,9 @@ def test_signal_ends_the_unit_in_flight_and_exits_75(number, name, files, tmp_pa
     assert "goes on behind" in job.finish().stderr
 
 
-@pytest.mark.parametrize("name", ("train-adam", "collect-kfac"))
+@pytest.mark.parametrize("name", ("train-adam", "collect-kfac", "lanczos-disk-restarts"))
 def test_damaged_files_of_a_checkpoint_never_change_a_bit(name, files, tmp_path):
-    """Every file of a checkpoint, flipped and cut: segments, manifest, attempts, lock."""
+    """Every file of a checkpoint, flipped and cut: segments, rows, manifest, attempts, lock."""
     job = Job(name, files, tmp_path)
     job.keep()
     names = sorted(path.relative_to(job.root) for path in job.root.rglob("*") if path.is_file())
@@ -149,7 +152,8 @@ def test_damaged_files_of_a_checkpoint_never_change_a_bit(name, files, tmp_path)
                 (job.root / other).parent.mkdir(parents=True, exist_ok=True)
                 (job.root / other).write_bytes(damaged if other == file else text)
             done = job.finish()
-            assert ("passed over" in done.stderr) == (file.suffix == ".h5"), file
+            if file.suffix != ".bin":  # a row that no segment names yet may be anything
+                assert ("passed over" in done.stderr) == (file.suffix == ".h5"), file
 
 
 def test_other_settings_are_named_and_start_anew(files, tmp_path):

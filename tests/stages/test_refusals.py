@@ -132,7 +132,7 @@ def test_unknown_word_is_answered_with_the_nearest_right_one(flag, good, refused
 
 
 BAD_VALUES = [
-    ("--basis", "disk"), ("--k", 0), ("--k", 611),
+    ("--basis", "tape"), ("--dtype-basis", "float16"), ("--k", 0), ("--k", 611),
     ("--k", -3), ("--k", "ten"), ("--k", 2.5), ("--max-iters", 0),
     ("--max-iters", "many"), ("--tol", 0), ("--tol", -1), ("--tol", "nan"), ("--tol", "small"),
     ("--reorth-window", 0), ("--reorth-period", 0), ("--seed", -1), ("--seed", "one"), ("--threads", 0),

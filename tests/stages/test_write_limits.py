@@ -27,11 +27,14 @@ def calls(good):
         "train-model": ("train-model", "--data", good.data, "--spec", good.spec),
         "build-operator": ("build-operator", *model, "--operator", "ggn"),
         "lanczos": ("lanczos", "--operator", good.operator, "--max-iters", 20, "--keep-basis"),
+        "lanczos-on-disk": ("lanczos", "--operator", good.operator, "--max-iters", 20, "--basis", "disk"),
         "ritz-residuals": ("ritz-residuals", "--operator", good.operator, "--lanczos", good.lanczos),
     }
 
 
-@pytest.mark.parametrize("stage", ("train-model", "build-operator", "lanczos", "ritz-residuals"))
+@pytest.mark.parametrize(
+    "stage", ("train-model", "build-operator", "lanczos", "lanczos-on-disk", "ritz-residuals")
+)
 @pytest.mark.parametrize("size", (0, 1000, 6000))
 def test_full_disk_is_an_error_and_leaves_the_old_output(stage, size, good, tmp_path):
     out = tmp_path / "out.h5"

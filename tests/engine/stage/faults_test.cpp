@@ -84,8 +84,11 @@ class Harmonic : public LinearOperator {
   }
 };
 
-class Faults : public StageTest {
+// The basis in host memory, or on disk.
+class Faults : public StageTest, public testing::WithParamInterface<bool> {
  protected:
+  const bool on_disk_ = GetParam();
+
   fs::path out() const { return folder_ / "lanczos.h5"; }
   fs::path root() const { return folder_ / "checkpoint"; }
 
@@ -93,7 +96,8 @@ class Faults : public StageTest {
   void run() const {
     Harmonic op;
     SegmentFolder segments(root(), "lanczos", {{"seed", 0}}, 0s);
-    LanczosCheckpoint checkpoint(segments, Full{}, false);
+    const BasisPlan plan = {.size = {}, .new_file = on_disk_ ? row_files(&segments, out()) : nullptr};
+    LanczosCheckpoint checkpoint(segments, plan);
     LanczosRecord record;
     record.settings.max_iters = kProducts;
     record.reorth_mode = "full";
@@ -101,7 +105,7 @@ class Faults : public StageTest {
     auto state = checkpoint.load(kDimension);
     auto process =
         state ? LanczosProcess(op, Full{}, 0, std::move(state->factorization), std::move(state->basis))
-              : LanczosProcess(op, record.start_vector, Full{}, 0);
+              : LanczosProcess(op, record.start_vector, Full{}, 0, plan.make(kDimension));
     while (process.factorization().size() < kProducts) {
       process.step();
       checkpoint.save(process);
@@ -169,15 +173,18 @@ class Faults : public StageTest {
   }
 };
 
-TEST_F(Faults, KillAtAnyCallLeavesTheOldStateOrTheNewOne) { expect_same_bits_at_every_call(Fault::kill, -1); }
+TEST_P(Faults, KillAtAnyCallLeavesTheOldStateOrTheNewOne) { expect_same_bits_at_every_call(Fault::kill, -1); }
 
-TEST_F(Faults, FullDiskAtAnyCallIsAnIoErrorAndTheLastGoodStateRemains) {
+TEST_P(Faults, FullDiskAtAnyCallIsAnIoErrorAndTheLastGoodStateRemains) {
   expect_same_bits_at_every_call(Fault::disk_full, -2);
 }
 
-TEST_F(Faults, FailedDiskAtAnyCallIsAnIoErrorAndTheLastGoodStateRemains) {
+TEST_P(Faults, FailedDiskAtAnyCallIsAnIoErrorAndTheLastGoodStateRemains) {
   expect_same_bits_at_every_call(Fault::io_error, -2);
 }
+
+INSTANTIATE_TEST_SUITE_P(Basis, Faults, testing::Bool(),
+                         [](const auto& on_disk) { return on_disk.param ? "disk" : "ram"; });
 
 }  // namespace
 }  // namespace ritzflow

@@ -10,7 +10,7 @@ namespace {
 constexpr int64_t kDimension = 1000, kRow = kDimension * 8;
 
 ModeChoice chosen(const LanczosSettings& settings, int64_t rows_of_memory) {
-  return choose_mode(settings, {.n = kDimension, .memory = rows_of_memory * kRow});
+  return choose_mode(settings, {.n = kDimension, .memory = rows_of_memory * kRow * 8 / 10});
 }
 
 TEST(ChooseMode, AutoTakesFullWhereAllVectorsFitAndThickRestartWhereTheyDoNot) {

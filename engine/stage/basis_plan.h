@@ -1,0 +1,50 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "artifact/reader.h"
+#include "artifact/writer.h"
+#include "krylov/disk_basis.h"
+
+namespace ritzflow {
+
+class SegmentFolder;
+
+/// `--basis ram | disk | auto --basis-memory SIZE`.
+struct BasisFlags {
+  std::string basis = "auto";
+  std::string memory;  ///< as text; empty: most of what the system has available
+};
+
+void declare_basis_flags(CLI::App& app, BasisFlags& flags, const std::string& places);
+
+/// How the Lanczos vectors of a run are held. Host memory and disk give the same bits, so that the place is
+/// no part of a run's identity.
+struct BasisPlan {
+  BasisSize size;
+  BasisType type = BasisType::float64;
+  std::function<std::unique_ptr<RowFile>()> new_file = {};  ///< where the rows lie on disk, else empty
+
+  /// An empty basis whose first row will have the number `first`.
+  std::unique_ptr<Basis> make(int64_t n, int64_t first = 0) const;
+};
+
+/// Gives files of rows: in the folder of a checkpoint, of which they are a part, or else files beside `out`
+/// that are gone with the process.
+std::function<std::unique_ptr<RowFile>()> row_files(const SegmentFolder* segments,
+                                                    const std::filesystem::path& out);
+
+/// Bytes that are free on the disk of `path`, which need not exist yet.
+int64_t free_disk(const std::filesystem::path& path);
+
+/// The rows of `basis` from number `first` on as a dataset of their type, a chunk a row or in one piece.
+void write_rows(ArtifactWriter& file, const std::string& dataset, const Basis& basis, BasisType type,
+                int64_t first, bool contiguous);
+
+/// Appends the rows of a dataset.
+void append_rows(const ArtifactReader& file, const std::string& dataset, Basis& basis);
+
+}  // namespace ritzflow

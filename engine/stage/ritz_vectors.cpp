@@ -1,0 +1,135 @@
+#include "stage/ritz_vectors.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/nearest.h"
+
+namespace ritzflow {
+namespace {
+
+constexpr int64_t kElement = sizeof(double);
+
+bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
+  return a.columns == b.columns && a.beta == b.beta && a.spike == b.spike;
+}
+
+int64_t dim(const RitzContext& context) { return static_cast<int64_t>(context.record.start_vector.size()); }
+
+// Ritz vectors of both ends and copies among them, their products: what is in memory wherever the rows lie.
+int64_t other_bytes(const RitzContext& context) {
+  return (2 * context.record.settings.k + 4) * dim(context) * kElement;
+}
+
+bool reads_all_rows(const Reorthogonalization& mode) {
+  return rows_needed(mode) == 0 || std::holds_alternative<ThickRestart>(mode);
+}
+
+void require_two_pass(const Reorthogonalization& mode, const VectorSettings& settings) {
+  if (reads_all_rows(mode)) {
+    throw InputError("--basis none: mode " + mode_name(mode) +
+                     " reads all its Lanczos vectors; --basis disk holds them out of memory");
+  }
+  if (settings.repeatability > 0) {
+    throw Refusal(
+        fmt::format("--basis none: products of this operator do not repeat their bits (repeatability {:.1e} "
+                    "of its probes), and "
+                    "vectors replayed without a basis would be worthless; hold them (--basis ram or disk), "
+                    "or let lanczos keep "
+                    "them (--keep-basis)",
+                    settings.repeatability));
+  }
+}
+
+// ram, disk or none.
+std::string place(const RitzContext& context, bool stored, int64_t bytes, const VectorSettings& settings) {
+  const std::vector<std::string> places = {"ram", "disk", "none", "auto"};
+  if (std::ranges::find(places, settings.basis) == places.end())
+    throw InputError("--basis '" + settings.basis + "' is not one of ram, disk, none, auto" +
+                     did_you_mean(settings.basis, places));
+  const Reorthogonalization mode = context.record.mode();
+  const double gib = 1 << 30;
+  const std::string sizes =
+      fmt::format("{:.2f} GiB of Lanczos vectors, {:.2f} GiB of memory", static_cast<double>(bytes) / gib,
+                  static_cast<double>(settings.memory) / gib);
+  const bool fits = bytes + other_bytes(context) <= settings.memory;
+  std::string chosen = settings.basis;
+  if (chosen == "auto") {
+    const bool replayable = !stored && !reads_all_rows(mode) && settings.repeatability == 0;
+    chosen = fits ? "ram" : replayable ? "none" : "disk";
+    spdlog::info("basis {} (auto: {})", chosen, sizes);
+  }
+  if (chosen == "none") require_two_pass(mode, settings);
+  if (chosen == "ram" && !fits)
+    throw Refusal("--basis ram: " + sizes + "; --basis disk holds them out of memory");
+  if (chosen == "disk" && bytes > settings.disk)
+    throw Refusal(fmt::format("--basis disk: {}, and {:.2f} GiB are free on the disk", sizes,
+                              static_cast<double>(settings.disk) / gib));
+  return chosen;
+}
+
+}  // namespace
+
+RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, const VectorSettings& settings,
+                         RitzContext& context, const StageRun& stage) {
+  const LanczosRecord& record = context.record;
+  const KrylovFactorization& f = record.factorization;
+  const int64_t n = op.dim(), products = f.products;
+  BasisPlan plan = {.size = basis_size(record.mode(), n, products, true),
+                    .type = parse_basis_type(record.settings.dtype_basis)};
+  const bool stored = lanczos.has("basis");
+  const int64_t row = n * (plan.type == BasisType::float32 ? 4 : 8);
+  const std::string where = place(context, stored, std::max(plan.size.expected, f.size()) * row, settings);
+  if (where == "disk") plan.new_file = row_files(nullptr, stage.out);
+  context.basis_source = stored ? "stored" : "replayed";
+  if (where == "none") {
+    context.basis_source = "two_pass";
+    progress_ = std::unique_ptr<Progress>(new Progress(stage.progress("replayed products", products)));
+    const auto walk =
+        likely_walk(ritz_candidates(f, record.mode()), parse_which(record.settings.which), record.settings.k);
+    const int64_t batch = (settings.memory - other_bytes(context)) / (n * kElement);
+    two_pass_ = std::make_unique<TwoPass>(op,
+                                          RunOfRecord{f, record.start_vector, record.mode(),
+                                                      static_cast<uint64_t>(record.settings.seed), plan.type},
+                                          walk, batch, [this] { progress_->update(two_pass_->products()); });
+  } else if (stored) {
+    stored_ = plan.make(n);
+    append_rows(lanczos, "basis", *stored_);
+  } else {
+    replay(op, plan, context, stage);
+  }
+}
+
+// The vectors that the run did not keep, by the same products from the same start; the bits are compared.
+void RitzVectors::replay(LinearOperator& op, const BasisPlan& plan, RitzContext& context,
+                         const StageRun& stage) {
+  LanczosRecord& record = context.record;
+  const int64_t products = record.factorization.products;
+  replayed_ =
+      std::make_unique<LanczosProcess>(op, record.start_vector, record.mode(),
+                                       static_cast<uint64_t>(record.settings.seed), plan.make(op.dim()));
+  Progress progress = stage.progress("replayed products", products);
+  while (replayed_->factorization().products < products && replayed_->step()) {
+    progress.update(replayed_->factorization().products);
+  }
+  if (same_bits(replayed_->factorization(), record.factorization)) return;
+  context.basis_source = "recomputed";
+  spdlog::warn(
+      "the replay differs from the stored run in its bits; the pairs come from the replay's own relation");
+  record.factorization = replayed_->factorization();
+}
+
+const Combinations& RitzVectors::combinations() const {
+  if (two_pass_) return *two_pass_;
+  if (stored_) return *stored_;
+  return replayed_->basis();
+}
+
+int64_t RitzVectors::replay_calls() const {
+  if (two_pass_) return two_pass_->products();
+  return replayed_ ? replayed_->factorization().products : 0;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,51 @@
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "krylov/two_pass.h"
+#include "stage/basis_plan.h"
+#include "stage/ritz_file.h"
+#include "stage/stage.h"
+
+namespace ritzflow {
+
+/// How ritz-residuals gets at the Lanczos vectors of a run.
+struct VectorSettings {
+  std::string basis = "auto";  ///< ram, disk, none or auto
+  int64_t memory = 0;          ///< bytes that they may take
+  int64_t disk = 0;            ///< bytes that are free beside the output
+  double repeatability = 0;    ///< of the operator's probes
+};
+
+/// The Lanczos vectors of a finished run, for combinations: those that its file keeps, or those of a replay.
+///
+/// - ram, disk: all rows are held. A replay whose bits differ from the record is said so, and takes its place
+/// in
+///   `context`: its own relation holds for its own rows.
+/// - none: a two-pass replay (two_pass.h), which forms combinations and holds no rows. Throws InputError for
+/// a mode
+///   that reads all its rows, Refusal where products do not repeat their bits.
+/// - auto: ram where the rows fit into memory; else none for rows that were not kept, where mode and operator
+///   allow it, else disk; in one logged line.
+///
+/// Sets `basis_source` and the record's factorization in `context`.
+class RitzVectors {
+ public:
+  RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, const VectorSettings& settings,
+              RitzContext& context, const StageRun& stage);
+
+  const Combinations& combinations() const;
+
+  /// Products spent on the replay so far.
+  int64_t replay_calls() const;
+
+ private:
+  void replay(LinearOperator& op, const BasisPlan& plan, RitzContext& context, const StageRun& stage);
+
+  std::unique_ptr<Basis> stored_;
+  std::unique_ptr<LanczosProcess> replayed_;
+  std::unique_ptr<Progress> progress_;
+  std::unique_ptr<TwoPass> two_pass_;
+};
+
+}  // namespace ritzflow
