@@ -3,9 +3,9 @@
 
     peers/bin/python tests/bench/compiled_peers.py [--models small transformer] [--compile aoti] [--rounds 9]
 
-The modules are those of tests/models, with untied embeddings: with tied ones other programs drop the output
-layer's part of a Gauss-Newton product without a word. Ours runs through export_products.py (minutes of
-compilation), build-operator and time-products, theirs on the module itself.
+The modules are those of tests/models, with untied embeddings: with tied ones the Gauss-Newton products of
+other programs differ from ours, and ours from its dense matrix does not. Ours runs through
+export_products.py (minutes of compilation), build-operator and time-products, theirs on the module itself.
 """
 
 import argparse
