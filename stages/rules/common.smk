@@ -48,6 +48,7 @@ RESULTS = f"results/{SWEEP['name']}"
 SWEEP_FILE = str(ROOT / DEMO if DEFAULT_SWEEP else Path(workflow.configfiles[0]).resolve())
 RUN = "{model}/seed{seed}"
 COLLECT_OPTIONS = ("kfac_approx", "fisher_type", "token_terms", "max_factor", "split_qkv")
+REPORT_OPTIONS = ("regularization_mode", "regularization")
 MODEL = f"{RESULTS}/cells/{RUN}/model.h5"  # trained here, or exported from a module with its weights
 OPERATOR = f"{RUN}/step{{step}}/{{operator}}{{block}}"
 CELL = cells.PLACE
@@ -157,10 +158,16 @@ def comparisons():
 
 def operator_flags(wildcards):
     options = dict(SWEEP["operators"][wildcards.operator])
-    for name in (*COLLECT_OPTIONS, "blocks"):
+    for name in (*COLLECT_OPTIONS, *REPORT_OPTIONS, "blocks"):
         del options[name]
     options["params_filter"] = options["params_filter"] or blocks.params_filter(wildcards.block)
     return flags({"operator": options.pop("kind"), **options, "kfac": kronecker_factors(wildcards)})
+
+
+def metrics_flags(wildcards):
+    """Apart from what depends on inputs: of params, Snakemake compares with the last run only those that do not."""
+    options = SWEEP["operators"][wildcards.operator]
+    return flags({name: options[name] for name in REPORT_OPTIONS})
 
 
 def lanczos_flags(wildcards):

@@ -149,8 +149,9 @@ rule metrics:
     params:
         version=VERSION["metrics"],
         density=lambda wildcards, input: flags({"density": input.density}),
+        options=metrics_flags,
     message:
         "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
-        "metrics --ritz {input.ritz} --operator {input.operator} {params.density}"
+        "metrics --ritz {input.ritz} --operator {input.operator} {params.density} {params.options}"
         " --threads {threads} --out {output.metrics} 2> {log}"

@@ -149,6 +149,15 @@ def test_changed_tolerance_reruns_lanczos_and_what_is_behind_it(folder, tmp_path
     assert not {"prepare_data", "train_model", "build_operator"} & set(jobs)
 
 
+def test_changed_regularisation_reruns_no_product(folder, tmp_path):
+    ggn = {"regularization_mode": "relative", "regularization": 1e-3}
+    config = changed(tmp_path, operators={"hessian": {"dtype_compute": "float64"}, "ggn": ggn})
+    _, said = snakemake(folder, "--configfile", config, "--dry-run", "--quiet", "host")
+    jobs = planned(said)
+    assert jobs["metrics"] == CELLS / 2
+    assert not {"build_operator", "lanczos", "ritz_residuals"} & set(jobs)
+
+
 def test_added_seed_runs_only_its_own_cells(folder, tmp_path):
     _, said = snakemake(
         folder, "--configfile", changed(tmp_path, seeds=[0, 1, 2]), "--dry-run", "--quiet", "host"
@@ -238,7 +247,12 @@ def test_per_layer_spectra_are_those_of_the_principal_sub_blocks(folder, tmp_pat
         seeds=[0],
         operators={
             "hessian": {"dtype_compute": "float64", "blocks": "per_layer"},
-            "modules": {"kind": "ggn", "blocks": "per_module"},
+            "modules": {
+                "kind": "ggn",
+                "blocks": "per_module",
+                "regularization_mode": "fixed",
+                "regularization": 0.5,
+            },
             "first": {"kind": "hessian", "dtype_compute": "float64", "params_filter": ["layers.0.*"]},
         },
         reorth_modes=["full"],
@@ -253,6 +267,9 @@ def test_per_layer_spectra_are_those_of_the_principal_sub_blocks(folder, tmp_pat
     assert rows["hessian", "layers.1"]["lambda_max_mean"] != rows["first", ""]["lambda_max_mean"]
     text = (tmp_path / "results" / "tiny" / "tables" / "ablation.md").read_text()
     assert "hessian layers.1" in text
+    for record in (tmp_path / "results" / "tiny").glob("cells/**/metrics.json"):
+        applied = json.loads(record.read_text())["regularization_applied"]
+        assert applied == (0.5 if "modules" in str(record) else 0), record
 
 
 def test_provenance_sums_up_every_artifact(results):
