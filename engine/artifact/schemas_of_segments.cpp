@@ -33,7 +33,7 @@ Schema training_schema() {
           optional(data("points/<step>", real, {"n"}, "the parameters of steps that model.h5 will hold")),
           data("record/step", integer, {"t"}, "steps at which the training was recorded"),
           data("record/loss", real, {"t"}, "mean loss over the training set at these steps"),
-          data("record/accuracy", real, {"t"}, "share of right answers, NaN for real targets"),
+          optional(data("record/accuracy", real, {"t"}, "share of right answers; none for real targets")),
           attr("step", integer, "steps so far"),
           attr("updates", integer, "steps whose minibatch had a row that counts"),
       })};

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "curvature/tensor_io.h"
 
 namespace ritzflow {
@@ -26,7 +30,9 @@ void write_training(ArtifactWriter& file, const TrainingProgress& progress) {
     write_vector(file, fmt::format("points/{:08}", step), theta);
   file.dataset("record/step", state.record.step);
   file.dataset("record/loss", state.record.loss);
-  file.dataset("record/accuracy", state.record.accuracy);
+  const auto& accuracy = state.record.accuracy;
+  const bool known = std::ranges::none_of(accuracy, [](double a) { return std::isnan(a); });
+  if (known) file.dataset("record/accuracy", accuracy);
 }
 
 TrainingProgress read_training(const ArtifactReader& file) {
@@ -43,7 +49,8 @@ TrainingProgress read_training(const ArtifactReader& file) {
   }
   state.record.step = file.read<int64_t>("record/step");
   state.record.loss = file.read<double>("record/loss");
-  state.record.accuracy = file.read<double>("record/accuracy");
+  state.record.accuracy.assign(state.record.step.size(), std::numeric_limits<double>::quiet_NaN());
+  if (file.has("record/accuracy")) state.record.accuracy = file.read<double>("record/accuracy");
   return progress;
 }
 
