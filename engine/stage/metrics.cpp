@@ -5,45 +5,12 @@
 #include <limits>
 
 #include "core/error.h"
+#include "stage/reported_pairs.h"
 
 namespace ritzflow {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// The returned list without its ghosts and spurious ones.
-struct Wanted {
-  std::vector<double> values, residuals, estimates, basis_norms;
-  std::vector<double> lower;                        ///< ends of the intervals
-  std::vector<bool> converged, negative, positive;  ///< sign proved by the interval
-
-  void shift(double amount) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      values[i] += amount;
-      positive[i] = lower[i] + amount > 0;
-    }
-  }
-};
-
-Wanted wanted_pairs(const ArtifactReader& ritz) {
-  const auto verdicts = ritz.read<std::string>("verdicts");
-  const auto values = ritz.read<double>("eigenvalues"), residuals = ritz.read<double>("residuals"),
-             estimates = ritz.read<double>("residual_estimates"), norms = ritz.read<double>("basis_norms"),
-             intervals = ritz.read<double>("intervals");
-  Wanted wanted;
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (verdicts[i] != "converged" && verdicts[i] != "unconverged") continue;
-    wanted.values.push_back(values[i]);
-    wanted.residuals.push_back(residuals[i]);
-    wanted.estimates.push_back(estimates[i]);
-    wanted.basis_norms.push_back(norms[i]);
-    wanted.converged.push_back(verdicts[i] == "converged");
-    wanted.negative.push_back(intervals[2 * i + 1] < 0);
-    wanted.positive.push_back(intervals[2 * i] > 0);
-    wanted.lower.push_back(intervals[2 * i]);
-  }
-  return wanted;
-}
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -53,7 +20,7 @@ Json largest(const std::vector<double>& values) {
 
 int64_t count(const std::vector<bool>& flags) { return std::count(flags.begin(), flags.end(), true); }
 
-void add_extremes(Json& record, const Wanted& w) {
+void add_extremes(Json& record, const ReportedPairs& w) {
   const bool any = !w.values.empty();
   record["max_eigenvalue"] = any ? number(w.values.front()) : Json(nullptr);
   record["min_eigenvalue"] = any ? number(w.values.back()) : Json(nullptr);
@@ -62,7 +29,7 @@ void add_extremes(Json& record, const Wanted& w) {
 }
 
 // Ratio of the largest to the smallest returned value that is positive beyond its interval.
-Json condition_number(const Wanted& w) {
+Json condition_number(const ReportedPairs& w) {
   for (size_t i = w.values.size(); i-- > 0;) {
     if (w.positive[i]) return number(w.values.front() / w.values[i]);
   }
@@ -70,7 +37,7 @@ Json condition_number(const Wanted& w) {
 }
 
 // exp of the entropy of the normalised positive values: 1 for a single direction, k for k equal ones.
-Json effective_rank(const Wanted& w) {
+Json effective_rank(const ReportedPairs& w) {
   double sum = 0, entropy = 0;
   for (double v : w.values) sum += std::max(v, 0.0);
   if (sum == 0) return nullptr;
@@ -80,24 +47,9 @@ Json effective_rank(const Wanted& w) {
   return number(std::exp(entropy));
 }
 
-void add_semidefinite(Json& record, const Wanted& w) {
+void add_semidefinite(Json& record, const ReportedPairs& w) {
   record["ritz_condition_number"] = condition_number(w);
   record["ritz_effective_rank"] = effective_rank(w);
-}
-
-// What is added to every reported value. An indefinite operator has no use for it: a shift would change
-// signs.
-double applied(const Regularization& r, bool is_psd, const Wanted& w) {
-  if (r.mode == "off" || w.values.empty()) return 0;
-  if (!is_psd) {
-    if (r.mode == "auto") return 0;
-    throw InputError("--regularization-mode " + r.mode +
-                     " is for semi-definite operators; this one is indefinite: off or auto");
-  }
-  if (r.mode == "fixed") return r.amount;
-  const double largest = w.values.front();
-  const bool singular = !(w.values.back() > 0 && largest / w.values.back() <= 1e12);
-  return r.mode == "relative" || singular ? r.amount * std::max(largest, 0.0) : 0;
 }
 
 void check_same_operator(const ArtifactReader& ritz, const ArtifactReader& density) {
@@ -113,7 +65,7 @@ Json whole_spectrum(const ArtifactReader* density, const std::string& name) {
   return number(density->attribute<double>(name));
 }
 
-void add_indefinite(Json& record, const Wanted& w, const ArtifactReader* density) {
+void add_indefinite(Json& record, const ReportedPairs& w, const ArtifactReader* density) {
   const int64_t negative = count(w.negative);
   double negative_sum = 0, sum = 0, sharpness = 0;
   for (size_t i = 0; i < w.values.size(); ++i) {
@@ -140,7 +92,7 @@ void add_indefinite(Json& record, const Wanted& w, const ArtifactReader* density
 
 // How far the true residuals are from the estimates, over pairs that are above the floor of rounding and
 // noise.
-Json worst_ratio(const Wanted& w, double floor) {
+Json worst_ratio(const ReportedPairs& w, double floor) {
   double worst = 0;
   for (size_t i = 0; i < w.values.size(); ++i) {
     if (w.residuals[i] <= floor || w.estimates[i] <= floor) continue;
@@ -150,7 +102,8 @@ Json worst_ratio(const Wanted& w, double floor) {
   return worst > 0 ? number(worst) : Json(nullptr);
 }
 
-void add_evidence(Json& record, const Wanted& w, const ArtifactReader& ritz, const ArtifactReader* density) {
+void add_evidence(Json& record, const ReportedPairs& w, const ArtifactReader& ritz,
+                  const ArtifactReader* density) {
   const double norm_a = ritz.attribute<double>("norm_estimate"), noise = ritz.attribute<double>("noise");
   const double floor = (noise + 100 * std::numeric_limits<double>::epsilon()) * norm_a;
   std::vector<double> relative;
@@ -176,38 +129,15 @@ void add_evidence(Json& record, const Wanted& w, const ArtifactReader& ritz, con
   record["ritz_sha256"] = ritz.content_sha256();
 }
 
-// The warnings of the method, each with the number that triggered it.
-std::vector<std::string> warnings(const Json& record, const Wanted& w, const ArtifactReader& ritz) {
-  std::vector<std::string> list;
-  const int64_t k = record["k_requested"], converged = count(w.converged), iterations = record["iterations"];
-  if (converged < k) {
-    list.push_back("not converged: " + std::to_string(converged) + " of " + std::to_string(k) +
-                   " wanted pairs");
-  }
-  if (iterations < 2 * k) {
-    list.push_back("too few iterations: " + std::to_string(iterations) + " for k = " + std::to_string(k));
-  }
-  if (const int64_t ghosts = record["naive_ghosts"]; ghosts > 0) {
-    list.push_back("repeated values: " + std::to_string(ghosts) + " of the naive top " + std::to_string(k) +
-                   " are copies or have no eigenpair");
-  }
-  const double tol = ritz.attribute<double>("tol"), noise = ritz.attribute<double>("noise");
-  if (noise > tol) {
-    list.push_back("tol " + Json(tol).dump() + " is below the operator's relative noise " +
-                   Json(noise).dump());
-  }
-  return list;
-}
-
 }  // namespace
 
 nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const ArtifactReader* density,
                                       const Regularization& regularization) {
   if (density != nullptr) check_same_operator(ritz, *density);
-  const Wanted measured = wanted_pairs(ritz);
+  const ReportedPairs measured = reported_pairs(ritz);
   const bool is_psd = ritz.attribute<bool>("is_psd");
-  const double shift = applied(regularization, is_psd, measured);
-  Wanted w = measured;
+  const double shift = regularization_of(measured, is_psd, regularization);
+  ReportedPairs w = measured;
   w.shift(shift);
   const auto k = ritz.attribute<int64_t>("k");
   Json record;
@@ -245,7 +175,11 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
     add_indefinite(record, w, density);
   }
   add_evidence(record, measured, ritz, density);
-  record["warnings"] = warnings(record, w, ritz);
+  record["asymmetry"] =
+      ritz.has_attribute("asymmetry") ? number(ritz.attribute<double>("asymmetry")) : Json(nullptr);
+  record["warnings"] = ritz.has_attribute("warnings")
+                           ? Json(ritz.attribute<std::vector<std::string>>("warnings"))
+                           : Json(nullptr);
   return record;
 }
 

@@ -4,6 +4,7 @@
 
 #include "artifact/writer.h"
 #include "core/error.h"
+#include "stage/warnings.h"
 #include "stage_testing.h"
 
 namespace ritzflow {
@@ -18,7 +19,7 @@ struct RitzFile {
   int64_t k = static_cast<int64_t>(eigenvalues.size());
   int64_t iterations = 100;
   int64_t batch_size = 32;
-  double noise = 0;
+  std::vector<std::string> warnings = {};
 };
 
 void write_attributes(ArtifactWriter& file, const RitzFile& r) {
@@ -29,7 +30,8 @@ void write_attributes(ArtifactWriter& file, const RitzFile& r) {
   file.attribute("k", r.k);
   file.attribute("iterations", r.iterations);
   file.attribute("batch_size_used", r.batch_size);
-  file.attribute("noise", r.noise);
+  file.attribute("noise", 0.0);
+  if (!r.warnings.empty()) file.attribute("warnings", r.warnings);
   for (const char* name :
        {"n_params", "seed", "lanczos_operator_calls", "operator_calls", "naive_ghosts", "basis_bytes"}) {
     file.attribute(name, int64_t{4});
@@ -186,14 +188,29 @@ TEST_F(Metrics, RegularizationIsAddedToTheReportedValuesOfSemiDefiniteOperatorsO
   EXPECT_THROW(with(indefinite, {"fixed", 0.5}), InputError);
 }
 
-TEST_F(Metrics, WarningsNameTheNumberThatRaisedThem) {
-  const auto quiet = record({.eigenvalues = {5, 4}});
-  const auto loud = record({.eigenvalues = {5}, .k = 9, .iterations = 10, .noise = 1e-3});
-  const std::string text = loud["warnings"].dump();
-  EXPECT_NE(text.find("not converged: 1 of 9"), std::string::npos) << text;
-  EXPECT_NE(text.find("too few iterations: 10 for k = 9"), std::string::npos) << text;
-  EXPECT_NE(text.find("tol 1e-06 is below the operator's relative noise 0.001"), std::string::npos) << text;
-  EXPECT_EQ(quiet["warnings"].size(), 1u) << quiet["warnings"];  // the four naive ghosts of the file
+TEST_F(Metrics, WarningsAreThoseOfTheRitzFileAndNullWhereItHasNone) {
+  EXPECT_EQ(record({.eigenvalues = {5}})["warnings"], nullptr);
+  const std::vector<std::string> list = {"repeated values: 1 of the naive top 2"};
+  EXPECT_EQ(record({.eigenvalues = {5}, .warnings = list})["warnings"], list);
+}
+
+TEST(MethodWarnings, NameTheNumberThatRaisedThem) {
+  RitzContext context;
+  context.options = {.k = 9, .tol = 1e-6, .noise = 1e-3};
+  context.asymmetry = 0.5;
+  context.record.factorization.products = 10;
+  RitzEvidence evidence;
+  evidence.pairs.resize(1);
+  evidence.pairs[0].verdict = Verdict::converged;
+  evidence.naive_ghosts = 4;
+  const std::vector<std::string> list = method_warnings(context, evidence);
+  const auto starts = [](const std::string& text, const std::string& head) { return text.starts_with(head); };
+  ASSERT_EQ(list.size(), 5u);
+  EXPECT_PRED2(starts, list[0], "not converged: 1 of 9");
+  EXPECT_PRED2(starts, list[1], "too few iterations: 10 for k = 9");
+  EXPECT_PRED2(starts, list[2], "repeated values: 4 of the naive top 9");
+  EXPECT_PRED2(starts, list[3], "tol 1e-06 is below the operator's relative noise 0.001");
+  EXPECT_PRED2(starts, list[4], "asymmetry: |u'A v - v'A u| is 0.5 ||A||");
 }
 
 }  // namespace

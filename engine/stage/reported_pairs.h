@@ -1,0 +1,33 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "artifact/reader.h"
+
+namespace ritzflow {
+
+/// What is added to the reported eigenvalues of a semi-definite operator, never to what Lanczos iterates on:
+/// nothing (`off`), `amount` (`fixed`), amount * lambda_max (`relative`), or that last only where the
+/// returned values have a condition number above 1e12 (`auto`).
+struct Regularization {
+  std::string mode = "off";
+  double amount = 1e-8;
+};
+
+/// The returned list of a ritz.h5 without its ghosts and spurious ones, in descending order.
+struct ReportedPairs {
+  std::vector<double> values, residuals, estimates, basis_norms;
+  std::vector<double> lower;                        ///< ends of the intervals
+  std::vector<bool> converged, negative, positive;  ///< sign proved by the interval
+
+  /// Values of A + amount I.
+  void shift(double amount);
+};
+
+ReportedPairs reported_pairs(const ArtifactReader& ritz);
+
+/// What is added to every value. An indefinite operator has no use for it, a shift would change signs: throws
+/// InputError where one is to be regularised.
+double regularization_of(const ReportedPairs& pairs, bool is_psd, const Regularization& regularization);
+
+}  // namespace ritzflow
