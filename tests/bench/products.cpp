@@ -17,6 +17,7 @@
 #include "curvature/empirical_fisher.h"
 #include "curvature/ggn.h"
 #include "curvature/hessian.h"
+#include "curvature/mc_fisher.h"
 #include "model/linearization.h"
 
 namespace ritzflow {
@@ -117,6 +118,9 @@ std::vector<Product> products(const std::vector<double>& v, std::vector<double>&
           {"jvp_kept", [often, direction] { often->jvp(*direction); }},
           product_of("ggn_fresh", make_ggn(fresh), v, out),
           product_of("ggn_kept", make_ggn(kept), v, out),
+          product_of("mc_fisher_fresh", make_mc_fisher(fresh, 1, 0), v, out),
+          product_of("mc_fisher_kept", make_mc_fisher(kept, 1, 0), v, out),
+          product_of("empirical_fisher_fresh", make_empirical_fisher(fresh), v, out),
           product_of("empirical_fisher_kept", make_empirical_fisher(kept), v, out)};
 }
 
