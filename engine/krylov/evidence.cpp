@@ -52,8 +52,9 @@ int64_t count_unmatched(const std::vector<double>& naive, const std::vector<Ritz
 }
 
 std::vector<double> loss_of_orthogonality(const Combinations& rows) {
-  if (dynamic_cast<const Basis*>(&rows) == nullptr) return {};
-  const auto& basis = dynamic_cast<const Basis&>(rows);
+  const auto* held = dynamic_cast<const Basis*>(&rows);
+  if (held == nullptr) return {};
+  const Basis& basis = *held;
   std::vector<double> loss(static_cast<size_t>(basis.size()), 0.0);
   for (int64_t j = 1; j < basis.size(); ++j) {
     std::vector<double> c(static_cast<size_t>(j));

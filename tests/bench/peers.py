@@ -14,7 +14,6 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ import torch
 from curvlinops import GGNLinearOperator, HessianLinearOperator
 from hessian_eigenthings.operators.ggn import GGNOperator
 from hessian_eigenthings.operators.hessian import HessianOperator
-from kfac_peers import cnn, mlp, transformer, write
+from kfac_peers import cnn, mlp, processor_seconds, transformer, write
 from pyhessian import hessian as pyhessian
 from pyhessian.utils import hessian_vector_product
 from torch import nn
@@ -41,9 +40,8 @@ def timed(work, rounds):
     work()
     seconds = []
     for _ in range(rounds):
-        start = time.process_time()
-        result = work()
-        seconds.append(time.process_time() - start)
+        spent, result = processor_seconds(work)
+        seconds.append(spent)
     return min(seconds), result
 
 

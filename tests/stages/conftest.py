@@ -1,12 +1,10 @@
 """A small digits MLP and a dense matrix, taken through every stage once a session."""
 
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
-from stage_runs import ROOT, make, symmetric, write_matrix
+from stage_runs import make, prepare_data, symmetric, write_matrix
 
 SPEC = {
     "architecture": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
@@ -20,10 +18,7 @@ def good(tmp_path_factory):
     """Files of a digits MLP with 610 parameters, by name: data, spec, model, operator, lanczos, ritz."""
     folder = tmp_path_factory.mktemp("digits")
     files = SimpleNamespace(folder=folder, data=folder / "data.h5", spec=folder / "spec.json")
-    script = ROOT / "stages" / "scripts" / "prepare_data.py"
-    subprocess.run(
-        [sys.executable, script, "--source", "digits", "--samples", "200", "--out", files.data], check=True
-    )
+    assert prepare_data(files.data, "digits", "--samples", 200).returncode == 0
     files.spec.write_text(json.dumps(SPEC))
     files.model = make(folder / "model.h5", "train-model", "--data", files.data, "--spec", files.spec)
     model = ("--data", files.data, "--model", files.model)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -35,6 +36,13 @@ def make(out, stage, *arguments, **options):
     done = run(stage, *arguments, "--out", out, **options)
     assert done.returncode == 0, done.stderr
     return Path(out)
+
+
+def prepare_data(out, source, *flags):
+    """Runs prepare_data.py."""
+    script = ROOT / "stages" / "scripts" / "prepare_data.py"
+    call = (sys.executable, script, "--source", source, "--out", out, *flags)
+    return subprocess.run(list(map(str, call)), capture_output=True, text=True)
 
 
 def error_line(done):

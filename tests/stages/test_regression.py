@@ -1,11 +1,9 @@
 """A regression has no accuracy: files of its training leave it out, and are valid."""
 
 import json
-import subprocess
-import sys
 
 import h5py
-from stage_runs import ROOT, make, run
+from stage_runs import make, prepare_data, run
 
 SPEC = {
     "architecture": {"kind": "mlp", "hidden": [6]},
@@ -15,8 +13,7 @@ SPEC = {
 
 def test_model_and_segments_of_a_regression_are_valid(tmp_path):
     data, spec, root = tmp_path / "data.h5", tmp_path / "spec.json", tmp_path / "checkpoint"
-    script = ROOT / "stages" / "scripts" / "prepare_data.py"
-    subprocess.run([sys.executable, script, "--source", "diabetes", "--out", data], check=True)
+    assert prepare_data(data, "diabetes").returncode == 0
     spec.write_text(json.dumps(SPEC))
     flags = ("--checkpoint", root, "--checkpoint-interval", 0, "--keep-checkpoint")
     model = make(tmp_path / "model.h5", "train-model", "--data", data, "--spec", spec, *flags)

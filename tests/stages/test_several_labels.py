@@ -1,14 +1,11 @@
 """Several labels a sample, from a user's arrays to the spectrum of a network trained on them."""
 
 import json
-import subprocess
-import sys
 
 import h5py
 import numpy as np
-from stage_runs import ROOT, make
+from stage_runs import make, prepare_data
 
-PREPARE = ROOT / "stages" / "scripts" / "prepare_data.py"
 SPEC = {
     "architecture": {"kind": "mlp", "hidden": [6]},
     "training": {"steps": 50, "learning_rate": 0.1, "batch_size": 16},
@@ -19,9 +16,7 @@ def prepare(folder, *flags):
     random = np.random.default_rng(0)
     inputs = random.standard_normal((60, 5)).astype(np.float32)
     np.savez(folder / "own.npz", inputs=inputs, targets=(inputs[:, :3] > 0).astype(np.int64))
-    files = ("--source", f"npz:{folder / 'own.npz'}", "--out", folder / "data.h5")
-    call = map(str, (sys.executable, PREPARE, *files, *flags))
-    return subprocess.run(list(call), capture_output=True, text=True)
+    return prepare_data(folder / "data.h5", f"npz:{folder / 'own.npz'}", *flags)
 
 
 def test_several_labels_a_sample_go_from_arrays_to_a_spectrum(tmp_path):
