@@ -4,9 +4,9 @@
 
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <set>
 
+#include "artifact/json_file.h"
 #include "artifact/writer.h"
 #include "core/error.h"
 #include "core/freed_memory.h"
@@ -42,14 +42,6 @@ void declare(CLI::App& app, Flags& flags) {
                  "(default: \"steps\" of the spec, else final)")
       ->delimiter(',');
   declare_checkpoint_flags(app, flags.checkpoint);
-}
-
-json read_spec(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  if (!file) throw InputError(path.string() + ": cannot be read; --spec expects a JSON file");
-  json spec = json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (spec.is_discarded()) throw InputError(path.string() + ": is not valid JSON");
-  return spec;
 }
 
 /// The words of `--steps`, else those of the spec.
@@ -174,7 +166,7 @@ void log_summary(const Plan& plan, const TrainingRecord& record) {
 void run(const Flags& flags, const StageRun& stage) {
   at::set_num_threads(1);  // sums split over threads would change bits
   keep_freed_memory();
-  const json spec = read_spec(flags.spec);
+  const json spec = read_json(flags.spec);
   const Dataset data = load_dataset(flags.data);
   try {
     const Plan plan = make_plan(flags, spec, data);

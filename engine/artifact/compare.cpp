@@ -6,7 +6,7 @@
 
 #include "artifact/compare_items.h"
 #include "artifact/content_digest.h"
-#include "core/error.h"
+#include "artifact/json_file.h"
 #include "core/sha256.h"
 
 namespace ritzflow {
@@ -71,13 +71,6 @@ Comparison compare_hdf5(const fs::path& a, const fs::path& b, double rtol) {
     result.agreement =
         same_bytes(a, first.block, b, second.block) ? Agreement::same_bytes : Agreement::same_content;
   return result;
-}
-
-json read_json(const fs::path& path) {
-  std::ifstream file(path);
-  json value = json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (value.is_discarded()) throw InputError(path.string() + ": is not valid JSON");
-  return value;
 }
 
 bool all_numbers(const json& list) {

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "artifact/json_file.h"
 #include "artifact/validate.h"
 
 namespace ritzflow {
@@ -105,8 +106,8 @@ void check_data(const ArtifactReader& file, Problems& problems) {
 }
 
 void check_model(const ArtifactReader& file, Problems& problems) {
-  const auto spec = nlohmann::json::parse(file.attribute<std::string>("spec"), nullptr, false);
-  if (!spec.is_object()) problems.push_back({"attribute 'spec' is not a JSON object"});
+  if (!parse_json(file.attribute<std::string>("spec"), "attribute 'spec'").is_object())
+    problems.push_back({"attribute 'spec' is not a JSON object"});
   for (const auto& step : file.children("steps"))
     for (const auto& name : file.attribute<std::vector<std::string>>("parameter_order"))
       if (!file.has("steps/" + step + "/" + name))

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "artifact/item.h"
+#include "artifact/json_file.h"
 #include "artifact/reader.h"
 #include "core/error.h"
 #include "core/nearest.h"
@@ -40,10 +41,10 @@ std::string step_group(const ArtifactReader& file, const std::string& step) {
 }
 
 nlohmann::json read_spec(const ArtifactReader& file) {
-  nlohmann::json spec = nlohmann::json::parse(file.attribute<std::string>("spec"), nullptr, false);
-  if (spec.is_discarded() || !spec.is_object() || !spec.contains("architecture")) {
-    throw InputError(file.path().string() +
-                     ": attribute 'spec' is no JSON object with a key 'architecture' (docs/formats.md)");
+  const std::string where = file.path().string() + ": attribute 'spec'";
+  nlohmann::json spec = parse_json(file.attribute<std::string>("spec"), where);
+  if (!spec.is_object() || !spec.contains("architecture")) {
+    throw InputError(where + " is no JSON object with a key 'architecture' (docs/formats.md)");
   }
   return spec;
 }
@@ -80,6 +81,16 @@ bool is_compiled(const nlohmann::json& spec) {
   return architecture.is_object() && architecture.value("kind", nlohmann::json()) == "compiled";
 }
 
+/// KEY of the package by type of the products.
+std::map<std::string, std::string> package_keys(const ArtifactReader& file, const nlohmann::json& spec) {
+  const auto packages = spec.at("architecture").value("packages", nlohmann::json());
+  const auto is_key = [](const auto& key) { return key.is_string(); };
+  if (packages.is_object() && std::all_of(packages.begin(), packages.end(), is_key))
+    return packages.get<std::map<std::string, std::string>>();
+  throw InputError(file.path().string() + ": attribute 'spec': architecture.packages is " + packages.dump() +
+                   "; it must name packages by type: {\"float32\": KEY}; export the model again");
+}
+
 /// The network whose products `export_products.py` stored: parameters and buffers from this file, functions
 /// from the packages that `spec` names.
 std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file, const nlohmann::json& spec,
@@ -95,9 +106,9 @@ std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file,
   const std::filesystem::path folder =
       file.path().parent_path() / file.attribute<std::string>("/provenance", "packages_path");
   std::map<at::ScalarType, std::shared_ptr<const Package>> packages;
-  for (const auto& [dtype, key] : spec.at("architecture").at("packages").items()) {
+  for (const auto& [dtype, key] : package_keys(file, spec)) {
     packages[dtype == "float64" ? at::kDouble : at::kFloat] =
-        open_package(folder.lexically_normal(), key.get<std::string>(), shape);
+        open_package(folder.lexically_normal(), key, shape);
   }
   return std::make_shared<const CompiledNetwork>(std::move(space), std::move(buffers), std::move(packages));
 }

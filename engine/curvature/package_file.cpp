@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "artifact/item.h"
+#include "artifact/json_file.h"
 #include "core/error.h"
 #include "core/sha256.h"
 #include "model/operator_calls.h"
@@ -117,8 +118,20 @@ PackageFunction load_compiled(const fs::path& path) {
   return [loader](const std::vector<at::Tensor>& inputs) { return loader->run(inputs); };
 }
 
-PackageFunction load_calls(const std::string& text) {
-  const auto calls = std::make_shared<const OperatorCalls>(json::parse(text));
+/// What `read` makes of JSON in a file; keys that are missing or of another type are the file's fault.
+template <class Read>
+auto read_keys(const fs::path& path, const Read& read) {
+  try {
+    return read();
+  } catch (const json::exception& error) {
+    throw InputError(fmt::format("{}: is not as export_products.py writes it ({}); export the model again",
+                                 path.string(), error.what()));
+  }
+}
+
+PackageFunction load_calls(const fs::path& path, const std::string& text) {
+  const auto calls =
+      read_keys(path, [&] { return std::make_shared<const OperatorCalls>(parse_json(text, path.string())); });
   return [calls](const std::vector<at::Tensor>& inputs) { return calls->run(inputs); };
 }
 
@@ -129,7 +142,7 @@ Package::Loader make_loader(const fs::path& folder, bool compiled) {
     const std::string bytes = read_all(path);
     const auto sum = sums.find(path.filename().string());
     if (sum == sums.end() || sum->second != sha256_hex(std::string_view(bytes))) damaged(path);
-    return compiled ? load_compiled(path) : load_calls(bytes);
+    return compiled ? load_compiled(path) : load_calls(path, bytes);
   };
 }
 
@@ -144,13 +157,15 @@ std::shared_ptr<const Package> open_package(const fs::path& packages, const std:
   }
   const std::string text = read_all(folder / "manifest.json");
   if (sha256_hex(std::string_view(text)) != key) damaged(folder / "manifest.json");
-  const json manifest = json::parse(text);
-  require_format(manifest, key);
-  require_torch(manifest, key);
-  const bool compiled = manifest.at("compile") == "aoti";
-  require_machine(manifest, key);
-  require_shape(manifest, key, shape);
-  return std::make_shared<const Package>(manifest, make_loader(folder, compiled));
+  return read_keys(folder / "manifest.json", [&] {
+    const json manifest = parse_json(text, (folder / "manifest.json").string());
+    require_format(manifest, key);
+    require_torch(manifest, key);
+    const bool compiled = manifest.at("compile") == "aoti";
+    require_machine(manifest, key);
+    require_shape(manifest, key, shape);
+    return std::make_shared<const Package>(manifest, make_loader(folder, compiled));
+  });
 }
 
 }  // namespace ritzflow

@@ -86,11 +86,22 @@ const c10::Type& without_optional(const c10::Type& type) {
 
 }  // namespace
 
-OperatorCalls::Argument OperatorCalls::parse(const json& value, const c10::Type& declared) {
+int64_t OperatorCalls::checked(int64_t reg) const {
+  if (reg >= 0 && static_cast<size_t>(reg) < registers_) return reg;
+  throw InputError("a stored operator has register " + std::to_string(reg) + " of " +
+                   std::to_string(registers_));
+}
+
+std::vector<int64_t> OperatorCalls::checked(std::vector<int64_t> listed) const {
+  for (const int64_t reg : listed) checked(reg);
+  return listed;
+}
+
+OperatorCalls::Argument OperatorCalls::parse(const json& value, const c10::Type& declared) const {
   const c10::Type& type = without_optional(declared);
   Argument argument;
   if (is_register(value)) {
-    argument.reg = value.at("r").get<int64_t>();
+    argument.reg = checked(value.at("r").get<int64_t>());
     return argument;
   }
   if (type.kind() == c10::TypeKind::ListType && value.is_array()) {
@@ -99,7 +110,7 @@ OperatorCalls::Argument OperatorCalls::parse(const json& value, const c10::Type&
       argument.is_list = true;
       argument.optional_items = item.kind() == c10::TypeKind::OptionalType;
       for (const json& v : value) {
-        argument.registers.push_back(v.is_null() ? -1 : v.at("r").get<int64_t>());
+        argument.registers.push_back(v.is_null() ? -1 : checked(v.at("r").get<int64_t>()));
       }
       return argument;
     }
@@ -111,13 +122,17 @@ OperatorCalls::Argument OperatorCalls::parse(const json& value, const c10::Type&
 OperatorCalls::OperatorCalls(const json& listed)
     : registers_(listed.at("registers").get<size_t>()),
       inputs_(listed.at("inputs").get<size_t>()),
-      outputs_(listed.at("outputs").get<std::vector<int64_t>>()) {
+      outputs_(checked(listed.at("outputs").get<std::vector<int64_t>>())) {
+  if (inputs_ > registers_) throw InputError("a stored function has more inputs than registers");
   for (const json& entry : listed.at("calls")) {
     const auto& name = entry.at("op").get_ref<const std::string&>();
     const auto& overload = entry.at("overload").get_ref<const std::string&>();
     const auto op = c10::Dispatcher::singleton().findSchema({name, overload});
     if (!op) throw InputError("this LibTorch has no operator " + name + "." + overload);
-    Call call{*op, {}, entry.at("results"), entry.at("free")};
+    Call call{*op,
+              {},
+              checked(entry.at("results").get<std::vector<int64_t>>()),
+              checked(entry.at("free").get<std::vector<int64_t>>())};
     const auto& declared = op->schema().arguments();
     for (size_t i = 0; i < declared.size(); ++i) {
       call.arguments.push_back(parse(entry.at("arguments").at(i), *declared[i].type()));
@@ -154,6 +169,7 @@ void OperatorCalls::store(const c10::IValue& result, const std::vector<int64_t>&
 }
 
 std::vector<at::Tensor> OperatorCalls::run(const std::vector<at::Tensor>& inputs) const {
+  if (inputs.size() != inputs_) throw InputError("a stored function takes another number of inputs");
   const at::AutoGradMode no_grad(false);
   std::vector<at::Tensor> registers(registers_);
   std::copy(inputs.begin(), inputs.end(), registers.begin());

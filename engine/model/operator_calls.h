@@ -30,7 +30,11 @@ class OperatorCalls {
     std::vector<int64_t> results, free;
   };
 
-  static Argument parse(const nlohmann::json& value, const c10::Type& type);
+  /// The same register or registers; throws InputError where there is none of such a number.
+  int64_t checked(int64_t reg) const;
+  std::vector<int64_t> checked(std::vector<int64_t> listed) const;
+
+  Argument parse(const nlohmann::json& value, const c10::Type& type) const;
   static c10::IValue bound(const Argument& argument, const std::vector<at::Tensor>& registers);
   static void store(const c10::IValue& result, const std::vector<int64_t>& places,
                     std::vector<at::Tensor>& registers, size_t& next);

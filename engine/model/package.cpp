@@ -57,9 +57,18 @@ Package::Package(const json& manifest, Loader loader)
   }
   for (const auto& [name, entry] : manifest.at("functions").items()) {
     Function& function = functions_[name];
-    function.inputs = entry.at("inputs").get<std::vector<size_t>>();
-    function.outputs = entry.at("outputs").get<std::vector<size_t>>();
+    function.inputs = slots_at(entry.at("inputs"));
+    function.outputs = slots_at(entry.at("outputs"));
   }
+}
+
+std::vector<size_t> Package::slots_at(const json& listed) const {
+  const auto places = listed.get<std::vector<size_t>>();
+  for (const size_t place : places) {
+    if (place >= slots_.size())
+      throw InputError(fmt::format("a function of the package has slot {} of {}", place, slots_.size()));
+  }
+  return places;
 }
 
 size_t Package::slot(const std::string& name) const {

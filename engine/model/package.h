@@ -72,6 +72,8 @@ class Package {
     PackageFunction call;
   };
 
+  /// Indices of slots; throws InputError where there is none of such a number.
+  std::vector<size_t> slots_at(const nlohmann::json& listed) const;
   at::Tensor fitted(const at::Tensor& value, const Slot& slot) const;
 
   int64_t micro_batch_, vocabulary_;

@@ -3,8 +3,6 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
-#include <functional>
-#include <numeric>
 #include <stdexcept>
 
 #include "core/error.h"
@@ -17,13 +15,23 @@ auto find(const std::vector<Parameter>& parameters, const std::string& name) {
   return std::find_if(parameters.begin(), parameters.end(), [&](const auto& p) { return p.name == name; });
 }
 
+// Elements of `shape`; `before` come before them in the flat vector.
+int64_t checked_size(const std::string& name, const std::vector<int64_t>& shape, int64_t before) {
+  int64_t size = 1, all = 0;
+  bool over = false;
+  for (const int64_t d : shape) over |= __builtin_mul_overflow(size, d, &size);
+  if (over || __builtin_add_overflow(before, size, &all))
+    throw InputError("parameter '" + name + "' would have more elements than 64 bits can count");
+  return size;
+}
+
 }  // namespace
 
 size_t ParamSpace::add(std::string name, std::vector<int64_t> shape) {
   if (find(parameters_, name) != parameters_.end()) {
     throw InputError("parameter '" + name + "' appears twice; names must be unique");
   }
-  const int64_t size = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  const int64_t size = checked_size(name, shape, size_);
   parameters_.push_back({std::move(name), std::move(shape), size_, size});
   size_ += size;
   return parameters_.size() - 1;

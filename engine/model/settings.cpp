@@ -15,8 +15,11 @@ std::string join(const std::vector<std::string>& words) {
   return text;
 }
 
+// Products of two sizes stay within 64 bits.
+constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+
 bool is_integer_from(const nlohmann::json& value, int64_t least) {
-  return value.is_number_integer() && value.get<int64_t>() >= least;
+  return value.is_number_integer() && value.get<int64_t>() >= least && value.get<int64_t>() <= kMost;
 }
 
 }  // namespace
@@ -33,7 +36,7 @@ Settings::Settings(const nlohmann::json& object, std::string where, const std::v
 }
 
 int64_t Settings::integer(const std::string& key, int64_t least) const {
-  const std::string expected = "an integer >= " + std::to_string(least);
+  const std::string expected = "an integer >= " + std::to_string(least) + " and < 2^31";
   if (!is_integer_from(value(key, expected), least)) refuse(key, expected);
   return object_.at(key).get<int64_t>();
 }
@@ -47,7 +50,7 @@ std::vector<int64_t> Settings::sizes(const std::string& key, const std::vector<i
   const auto& list = object_.at(key);
   const auto is_size = [](const auto& item) { return is_integer_from(item, 1); };
   if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_size)) {
-    refuse(key, "a list of integers >= 1");
+    refuse(key, "a list of integers >= 1 and < 2^31");
   }
   return list.get<std::vector<int64_t>>();
 }

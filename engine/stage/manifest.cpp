@@ -2,11 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "artifact/json_file.h"
 #include "artifact/text_file.h"
+#include "core/error.h"
 
 namespace ritzflow {
 namespace {
@@ -15,8 +16,11 @@ namespace fs = std::filesystem;
 
 // What is damaged or missing reads as null.
 nlohmann::json read_manifest(const fs::path& folder) {
-  std::ifstream file(folder / kManifest);
-  return file ? nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false) : nlohmann::json();
+  try {
+    return read_json(folder / kManifest);
+  } catch (const InputError&) {
+    return nullptr;
+  }
 }
 
 std::string text(const nlohmann::json& object, const std::string& key) {

@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "artifact/file_digest.h"
+#include "artifact/json_file.h"
 #include "core/error.h"
 #include "core/sha256.h"
 #include "stage/manifest.h"
@@ -93,8 +94,11 @@ nlohmann::json SegmentFolder::attempts() const {
   nlohmann::json lines = nlohmann::json::array();
   std::ifstream file(folder_ / kAttempts);
   for (std::string line; std::getline(file, line);) {
-    auto attempt = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (attempt.is_object()) lines.push_back(std::move(attempt));
+    try {
+      lines.push_back(parse_json(line, kAttempts));
+    } catch (const InputError&) {
+      continue;  // cut off where a process was killed
+    }
   }
   return lines;
 }

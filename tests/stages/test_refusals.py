@@ -163,6 +163,7 @@ BAD_SPECS = {
     "kind": ({"kind": "mpl"}, ("architecture.kind", "mlp")),
     "activation": ({"activation": "tahn"}, ("architecture.activation", "tanh")),
     "sizes": ({"hidden": "8"}, ("architecture.hidden",)),
+    "beyond 64 bits": ({"hidden": [2**62, 2**62]}, ("architecture.hidden", "< 2^31")),
 }
 
 
@@ -179,7 +180,22 @@ def test_spec_that_cannot_be_right_is_refused_by_its_key(name, good, tmp_path, r
 def test_spec_that_is_no_json_is_refused(good, tmp_path, refused):
     path = tmp_path / "spec.json"
     path.write_text('{"architecture": ')
-    refused(BAD_INPUT, path, "JSON", call=("train-model", "--data", good.data, "--spec", path))
+    call = ("train-model", "--data", good.data, "--spec", path)
+    refused(BAD_INPUT, path, "JSON", "line 1", call=call)
+    path.write_text('{"architecture": {"hidden": ' + 200_000 * "[" + 200_000 * "]" + "}}")
+    refused(BAD_INPUT, path, "levels", call=call)
+    refused(BAD_INPUT, tmp_path, "cannot be read", call=(*call[:-1], tmp_path))
+
+
+@pytest.mark.parametrize("packages", (None, [], {"float32": 7}, {"float32": "none"}))
+def test_model_whose_packages_are_not_there_is_refused(packages, good, tmp_path, refused):
+    def change(file):
+        file.attrs["spec"] = json.dumps({"architecture": {"kind": "compiled", "packages": packages}})
+        file.require_group("provenance").attrs["packages_path"] = "packages"
+
+    model = edited(good.model, tmp_path / "model.h5", change)
+    words = ("architecture.packages",) if packages != {"float32": "none"} else ("no such package",)
+    refused(BAD_INPUT, *words, call=build(good, model=model))
 
 
 # Files

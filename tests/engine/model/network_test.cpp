@@ -147,6 +147,9 @@ TEST(Architecture, WrongSettingsAreRefusedWithWhatWouldBeRight) {
   expect_refused({{"kind", "mlp"}, {"hiden", {3}}}, "did you mean 'hidden'");
   expect_refused({{"kind", "mlp"}, {"hidden", 64}}, "architecture.hidden is 64; it must be a list");
   expect_refused({{"kind", "mlp"}, {"hidden", {64, 0}}}, "a list of integers >= 1");
+  expect_refused({{"kind", "mlp"}, {"hidden", {int64_t{1} << 31}}}, "a list of integers >= 1 and < 2^31");
+  expect_refused({{"kind", "cnn"}, {"channels", {INT32_MAX, INT32_MAX}}}, "more elements",
+                 {{8, 8}, 3, false});
   expect_refused({{"kind", "mlp"}, {"hidden", {64}}, {"activation", "tahn"}}, "did you mean 'tanh'");
   expect_refused({{"kind", "mlp"}, {"hidden", {64}}, {"bias", "yes"}}, "true or false");
   const DataShape image{{8, 8}, 3, false};

@@ -68,10 +68,29 @@ TEST(OperatorCalls, AnUnknownOperatorIsNamed) {
   EXPECT_THROW(OperatorCalls{listed}, InputError);
 }
 
+TEST(OperatorCalls, ARegisterThatThereIsNotIsAnInputError) {
+  const json mul = call("aten::mul", "Tensor", {reg(0), 2}, {1}, {0});
+  const json right = {{"inputs", 1}, {"registers", 2}, {"calls", {mul}}, {"outputs", {1}}};
+  EXPECT_NO_THROW(OperatorCalls{right});
+  for (const char* place :
+       {"/calls/0/arguments/0/r", "/calls/0/results/0", "/calls/0/free/0", "/outputs/0"}) {
+    for (const int64_t number : {int64_t{-1}, int64_t{2}, INT64_MAX}) {
+      json wrong = right;
+      wrong[json::json_pointer(place)] = number;
+      EXPECT_THROW(OperatorCalls{wrong}, InputError) << place << " " << number;
+    }
+  }
+  json wrong = right;
+  wrong["inputs"] = 3;
+  EXPECT_THROW(OperatorCalls{wrong}, InputError);
+  EXPECT_THROW(OperatorCalls(right).run({}), InputError);
+}
+
 /// A package with one function, z = f(x), on the layout of x that is asked for.
 class PackageSlots : public testing::Test {
  protected:
-  Package make(const std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>& f) {
+  Package make(const std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>& f,
+               int64_t output = 1) {
     const json slot = {{"shape", {2, 3}}, {"strides", {1, 2}}, {"dtype", "float32"}};
     json x = slot, z = slot, other = slot;
     x["name"] = "x", z["name"] = "z", other["name"] = "other";
@@ -81,7 +100,7 @@ class PackageSlots : public testing::Test {
                            {"computes_in_float32", true},
                            {"slots", {x, z, other}},
                            {"taps", json::array()},
-                           {"functions", {{"primal", {{"inputs", {0}}, {"outputs", {1}}}}}}};
+                           {"functions", {{"primal", {{"inputs", {0}}, {"outputs", {output}}}}}}};
     return Package(manifest, [f](const std::string&) { return f; });
   }
 };
@@ -113,6 +132,10 @@ TEST_F(PackageSlots, OnlyWhatLaterFunctionsReadIsKept) {
   package.keep_for({"primal"}, values);
   EXPECT_TRUE(values[0].defined());
   EXPECT_FALSE(values[1].defined() || values[2].defined());
+}
+
+TEST_F(PackageSlots, ASlotThatThereIsNotIsAnInputError) {
+  for (const int64_t place : {-1, 3}) EXPECT_THROW(make({}, place), InputError);
 }
 
 TEST_F(PackageSlots, AFunctionThatWasNotExportedIsNamed) {

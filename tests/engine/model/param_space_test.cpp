@@ -23,6 +23,20 @@ TEST(ParamSpace, OffsetsFollowTheOrderOfAddition) {
   EXPECT_EQ(params.index("bias"), 1u);
 }
 
+TEST(ParamSpace, SizesBeyond64BitsAreRefusedByName) {
+  ParamSpace params = two_parameters();
+  for (const std::vector<int64_t>& shape :
+       {std::vector<int64_t>{int64_t{1} << 31, int64_t{1} << 31, 9}, {INT64_MAX - 7}}) {
+    try {
+      params.add("large", shape);
+      ADD_FAILURE();
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find("'large'"), std::string::npos);
+    }
+  }
+  EXPECT_EQ(params.size(), 8);
+}
+
 TEST(ParamSpace, BlobsAreViewsOfTheFlatVectorWithOneStorageEach) {
   const ParamSpace params = two_parameters();
   const at::Tensor flat = at::arange(8, at::kDouble);

@@ -1,0 +1,49 @@
+#include "artifact/json_file.h"
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.h"
+
+namespace ritzflow {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int kDeepest = 100;
+
+std::string line_of(const std::string& text, std::size_t byte) {
+  const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(byte, text.size()));
+  return std::to_string(1 + std::count(text.begin(), end, '\n'));
+}
+
+}  // namespace
+
+json parse_json(const std::string& text, const std::string& where) {
+  const auto check_depth = [&](int depth, json::parse_event_t, const json&) {
+    if (depth >= kDeepest)
+      throw InputError(where + ": is nested more than " + std::to_string(kDeepest) + " levels deep");
+    return true;
+  };
+  try {
+    return json::parse(text, check_depth);
+  } catch (const json::parse_error& error) {
+    throw InputError(where + ": is not valid JSON: see line " + line_of(text, error.byte));
+  } catch (const json::out_of_range&) {
+    throw InputError(where + ": is not valid JSON: a number is beyond the range of float64");
+  }
+}
+
+json read_json(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || fs::is_directory(path))
+    throw InputError(path.string() + ": cannot be read; expected a file of JSON text");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return parse_json(text.str(), path.string());
+}
+
+}  // namespace ritzflow
