@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 
+#include "core/error.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -13,7 +14,7 @@ namespace {
 std::atomic<int> pending_signal{0};
 
 extern "C" void on_signal(int signal) {
-  if (pending_signal.exchange(signal) != 0) _exit(128 + signal);
+  if (pending_signal.exchange(signal) != 0) _exit(static_cast<int>(ExitCode::failure));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@ RITZFLOW_KILLS is the number of kills over all stages and modes; `make torture` 
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stage_runs import command, error_line, make, run, sha256, write_matrix
+from stage_runs import command, error_line, make, prepare_data, run, sha256, write_matrix
 
 KILLS = int(os.environ.get("RITZFLOW_KILLS", 60))
 CHECKPOINT = ("--checkpoint-interval", 0, "--threads", 1)
@@ -23,6 +24,9 @@ JOBS = {
     "lanczos-full-kept": ("lanczos", "--operator", "dense", "--reorth-mode", "full", "--keep-basis"),
     "lanczos-selective": ("lanczos", "--operator", "dense", "--reorth-mode", "selective"),
     "lanczos-off": ("lanczos", "--operator", "dense", "--reorth-mode", "off"),
+    "lanczos-partial": ("lanczos", "--operator", "dense", "--reorth-mode", "partial"),
+    "lanczos-parlett-scott": ("lanczos", "--operator", "dense", "--reorth-mode", "parlett_scott"),
+    "lanczos-restarts": ("lanczos", "--operator", "dense", *RESTARTS),
     "lanczos-disk": ("lanczos", "--operator", "dense", "--reorth-mode", "full", "--basis", "disk"),
     "lanczos-disk-restarts": ("lanczos", "--operator", "dense", *RESTARTS, "--basis", "disk"),
     "lanczos-certificate": ("lanczos", "--operator", "dense", "--k", 2, "--tol", 1e-3),
@@ -33,6 +37,10 @@ JOBS = {
     "train-sgd": ("train-model", "--data", "data", "--spec", "spec"),
     "train-adam": ("train-model", "--data", "data", "--spec", "adam"),
 }
+# A tenth of a second a product: 640 micro-batches of one sample.
+MORE = ("--data", "more", "--model", "model", "--batch-size", 1)
+LONG = {"build-slowly": ("build-operator", *MORE, "--operator", "hessian")}
+FAILURE = 1
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +56,14 @@ def files(good, tmp_path_factory):
     adam = folder / "adam.json"
     adam.write_text(good.spec.read_text().replace('"steps": 60', '"steps": 60, "optimizer": "adam"'))
     words = {"data": good.data, "model": good.model, "spec": good.spec, "adam": adam}
+    assert prepare_data(folder / "more.h5", "digits", "--samples", 800).returncode == 0
+    words["more"] = folder / "more.h5"
     return {**words, "dense": dense, "kept": kept, "not_kept": not_kept}
 
 
 class Job:
     def __init__(self, name, files, folder):
-        stage, *flags = (files.get(word, word) for word in JOBS[name])
+        stage, *flags = (files.get(word, word) for word in {**JOBS, **LONG}[name])
         if stage == "lanczos" and "--k" not in flags:
             flags += ["--k", 8, "--max-iters", 60, "--tol", 1e-12]
         self.call = (stage, *flags, *CHECKPOINT)
@@ -134,6 +144,33 @@ def test_signal_ends_the_unit_in_flight_and_exits_75(number, name, files, tmp_pa
     assert process.returncode == 75, said
     assert "the same command goes on from" in error_line(type("Done", (), {"stderr": said}))
     assert "goes on behind" in job.finish().stderr
+
+
+def delivered(process, number):
+    """Waits until a signal is no longer pending; False where the process has ended."""
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        pending = re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)$", status, re.M)
+        if not any(int(mask, 16) & 1 << number - 1 for mask in pending):
+            return True
+    return False
+
+
+def test_second_signal_ends_the_run_inside_the_product_in_flight(files, tmp_path):
+    job = Job("build-slowly", files, tmp_path)
+    for _ in range(20):
+        process, segments = job.start_and_wait_for_a_segment(), job.segments()
+        process.send_signal(signal.SIGTERM)
+        if delivered(process, signal.SIGTERM):
+            process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+        if process.returncode not in (0, 75):
+            break
+        if process.returncode == 0:  # over before the signals
+            job.check()
+    assert process.returncode == FAILURE and "stopped by a signal" not in said
+    assert job.segments() == segments and not job.out.exists()
+    assert "goes on behind product" in job.finish().stderr
 
 
 @pytest.mark.parametrize("name", ("train-adam", "collect-kfac", "lanczos-disk-restarts"))
