@@ -17,7 +17,8 @@ import sweep_config
 from script_cli import run as one_line_errors
 
 # Stages and scripts are called by name; a prefix is no part of what triggers a re-run, a path would be.
-shell.prefix(f'set -euo pipefail; export PATH="{BINARIES}:{SCRIPTS}:{Path(sys.executable).parent}:$PATH"; ')
+PROGRAMS = shlex.quote(f"{BINARIES}:{SCRIPTS}:{Path(sys.executable).parent}")
+shell.prefix(f'set -euo pipefail; export PATH={PROGRAMS}:"$PATH"; ')
 
 
 def names_of_models(trained):

@@ -22,7 +22,7 @@ rule collect_kfac:
         "Kronecker factors {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
         "collect-kfac --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
-        " --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
+        " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.kfac} 2> {log}"
 
 
@@ -46,7 +46,7 @@ rule build_operator:
         "operator {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
         "build-operator --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
-        " --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
+        " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.operator} 2> {log}"
 
 
@@ -88,7 +88,7 @@ rule lanczos:
         "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
         "lanczos --operator {input.operator} --reorth-mode {wildcards.reorth_mode} --seed {wildcards.probe}"
-        " {params.flags} --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
+        " {params.flags} --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.lanczos} 2> {log}"
 
 
@@ -110,7 +110,7 @@ rule ritz_residuals:
         "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
         "ritz-residuals --operator {input.operator} --lanczos {input.lanczos}"
-        " --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
+        " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.ritz} 2> {log}"
 
 

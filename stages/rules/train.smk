@@ -24,7 +24,7 @@ rule train_model:
     shell:
         "printf '%s\\n' {params.spec:q} > {output.spec} && "
         "train-model --data {input.data} --spec {output.spec} --seed {wildcards.seed}"
-        " --checkpoint {resources.checkpoint_root}/{params.checkpoint}"
+        " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.model} 2> {log}"
 
 

@@ -307,3 +307,32 @@ def test_audit_runs_cells_again_and_finds_the_same_bits(folder, results):
     assert len(table) == 2 and {row["verdict"] for row in table} <= {"same bytes", "same content"}
     traced = {row["ritz_sha256"] for row in csv.DictReader((results / "tables" / "cells.csv").open())}
     assert {row["ritz_sha256"] for row in table} <= traced
+
+
+def digests(results):
+    """content_sha256 by path below the results."""
+    paths = [path for path in results.rglob("*.h5") if "audit" not in path.parts]
+    return {str(path.relative_to(results)): h5py.File(path).attrs["content_sha256"] for path in paths}
+
+
+def test_spaces_quotes_unicode_and_links_in_every_path_change_no_bit(results, tmp_path):
+    """In those of the project, the results, the sweep file and the checkpoints."""
+    odd = tmp_path / "Läufe – 'größer' \"als\" $HOME; 1"
+    odd.mkdir()
+    link = tmp_path / "link to it"
+    link.symlink_to(odd)
+    project = odd / "the project"
+    project.symlink_to(ROOT)
+    config = changed(odd, seeds=[0], operators={"ggn": {}}, reorth_modes=["full"])
+    root = "checkpoint_root='check points é'"
+    status, said = snakemake(
+        link, "--snakefile", project / "Snakefile", "--configfile", config, "--default-resources", root
+    )
+    assert status == 0, said[-4000:]
+    assert {path.name for path in odd.iterdir()} == {project.name, config.name, "results", ".snakemake"}
+    found, plain = digests(odd / "results" / "tiny"), digests(results)
+    assert len(found) >= 5 and found.items() <= plain.items()
+    status, said = snakemake(link, "audit", "--snakefile", project / "Snakefile", "--configfile", config)
+    assert status == 0, said[-4000:]
+    audited = (odd / "results" / "tiny" / "audit" / "reproducibility.csv").read_text()
+    assert "same" in audited and "different" not in audited
