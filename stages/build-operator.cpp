@@ -3,6 +3,7 @@
 #include "curvature/operator_file.h"
 #include "operator_flags.h"
 #include "stage/checkpoint_flags.h"
+#include "stage/expected_memory.h"
 #include "stage/product_log.h"
 #include "stage/stage.h"
 
@@ -53,7 +54,12 @@ void run(const Flags& flags, const StageRun& stage) {
   const BuiltOperator built = build_operator(flags.of_operator.parsed());
   const auto segments = open_segments(flags.checkpoint, "build-operator", identity(built));
   ProductLog products(*built.op, segments.get());
-  const OperatorInfo info = write_operator(built, products, stage.out, stage.provenance(segments.get()));
+  const int64_t memory = state_memory(built.loaded_memory, built.settings.memory_needed,
+                                      probe_vectors * built.op->dim() * int64_t{sizeof(double)});
+  const Probes probes = checked_probes(built, products);
+  nlohmann::json provenance = stage.provenance(segments.get());
+  if (memory > 0) provenance["expected_memory_bytes"] = memory;
+  const OperatorInfo info = write_operator(built, probes, stage.out, provenance);
   retire(segments.get(), flags.checkpoint, stage.out);
   spdlog::info("{} of dimension {}: norm about {:.6g}, noise {:.2g} of it", info.kind, info.n_params,
                info.norm(), info.noise());

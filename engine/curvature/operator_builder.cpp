@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "core/resident_memory.h"
 #include "curvature/empirical_fisher.h"
 #include "curvature/empirical_risk.h"
 #include "curvature/ggn.h"
@@ -197,6 +198,7 @@ BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& e
   built.is_psd = settings.kind != "hessian";
   built.loss = point.risk->loss_function().name();
   built.samples = point.risk->samples();
+  built.loaded_memory = resident_memory();
   built.rows = point.risk->counted_rows();
   if (settings.kind.ends_with("fisher")) {
     const bool sample = point.risk->rows_per_sample() == 1 || settings.fisher_unit == "sample";

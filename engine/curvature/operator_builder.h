@@ -59,6 +59,7 @@ struct BuiltOperator {
   std::string fisher_unit;        ///< of a Fisher matrix: sample | token; else empty
   std::shared_ptr<const Matrix> matrix;  ///< of kind matrix
   Coverage coverage;                     ///< of kfac and ekfac
+  int64_t loaded_memory = 0;             ///< bytes of the process before its first product
 };
 
 /// The risk at a point, and the settings and digests of what it was made from.

@@ -163,11 +163,15 @@ void require_usable(const OperatorSettings& settings, const Probes& probes) {
                   probes.additivity + probes.repeatability));
 }
 
-OperatorInfo write_operator(const BuiltOperator& built, LinearOperator& products, const fs::path& out,
-                            const nlohmann::json& provenance) {
+Probes checked_probes(const BuiltOperator& built, LinearOperator& products) {
   const Probes probes = probe(products, static_cast<uint64_t>(built.settings.seed));
   require_symmetric_linear(probes, unit_roundoff(built.settings.dtype_compute));
   require_usable(built.settings, probes);
+  return probes;
+}
+
+OperatorInfo write_operator(const BuiltOperator& built, const Probes& probes, const fs::path& out,
+                            const nlohmann::json& provenance) {
   ArtifactWriter file(out, "ritzflow-operator");
   write_settings(file, built);
   write_probes(file, probes);
@@ -202,7 +206,8 @@ OpenOperator open_operator(const fs::path& path) {
   return {.op = std::move(built.op),
           .info = std::move(info),
           .settings = std::move(built.settings),
-          .coverage = attribute_or<double>(file, "coverage", 1.0)};
+          .coverage = attribute_or<double>(file, "coverage", 1.0),
+          .loaded_memory = built.loaded_memory};
 }
 
 }  // namespace ritzflow

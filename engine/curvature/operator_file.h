@@ -37,11 +37,13 @@ double unit_roundoff(const std::string& dtype_compute);
 /// Throws Refusal for a Hessian in bfloat16 that is not forced.
 void require_usable(const OperatorSettings& settings, const Probes& probes);
 
-/// Probes `built` through `products`, the same map, and writes operator.h5: settings, digests, probes; a
-/// matrix of up to 64 MiB itself. Paths of the files it refers to lie in /provenance, relative to `out`'s
-/// folder: a tree of results can be moved, and the content digest speaks of contents alone. Throws Refusal if
-/// the probes find no symmetric linear map.
-OperatorInfo write_operator(const BuiltOperator& built, LinearOperator& products,
+/// Probes `built` through `products`, the same map. Throws Refusal if it is no symmetric linear map.
+Probes checked_probes(const BuiltOperator& built, LinearOperator& products);
+
+/// Writes operator.h5: settings, digests, probes; a matrix of up to 64 MiB itself. Paths of the files it
+/// refers to lie in /provenance, relative to `out`'s folder: a tree of results can be moved, and the content
+/// digest speaks of contents alone.
+OperatorInfo write_operator(const BuiltOperator& built, const Probes& probes,
                             const std::filesystem::path& out, const nlohmann::json& provenance);
 
 struct OpenOperator {
@@ -49,6 +51,7 @@ struct OpenOperator {
   OperatorInfo info;
   OperatorSettings settings;  ///< that build it again
   double coverage = 1;        ///< of kfac and ekfac: share of the elements that factors cover
+  int64_t loaded_memory = 0;  ///< bytes of the process before its first product
 };
 
 /// Reopens the operator of an operator.h5. Throws InputError if a file that it refers to is gone or has other

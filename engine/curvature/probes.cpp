@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -69,14 +71,26 @@ Vector dominant_direction(Prober& product, Vector v) {
   return v;
 }
 
-/// ||A (u + v) - A u - A v||.
-double additivity(Prober& product, const Vector& u, const Vector& au, const Vector& v, const Vector& av) {
-  Vector sum = u;
-  add(sum, 1, v);
-  Vector gap = product(sum);
+/// Absolute gaps of a linear and of a symmetric map.
+struct Gaps {
+  double additivity = 0;  ///< ||A (u + v) - A u - A v||
+  double symmetry = 0;    ///< |u' A v - v' A u|
+};
+
+/// v is drawn where it is used and u becomes the sum: of a large model every vector counts.
+Gaps gaps(Prober& product, Vector u, const Vector& au, const std::function<Vector()>& draw_v,
+          const Vector& av) {
+  Gaps found;
+  {
+    const Vector v = draw_v();
+    found.symmetry = std::abs(dot(u, av) - dot(v, au));
+    add(u, 1, v);
+  }
+  Vector gap = product(u);
   add(gap, -1, au);
   add(gap, -1, av);
-  return norm(gap);
+  found.additivity = norm(gap);
+  return found;
 }
 
 void refuse_above(double value, double limit, const char* probe, const char* formula, const char* meaning) {
@@ -89,22 +103,20 @@ void refuse_above(double value, double limit, const char* probe, const char* for
 
 Probes probe(LinearOperator& op, uint64_t seed) {
   Prober product(op);
-  const Vector v = random_unit_vector(op.dim(), seed, "probe v");
+  const auto draw_v = [&] { return random_unit_vector(op.dim(), seed, "probe v"); };
+  const Vector av = product(draw_v());
+  const double repeated = distance(product(draw_v()), av);
   Vector u = random_unit_vector(op.dim(), seed, "probe u");
   Vector au = product(u);
-  const Vector av = product(v);
-  const double repeated = distance(product(v), av);
-  double sums = additivity(product, u, au, v, av), sides = std::abs(dot(u, av) - dot(v, au));
+  const Gaps random = gaps(product, std::move(u), au, draw_v, av);
   // Rounding grows with ||A v||: a random vector alone, which lies in the bulk, would show too little of it.
-  // The dominant direction takes the place of u: of a large model every vector counts.
   u = dominant_direction(product, std::move(au));
   au = product(u);
-  sums = std::max(sums, additivity(product, u, au, v, av));
-  sides = std::max(sides, std::abs(dot(u, av) - dot(v, au)));
+  const Gaps dominant = gaps(product, std::move(u), au, draw_v, av);
   const double unit = product.norm_seen() > 0 ? product.norm_seen() : 1;
   return {.repeatability = repeated / unit,
-          .additivity = sums / unit,
-          .symmetry = sides / unit,
+          .additivity = std::max(random.additivity, dominant.additivity) / unit,
+          .symmetry = std::max(random.symmetry, dominant.symmetry) / unit,
           .norm = product.norm_seen()};
 }
 

@@ -14,6 +14,9 @@ struct Probes {
   double norm = 0;  ///< largest ||A v|| / ||v|| met in a few power iterations: a lower estimate of ||A||
 };
 
+/// Vectors that probe() holds during a product, beside the product's own two.
+inline constexpr int64_t probe_vectors = 2;
+
 /// Measures the probes with random vectors of `seed`, and with one near the dominant eigenvector (11
 /// products). Throws Refusal if a product is not finite.
 Probes probe(LinearOperator& op, uint64_t seed);

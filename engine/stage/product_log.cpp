@@ -96,7 +96,7 @@ void ProductLog::flush() {
   });
   saved_ += count;
   digests_.clear();
-  rows_.clear();
+  rows_ = {};  // one may be a gigabyte, and the next product needs the room
 }
 
 }  // namespace ritzflow
