@@ -26,7 +26,8 @@ void reduce_chunks(int64_t n, std::span<double> sums, Body body) {
   const auto k = static_cast<int64_t>(sums.size());
   const int64_t chunks = (n + kChunk - 1) / kChunk;
   std::vector<double> partial(static_cast<size_t>(chunks * k), 0.0);
-  for_each_chunk(n, [&](int64_t first, int64_t last) { body(first, last, &partial[first / kChunk * k]); });
+  for_each_chunk(
+      n, [&](int64_t first, int64_t last) { body(first, last, partial.data() + first / kChunk * k); });
   std::fill(sums.begin(), sums.end(), 0.0);
   for (int64_t c = 0; c < chunks; ++c) {
     for (int64_t i = 0; i < k; ++i) sums[i] += partial[c * k + i];

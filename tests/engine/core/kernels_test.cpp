@@ -204,6 +204,8 @@ TEST(Kernels, NormNeitherOverflowsNorUnderflows) {
 TEST(Kernels, NoRowsLeaveTheVectorAlone) {
   std::vector<double> w = {1, 2, 3};
   subtract(Rows(), {}, w);
+  dots(Rows(), w, {});
+  subtract_then_dots(Rows(), {}, w, {});
   EXPECT_EQ(w, (std::vector<double>{1, 2, 3}));
 }
 
