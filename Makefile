@@ -61,15 +61,19 @@ audit: build  ## cells of a finished sweep again: make audit CONFIG=configs/mine
 torture: build  ## 1,000 kills over all stages and modes, 100,000 mutated artifacts, every fault; an hour or so
 	RITZFLOW_KILLS=1000 $(PYTHON) -m pytest -q tests/stages/test_kills.py
 	RITZFLOW_MUTATIONS=100000 build/bin/test_artifact --gtest_filter='*Mutation*'
-	build/bin/test_stage --gtest_filter='Faults.*'
+	build/bin/test_stage --gtest_filter='*Faults.*'
 
 # ThreadSanitizer sees the programs without LibTorch, which is not built for it.
-sanitize: setup  ## AddressSanitizer and UBSan over the C++ tests, ThreadSanitizer over those without LibTorch
+sanitize: export ASAN_OPTIONS := detect_leaks=0
+sanitize: export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
+sanitize: build  ## AddressSanitizer and UBSan over C++ tests and stages, ThreadSanitizer over tests without LibTorch
 	cmake --preset asan && cmake --build --preset asan
-	ASAN_OPTIONS=detect_leaks=0 ctest --preset asan --output-on-failure
+	ctest --preset asan --output-on-failure
+	RITZFLOW_OTHER_BIN=$(CURDIR)/build/asan/bin $(PYTHON) -m pytest -q tests/stages/test_two_builds.py
 	cmake --preset tsan && cmake --build --preset tsan --target test_core test_artifact test_krylov test_stage
 	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp ctest --preset tsan --output-on-failure -R '^(core|artifact|krylov|stage)$$'
 
+fuzz: export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
 fuzz: setup  ## libFuzzer on the reader of each format; FUZZ_SECONDS each
 	$(MAKE) packages PACKAGES='clang-19 libclang-rt-19-dev'
 	cmake --preset fuzz && cmake --build --preset fuzz --target fuzzers
