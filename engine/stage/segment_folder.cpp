@@ -95,7 +95,8 @@ nlohmann::json SegmentFolder::attempts() const {
   std::ifstream file(folder_ / kAttempts);
   for (std::string line; std::getline(file, line);) {
     try {
-      lines.push_back(parse_json(line, kAttempts));
+      auto attempt = parse_json(line, kAttempts);
+      if (attempt.is_object()) lines.push_back(std::move(attempt));
     } catch (const InputError&) {
       continue;  // cut off where a process was killed
     }
