@@ -14,7 +14,7 @@ CONFIG := configs/demo.yaml
 CELLS := 3
 SEED := 0
 FUZZ_SECONDS := 60
-FUZZERS := data model kfac operator lanczos ritz density checkpoint training products sums
+FUZZERS := data model kfac operator lanczos ritz density checkpoint training products sums json spec
 
 .PHONY: demo test test-models smollm2 bench bench-peers audit torture sanitize fuzz setup packages venv models-env configure build lint clean
 

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "core/memory_size.h"
 #include "curvature/operator_builder.h"
 
 namespace ritzflow {
@@ -15,7 +16,7 @@ struct OperatorFlags {
   /// The settings with `--matrix` taken apart. Throws InputError on a malformed one.
   OperatorSettings parsed() const {
     OperatorSettings all = settings;
-    all.memory = parse_memory(memory);
+    all.memory = parse_memory("--memory", memory);
     if (!matrix.empty()) all.matrix = parse_matrix_place(matrix);
     return all;
   }

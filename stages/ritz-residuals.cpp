@@ -5,7 +5,6 @@
 
 #include "core/error.h"
 #include "core/kernels.h"
-#include "curvature/memory_plan.h"
 #include "curvature/operator_file.h"
 #include "krylov/intervals.h"
 #include "stage/checkpoint_flags.h"
@@ -67,9 +66,11 @@ void add_locked(RitzEvidence& evidence, const RitzContext& context) {
 
 // The start vector's share of each pair, where s_1 does not say it: behind a restart, and of pairs that the
 // certificate found.
-void fill_gammas(RitzEvidence& evidence, VectorView start) {
+void fill_gammas(RitzEvidence& evidence, const RitzContext& context) {
   for (RitzPair& pair : evidence.pairs) {
-    if (std::isnan(pair.gamma)) pair.gamma = std::pow(dot(pair.vector, start), 2);
+    if (!std::isnan(pair.gamma)) continue;
+    pair.gamma =
+        std::pow(dot(PairVector(pair, context.options.shelf).view(), context.record.start_vector), 2);
   }
 }
 
@@ -87,19 +88,21 @@ void run(const Options& options, const StageRun& stage) {
                                        {"lanczos_sha256", file.content_sha256()},
                                        {"algorithm", kAlgorithm}});
   ProductLog op(*opened.op, segments.get());
-  const std::string& memory = options.basis.memory;
   const RitzVectors vectors(op, file,
                             {.basis = options.basis.basis,
-                             .memory = memory.empty() ? available_memory() : parse_memory(memory),
+                             .memory = options.basis.memory_bytes(),
                              .disk = free_disk(stage.out),
-                             .repeatability = opened.info.probes.repeatability},
+                             .repeatability = opened.info.probes.repeatability,
+                             .loaded = opened.loaded_memory,
+                             .products = opened.settings.memory_needed},
                             context, stage);
   const LanczosSettings& settings = context.record.settings;
   context.options = {.k = settings.k,
                      .which = parse_which(settings.which),
                      .tol = settings.tol,
                      .norm_a = std::max(opened.info.norm(), context.record.factorization.norm_estimate()),
-                     .noise = opened.info.noise()};
+                     .noise = opened.info.noise(),
+                     .shelf = vectors.shelf()};
   context.asymmetry = opened.info.probes.symmetry;
   RitzEvidence evidence = ritz_evidence(op, context.record.factorization, vectors.combinations(),
                                         context.record.mode(), context.options);
@@ -109,8 +112,10 @@ void run(const Options& options, const StageRun& stage) {
     const double slack = context.options.noise + 4 * std::numeric_limits<double>::epsilon();
     narrow_by_gaps(evidence.pairs, {known->lower_bound, known->upper_bound}, slack * context.options.norm_a);
   }
-  fill_gammas(evidence, context.record.start_vector);
-  write_ritz(stage.out, context, evidence, stage.provenance(segments.get()));
+  fill_gammas(evidence, context);
+  nlohmann::json provenance = stage.provenance(segments.get());
+  if (context.expected_memory > 0) provenance["expected_memory_bytes"] = context.expected_memory;
+  write_ritz(stage.out, context, evidence, provenance);
   retire(segments.get(), options.checkpoint, stage.out);
 
   const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),

@@ -8,8 +8,9 @@
 #include "curvature/probes.h"
 #include "krylov/evidence.h"
 #include "operator_flags.h"
+#include "stage/basis_plan.h"
 #include "stage/iterate.h"
-#include "stage/lanczos_settings.h"
+#include "stage/mode_choice.h"
 #include "stage/stage.h"
 #include "stage/warnings.h"
 

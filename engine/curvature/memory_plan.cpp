@@ -71,26 +71,6 @@ int64_t batches_of(const EmpiricalRisk& risk, int64_t batch_size) {
 
 }  // namespace
 
-int64_t parse_memory(const std::string& text) {
-  const auto refuse = [&]() {
-    throw InputError("--memory is '" + text + "', expected bytes or a size such as 512MiB or 4GiB");
-  };
-  size_t end = 0;
-  double number = 0;
-  try {
-    number = std::stod(text, &end);
-  } catch (const std::exception&) {
-    refuse();
-  }
-  while (end < text.size() && text[end] == ' ') ++end;
-  const std::string unit = text.substr(end);
-  const std::vector<std::pair<std::string, double>> units = {
-      {"", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
-  const auto found = std::find_if(units.begin(), units.end(), [&](const auto& u) { return u.first == unit; });
-  if (found == units.end() || !(number > 0) || number * found->second >= 0x1p62) refuse();
-  return static_cast<int64_t>(number * found->second);
-}
-
 void require_machine(int64_t bytes) {
   const int64_t machine = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
   if (bytes <= machine) return;
@@ -101,8 +81,8 @@ void require_machine(int64_t bytes) {
 
 MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,
                        int64_t limit) {
-  // v, out and a sum of them in float64 are the caller's.
-  const int64_t vectors = 3 * risk.dim() * int64_t{sizeof(double)};
+  // v and out in float64 are the caller's.
+  const int64_t vectors = 2 * risk.dim() * int64_t{sizeof(double)};
   Cost once = measured_cost(risk, make, std::min<int64_t>(2, batch_size), Lifetime::one_product);
   const auto needed = [&](int64_t samples) { return vectors + once.kept(samples) + once.work(samples); };
   const auto fitting = [&](int64_t size) {

@@ -13,9 +13,6 @@ namespace ritzflow {
 /// micro-batches may not depend on where a sweep runs.
 inline constexpr int64_t default_memory = int64_t{4} << 30;
 
-/// "4 GiB", "512MiB", "2.5e9", a plain number of bytes. Throws InputError on anything else.
-int64_t parse_memory(const std::string& text);
-
 /// Throws Refusal where this machine has less than `bytes` of memory.
 void require_machine(int64_t bytes);
 

@@ -206,7 +206,8 @@ OpenOperator open_operator(const fs::path& path) {
   return {.op = std::move(built.op),
           .info = std::move(info),
           .settings = std::move(built.settings),
-          .coverage = attribute_or<double>(file, "coverage", 1.0)};
+          .coverage = attribute_or<double>(file, "coverage", 1.0),
+          .loaded_memory = built.loaded_memory};
 }
 
 }  // namespace ritzflow

@@ -51,6 +51,7 @@ struct OpenOperator {
   OperatorInfo info;
   OperatorSettings settings;  ///< that build it again
   double coverage = 1;        ///< of kfac and ekfac: share of the elements that factors cover
+  int64_t loaded_memory = 0;  ///< bytes of the process before its first product
 };
 
 /// Reopens the operator of an operator.h5. Throws InputError if a file that it refers to is gone or has other

@@ -83,14 +83,19 @@ int64_t judge(std::vector<RitzPair>& pool, const Eigen::MatrixXd& gram) {
   return static_cast<int64_t>(kept.size());
 }
 
-void extend_gram(Eigen::MatrixXd& gram, const std::vector<RitzPair>& pool) {
-  const auto old = gram.rows(), size = static_cast<Eigen::Index>(pool.size());
-  gram.conservativeResize(size, size);
-  for (Eigen::Index j = old; j < size; ++j) {
-    for (Eigen::Index i = 0; i <= j; ++i) {
-      gram(i, j) = gram(j, i) = dot(pool[static_cast<size_t>(i)].vector, pool[static_cast<size_t>(j)].vector);
-    }
+// Dot products of the newest vector with all.
+void extend_gram(Eigen::MatrixXd& gram, const std::vector<RitzPair>& pool, const Basis* shelf) {
+  const auto j = static_cast<Eigen::Index>(pool.size()) - 1;
+  gram.conservativeResize(j + 1, j + 1);
+  for (Eigen::Index i = 0; i <= j; ++i) {
+    gram(i, j) = gram(j, i) = dot(PairVector(pool[static_cast<size_t>(i)], shelf).view(), pool.back().vector);
   }
+}
+
+void put_away(RitzPair& pair, Basis& shelf) {
+  pair.shelf_row = shelf.size();
+  shelf.append(pair.vector);
+  pair.vector = {};
 }
 
 // A pair of its own whose interval reaches to this candidate, which is far better converged: the pair may be
@@ -133,14 +138,15 @@ RitzPair form_pair(const RitzCandidate& candidate, const Combinations& basis) {
 }
 
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
-                                     const Combinations& basis) {
+                                     const Combinations& basis, Basis* shelf) {
   std::vector<RitzPair> pool;
   Eigen::MatrixXd gram;
   int64_t own = 0;
   for (size_t index : end.order) {
     if (own >= end.count && !may_expose_a_mixture(pool, candidates[index])) continue;
     pool.push_back(form_pair(candidates[index], basis));
-    extend_gram(gram, pool);
+    extend_gram(gram, pool, shelf);
+    if (shelf != nullptr) put_away(pool.back(), *shelf);
     own = judge(pool, gram);
   }
   trim(pool, own, end.count);

@@ -15,8 +15,9 @@ RitzPair form_pair(const RitzCandidate& candidate, const Combinations& basis);
 /// smaller residual estimate: copies, true or still forming, are combinations of eigenvectors that have
 /// already converged (Paige), while eigenvectors of one multiple eigenvalue are orthogonal and are kept
 /// apart. A copy in formation may mix an eigenvector that stands further down, so the walk goes on to far
-/// better converged candidates inside the interval of an unconverged pair.
+/// better converged candidates inside the interval of an unconverged pair. Vectors go to `shelf` as they are
+/// formed, unless it is null.
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
-                                     const Combinations& basis);
+                                     const Combinations& basis, Basis* shelf = nullptr);
 
 }  // namespace ritzflow

@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "krylov/evidence.h"
@@ -16,6 +17,7 @@ struct CertificateOptions {
   int64_t budget = 100;    ///< products at most
   int64_t rows = 1 << 30;  ///< Lanczos vectors at most
   uint64_t seed = 0;       ///< of the fresh start vectors
+  std::string draw = {};   ///< keys them beside the seed, where the run itself did not start at random
   double norm_a = 0;       ///< estimate of ||A||
   double noise = 0;        ///< relative noise of a product
 
@@ -53,11 +55,5 @@ struct Certificate {
 Certificate certify(
     LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,
     const std::function<bool(int64_t calls)>& keep_going = [](int64_t) { return true; });
-
-/// Ritz pairs that are not wanted, but worth deflating: the best converged ones, `count` at most and as long
-/// as their residuals together are small against the distance of the nearest from the wanted values. For
-/// modes that keep orthogonality to rounding.
-std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
-                                 Which which, int64_t k, int64_t count);
 
 }  // namespace ritzflow

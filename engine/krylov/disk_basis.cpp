@@ -11,6 +11,7 @@ namespace ritzflow {
 namespace {
 
 constexpr int64_t kPieceBytes = int64_t{1} << 21;     // of all rows: half of a second-level cache or less
+constexpr int64_t kPieceOfRow = 16 * kChunk;          // elements of one row on its way to the file or back
 constexpr int64_t kLeastPiece = 512;                  // elements of a row: a page
 constexpr int64_t kAheadOfPass = int64_t{256} << 20;  // bytes read ahead while a product runs
 
@@ -100,18 +101,24 @@ class RowsInFile final : public DiskBasis {
   void adopt(int64_t rows) override { size_ = rows; }
 
   void append(VectorView q) override {
-    row_.resize(q.size());
-    scatter(q, row_.data(), kLine);
-    file_->write(bytes(), bytes_of(row_.data(), n_));
+    std::vector<T> piece;
+    for_each_piece([&](int64_t first, int64_t count) {
+      piece.resize(static_cast<size_t>(count));
+      scatter(q.subspan(static_cast<size_t>(first), piece.size()), piece.data(), kLine);
+      file_->write(place<T>(n_, size_, first), bytes_of(piece.data(), count));
+    });
     ++size_;
     const RowsOnDisk<T> all = rows(0, static_cast<size_t>(size_));
     all.will_need(0, kAheadOfPass / std::max<int64_t>(1, place<T>(1, size_, 0)));
   }
 
   void copy_row(int64_t i, VectorSpan out) const override {
-    std::vector<T> row(out.size());
-    file_->read(place<T>(n_, i, 0), writable_bytes_of(row.data(), n_));
-    gather(row.data(), kLine, out);
+    std::vector<T> piece;
+    for_each_piece([&](int64_t first, int64_t count) {
+      piece.resize(static_cast<size_t>(count));
+      file_->read(place<T>(n_, i, first), writable_bytes_of(piece.data(), count));
+      gather(piece.data(), kLine, out.subspan(static_cast<size_t>(first), piece.size()));
+    });
   }
 
   void dots(int64_t first, VectorView w, std::span<double> h) const override {
@@ -148,10 +155,15 @@ class RowsInFile final : public DiskBasis {
  private:
   RowsOnDisk<T> rows(int64_t first, size_t count) const { return {*file_, n_, first, count}; }
 
+  // A row piece by piece: no second vector of length n is held on its way to the file or back.
+  template <class Body>
+  void for_each_piece(const Body& body) const {
+    for (int64_t first = 0; first < n_; first += kPieceOfRow) body(first, std::min(kPieceOfRow, n_ - first));
+  }
+
   int64_t n_, size_ = 0;
   std::function<std::unique_ptr<RowFile>()> new_file_;
   std::unique_ptr<RowFile> file_;
-  std::vector<T> row_;  // the newest one on its way to the file
 };
 
 }  // namespace

@@ -90,23 +90,25 @@ void judge_pair(const EvidenceOptions& options, RitzPair& pair) {
 }
 
 void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& pair) {
-  std::vector<double> product(pair.vector.size());
-  op.apply(pair.vector, product);
+  const PairVector held(pair, options.shelf);
+  const VectorView x = held.view();
+  std::vector<double> product(x.size());
+  op.apply(x, product);
   if (!all_finite(product)) throw InputError("a product for a true residual has a NaN or an infinity");
-  const double* x = pair.vector.data();
-  subtract(Rows(&x, 1), {&pair.value, 1}, product);
+  const double* row = x.data();
+  subtract(Rows(&row, 1), {&pair.value, 1}, product);
   pair.residual = norm(product);
-  pair.shift = std::abs(dot(pair.vector, product));
+  pair.shift = std::abs(dot(x, product));
   judge_pair(options, pair);
 }
 
 std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
-                                   Which which, int64_t k) {
+                                   Which which, int64_t k, Basis* shelf) {
   std::vector<double> values;
   for (const auto& candidate : candidates) values.push_back(candidate.value);
   std::vector<RitzPair> pairs;
   for (const auto& end : wanted_ends(values, which, k)) {
-    for (auto& pair : candidate_pool(candidates, end, basis)) {
+    for (auto& pair : candidate_pool(candidates, end, basis, shelf)) {
       pair.residual = pair.estimate;
       pairs.push_back(std::move(pair));
     }
@@ -122,7 +124,7 @@ RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, con
     evidence.ritz_max = candidates.front().value;
     evidence.ritz_min = candidates.back().value;
   }
-  evidence.pairs = wanted_pairs(candidates, basis, options.which, options.k);
+  evidence.pairs = wanted_pairs(candidates, basis, options.which, options.k, options.shelf);
   for (auto& pair : evidence.pairs) measure_pair(op, options, pair);
   evidence.operator_calls = static_cast<int64_t>(evidence.pairs.size());
   std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),

@@ -29,7 +29,24 @@ struct RitzPair {
   double gap = 0;                    ///< to the other eigenvalues, where a certificate vouches for it; else 0
   std::array<double, 2> interval{};  ///< contains an eigenvalue of A (judge_pair(), narrow_by_gaps())
   Verdict verdict = Verdict::unconverged;
-  std::vector<double> vector;  ///< x [n]
+  std::vector<double> vector;  ///< x [n]; empty while it lies on a shelf
+  int64_t shelf_row = -1;      ///< where there
+};
+
+/// x of a pair for as long as this lives: as it is in memory, or read from its row of the shelf.
+class PairVector {
+ public:
+  PairVector(const RitzPair& pair, const Basis* shelf)
+      : read_(pair.shelf_row < 0 ? std::vector<double>{} : shelf->row(pair.shelf_row)),
+        view_(pair.shelf_row < 0 ? pair.vector : read_) {}
+  PairVector(const PairVector&) = delete;
+  PairVector& operator=(const PairVector&) = delete;
+
+  VectorView view() const { return view_; }
+
+ private:
+  std::vector<double> read_;
+  VectorView view_;
 };
 
 struct RitzEvidence {
@@ -47,12 +64,14 @@ struct EvidenceOptions {
   double tol = 1e-8;
   double norm_a = 0;  ///< estimate of ||A||
   double noise = 0;   ///< relative noise of a product: a floor of every interval
+  /// Takes the vectors of pairs as rows where they shall not stay in memory, 2 k of them and more; else null.
+  Basis* shelf = nullptr;
 };
 
 /// The wanted pairs of all ends and what was met among them (candidate_pool.h), formed from all rows of
 /// `basis`, with `residual` as estimated: no product is spent. Verdicts are all but `converged`.
 std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
-                                   Which which, int64_t k);
+                                   Which which, int64_t k, Basis* shelf = nullptr);
 
 /// Derives the interval theta -+ (residual + noise) of a pair, and whether it meets the goal. The residual is
 /// that of a noisy product, which puts the noise into it.

@@ -57,6 +57,9 @@ class LanczosProcess {
   const KrylovFactorization& factorization() const { return factorization_; }
   const Basis& basis() const { return *basis_; }
 
+  /// The rows, for who needs them and no further step: the last call of a process.
+  std::unique_ptr<Basis> take_basis() { return std::move(basis_); }
+
  private:
   void restart(const ThickRestart& mode);
   void continue_behind_invariant_subspace(VectorSpan w);

@@ -2,12 +2,18 @@
 
 #include <unistd.h>
 
+#include <fstream>
+
+#include "core/memory_size.h"
 #include "stage/segment_folder.h"
 
 namespace ritzflow {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Share of the available memory that Lanczos vectors may take; the rest is for products.
+constexpr double kBasisShare = 0.8;
 
 template <class T>
 void write_rows_as(RowWriter<T> rows, const Basis& basis, int64_t first) {
@@ -27,6 +33,19 @@ void declare_basis_flags(CLI::App& app, BasisFlags& flags, const std::string& pl
   app.add_option("--basis-memory", flags.memory,
                  "bytes that Lanczos vectors may take in memory, as 8GiB or 512MiB (default: 0.8 of what is "
                  "available)");
+}
+
+int64_t BasisFlags::memory_bytes() const {
+  return memory.empty() ? available_memory() : parse_memory("--basis-memory", memory);
+}
+
+int64_t available_memory() {
+  std::ifstream info("/proc/meminfo");
+  std::string key, unit;
+  for (int64_t kib = 0; info >> key >> kib >> unit;) {
+    if (key == "MemAvailable:") return static_cast<int64_t>(kBasisShare * 1024 * static_cast<double>(kib));
+  }
+  return INT64_MAX;
 }
 
 std::unique_ptr<Basis> BasisPlan::make(int64_t n, int64_t first) const {

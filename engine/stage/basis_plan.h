@@ -16,8 +16,14 @@ class SegmentFolder;
 /// `--basis ram | disk | auto --basis-memory SIZE`.
 struct BasisFlags {
   std::string basis = "auto";
-  std::string memory;  ///< as text; empty: most of what the system has available
+  std::string memory;  ///< as text; empty: available_memory()
+
+  /// Bytes that Lanczos vectors may take.
+  int64_t memory_bytes() const;
 };
+
+/// Memory that Lanczos vectors may take: most of what the system says is available.
+int64_t available_memory();
 
 void declare_basis_flags(CLI::App& app, BasisFlags& flags, const std::string& places);
 

@@ -29,6 +29,7 @@ void check_settings(const Check& check, const LanczosRecord& here, const Lanczos
   check.same("operator_sha256", here.operator_sha256, there.operator_sha256);
   check.same("reorth_mode", here.reorth_mode, there.reorth_mode);
   check.same("--seed", now.seed, then.seed);
+  check.same("--start", here.start.sha256, there.start.sha256);
   check.same("--k", now.k, then.k);
   check.same("--which", now.which, then.which);
   check.same("--dtype-basis", now.dtype_basis, then.dtype_basis);
@@ -54,8 +55,9 @@ LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, c
   if (f.products > wanted.settings.max_iters)
     check.fail(
         fmt::format("has {} products, more than --max-iters {}", f.products, wanted.settings.max_iters));
-  if (!file.has("basis") || f.residual_vector.empty())
+  if (!file.has("basis") || !file.has("residual_vector"))
     check.fail("kept no Lanczos vectors to go on from; --keep-basis would have");
+  f.residual_vector = file.read<double>("residual_vector");
   auto basis = plan.make(static_cast<int64_t>(f.residual_vector.size()));
   append_rows(file, "basis", *basis);
   spdlog::info("goes on behind product {} from {}", f.products, lanczos.string());

@@ -33,6 +33,12 @@ CertifiedEnds read_certified_ends(const ArtifactReader& file) {
 }
 
 ProbeRun read_probe(const ArtifactReader& file) {
+  if (file.has_attribute("start_sha256")) {
+    throw InputError(
+        file.path().string() +
+        ": the run began with Ritz vectors of an earlier result (--start), its T is no quadrature "
+        "of a random vector; run lanczos without --start");
+  }
   if (file.has("spike")) {
     throw InputError(file.path().string() +
                      ": the run was restarted, its T is no quadrature of a probe vector; use a run of mode "

@@ -98,6 +98,13 @@ Reorthogonalization LanczosRecord::mode() const {
   return parse_mode(ran, static_cast<int64_t>(start_vector.size()), noise);
 }
 
+void write_start(ArtifactWriter& file, const WarmStart& start) {
+  if (start.sha256.empty()) return;
+  file.attribute("start_sha256", start.sha256);
+  file.attribute("start_vectors", start.vectors);
+  file.attribute("start_random", warm_start_random);
+}
+
 void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, const Basis* basis,
                    const nlohmann::json& provenance) {
   const KrylovFactorization& f = record.factorization;
@@ -113,6 +120,7 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   file.attribute("noise", record.noise);
   file.attribute("operator_sha256", record.operator_sha256);
   file.attribute("exhausted", f.exhausted);
+  write_start(file, record.start);
   file.dataset("alpha", f.alphas());
   file.dataset("beta", f.beta);
   file.dataset("H", row_major(f.H()), {f.size(), f.size()});
@@ -148,6 +156,10 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
   record.certificate = read_certificate(file);
   if (record.certificate) record.certificate_delta = file.attribute<double>("certificate_delta");
   record.start_vector = file.read<double>("start_vector");
+  if (file.has_attribute("start_sha256")) {
+    record.start.sha256 = file.attribute<std::string>("start_sha256");
+    record.start.vectors = file.attribute<int64_t>("start_vectors");
+  }
   KrylovFactorization& f = record.factorization;
   f.beta = file.read<double>("beta");
   if (file.has("spike")) f.spike = file.read<double>("spike");
@@ -160,7 +172,6 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
     f.columns.emplace_back();
     for (size_t i = 0; i <= j; ++i) f.columns.back().push_back(h[i * m + j]);
   }
-  if (file.has("residual_vector")) f.residual_vector = file.read<double>("residual_vector");
   return record;
 }
 

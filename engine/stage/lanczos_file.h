@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "artifact/reader.h"
+#include "artifact/writer.h"
 #include "krylov/certificate.h"
 #include "krylov/factorization.h"
 #include "stage/lanczos_settings.h"
+#include "stage/warm_start.h"
 
 namespace ritzflow {
 
@@ -19,6 +21,7 @@ struct LanczosRecord {
   std::string reorth_mode;    ///< the mode that ran
   std::string reorth_reason;  ///< why
   std::vector<double> start_vector;
+  WarmStart start;  ///< what it was made of
   KrylovFactorization factorization;
   int64_t converged = 0;
   int64_t basis_bytes = 0;
@@ -38,7 +41,10 @@ struct LanczosRecord {
 void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, const Basis* basis,
                    const nlohmann::json& provenance);
 
-/// Reads the record back; the rows of a kept basis stay in the file.
+/// The attributes of a warm start: none for a random one.
+void write_start(ArtifactWriter& file, const WarmStart& start);
+
+/// Reads the record back; the rows of a kept basis and the residual vector stay in the file.
 LanczosRecord read_lanczos(const ArtifactReader& file);
 
 }  // namespace ritzflow

@@ -13,7 +13,7 @@ namespace ritzflow {
 namespace {
 
 constexpr const char* kFormat = "ritzflow-products";
-constexpr size_t kMostHeld = size_t{1} << 27;  // elements of products in memory before a segment is due
+constexpr size_t kMostHeld = size_t{1} << 25;  // elements of products in memory before a segment is due
 
 }  // namespace
 

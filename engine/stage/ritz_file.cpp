@@ -31,6 +31,7 @@ void write_settings(ArtifactWriter& file, const RitzContext& context) {
   file.attribute("krylov_dim", s.krylov_dim);
   file.attribute("dtype_basis", s.dtype_basis);
   file.attribute("basis_bytes", context.record.basis_bytes);
+  write_start(file, context.record.start);
   file.attribute("iterations", context.record.factorization.products);
   file.attribute("lanczos_operator_calls", context.record.operator_calls());
   file.attribute("certificate_calls", context.record.certificate ? context.record.certificate->calls : 0);
@@ -73,9 +74,13 @@ void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, double norm
 }
 
 template <class T>
-void write_vectors(ArtifactWriter& file, const RitzEvidence& evidence, int64_t n) {
-  auto rows = file.rows<T>("vectors", static_cast<int64_t>(evidence.pairs.size()), n);
-  for (const auto& pair : evidence.pairs) rows.append(std::vector<T>(pair.vector.begin(), pair.vector.end()));
+void write_vectors(ArtifactWriter& file, const RitzEvidence& evidence, const RitzContext& context) {
+  auto rows = file.rows<T>("vectors", static_cast<int64_t>(evidence.pairs.size()),
+                           static_cast<int64_t>(context.record.start_vector.size()));
+  for (const auto& pair : evidence.pairs) {
+    const PairVector x(pair, context.options.shelf);
+    rows.append(std::vector<T>(x.view().begin(), x.view().end()));
+  }
 }
 
 }  // namespace
@@ -95,9 +100,8 @@ void write_ritz(const std::filesystem::path& out, const RitzContext& context, co
   file.attribute("asymmetry", context.asymmetry);
   file.attribute("warnings", method_warnings(context, evidence));
   write_pairs(file, evidence, context.options.norm_a);
-  const auto n = static_cast<int64_t>(context.record.start_vector.size());
   const bool single = parse_basis_type(context.record.settings.dtype_basis) == BasisType::float32;
-  single ? write_vectors<float>(file, evidence, n) : write_vectors<double>(file, evidence, n);
+  single ? write_vectors<float>(file, evidence, context) : write_vectors<double>(file, evidence, context);
   file.dataset("naive_eigenvalues", evidence.naive_eigenvalues);
   if (!evidence.orthogonality_loss.empty()) file.dataset("orthogonality_loss", evidence.orthogonality_loss);
   file.provenance(provenance);

@@ -15,6 +15,7 @@ struct RitzContext {
   LanczosRecord record;                             ///< the run that the pairs come from
   std::string lanczos_sha256;                       ///< content digest of its file
   std::string basis_source;                         ///< stored | replayed | recomputed | two_pass
+  int64_t expected_memory = 0;                      ///< bytes at the peak, as stated before; 0: unknown
   int64_t replay_calls = 0;                         ///< products spent on vectors that were not kept
   std::map<std::string, Attribute> operator_facts;  ///< attributes of the operator that tables need
   EvidenceOptions options;

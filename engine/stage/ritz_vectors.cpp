@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "stage/expected_memory.h"
 
 namespace ritzflow {
 namespace {
@@ -21,6 +22,14 @@ int64_t dim(const RitzContext& context) { return static_cast<int64_t>(context.re
 // Ritz vectors of both ends and copies among them, their products: what is in memory wherever the rows lie.
 int64_t other_bytes(const RitzContext& context) {
   return (2 * context.record.settings.k + 4) * dim(context) * kElement;
+}
+
+// Bytes of vectors beside the two of a product: the start vector, and what each place asks for.
+int64_t bytes_held(const std::string& where, int64_t rows, const RitzContext& context, int64_t batch) {
+  const int64_t vector = dim(context) * kElement, k = context.record.settings.k;
+  if (where == "disk") return vector;
+  if (where == "ram") return rows + (1 + k) * vector;
+  return (std::min(batch, 2 * k) + k + 2) * vector;  // combinations under way, pairs, the newest row
 }
 
 bool reads_all_rows(const Reorthogonalization& mode) {
@@ -81,22 +90,28 @@ RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, cons
                     .type = parse_basis_type(record.settings.dtype_basis)};
   const bool stored = lanczos.has("basis");
   const int64_t row = n * (plan.type == BasisType::float32 ? 4 : 8);
-  const std::string where = place(context, stored, std::max(plan.size.expected, f.size()) * row, settings);
-  if (where == "disk") plan.new_file = row_files(nullptr, stage.out);
+  const int64_t rows = std::max(plan.size.expected, f.size()) * row;
+  const std::string where = place(context, stored, rows, settings);
+  if (where == "disk") {
+    plan.new_file = row_files(nullptr, stage.out);
+    shelf_ = make_disk_basis(n, BasisType::float64, plan.new_file);
+  }
+  const int64_t batch = (settings.memory - other_bytes(context)) / (n * kElement);
+  context.expected_memory =
+      state_memory(settings.loaded, settings.products, bytes_held(where, rows, context, batch));
   context.basis_source = stored ? "stored" : "replayed";
   if (where == "none") {
     context.basis_source = "two_pass";
     progress_ = std::unique_ptr<Progress>(new Progress(stage.progress("replayed products", products)));
     const auto walk =
         likely_walk(ritz_candidates(f, record.mode()), parse_which(record.settings.which), record.settings.k);
-    const int64_t batch = (settings.memory - other_bytes(context)) / (n * kElement);
     two_pass_ = std::make_unique<TwoPass>(op,
                                           RunOfRecord{f, record.start_vector, record.mode(),
                                                       static_cast<uint64_t>(record.settings.seed), plan.type},
                                           walk, batch, [this] { progress_->update(two_pass_->products()); });
   } else if (stored) {
-    stored_ = plan.make(n);
-    append_rows(lanczos, "basis", *stored_);
+    rows_ = plan.make(n);
+    append_rows(lanczos, "basis", *rows_);
   } else {
     replay(op, plan, context, stage);
   }
@@ -107,29 +122,28 @@ void RitzVectors::replay(LinearOperator& op, const BasisPlan& plan, RitzContext&
                          const StageRun& stage) {
   LanczosRecord& record = context.record;
   const int64_t products = record.factorization.products;
-  replayed_ =
-      std::make_unique<LanczosProcess>(op, record.start_vector, record.mode(),
-                                       static_cast<uint64_t>(record.settings.seed), plan.make(op.dim()));
+  LanczosProcess process(op, record.start_vector, record.mode(), static_cast<uint64_t>(record.settings.seed),
+                         plan.make(op.dim()));
   Progress progress = stage.progress("replayed products", products);
-  while (replayed_->factorization().products < products && replayed_->step()) {
-    progress.update(replayed_->factorization().products);
+  while (process.factorization().products < products && process.step()) {
+    progress.update(process.factorization().products);
   }
-  if (same_bits(replayed_->factorization(), record.factorization)) return;
+  rows_ = process.take_basis();
+  const KrylovFactorization& f = process.factorization();
+  replayed_ = f.products;
+  if (same_bits(f, record.factorization)) return;
   context.basis_source = "recomputed";
   spdlog::warn(
       "the replay differs from the stored run in its bits; the pairs come from the replay's own relation");
-  record.factorization = replayed_->factorization();
+  record.factorization = f;
+  record.factorization.residual_vector = {};
 }
 
 const Combinations& RitzVectors::combinations() const {
   if (two_pass_) return *two_pass_;
-  if (stored_) return *stored_;
-  return replayed_->basis();
+  return *rows_;
 }
 
-int64_t RitzVectors::replay_calls() const {
-  if (two_pass_) return two_pass_->products();
-  return replayed_ ? replayed_->factorization().products : 0;
-}
+int64_t RitzVectors::replay_calls() const { return two_pass_ ? two_pass_->products() : replayed_; }
 
 }  // namespace ritzflow

@@ -15,6 +15,8 @@ struct VectorSettings {
   int64_t memory = 0;          ///< bytes that they may take
   int64_t disk = 0;            ///< bytes that are free beside the output
   double repeatability = 0;    ///< of the operator's probes
+  int64_t loaded = 0;          ///< bytes of the process before its first product
+  int64_t products = 0;        ///< bytes of one, by its memory plan
 };
 
 /// The Lanczos vectors of a finished run, for combinations: those that its file keeps, or those of a replay.
@@ -28,7 +30,8 @@ struct VectorSettings {
 /// - auto: ram where the rows fit into memory; else none for rows that were not kept, where mode and operator
 ///   allow it, else disk; in one logged line.
 ///
-/// Sets `basis_source` and the record's factorization in `context`.
+/// Says what the stage will take at its peak (state_memory()). Sets `basis_source`, `expected_memory` and the
+/// record's factorization in `context`.
 class RitzVectors {
  public:
   RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, const VectorSettings& settings,
@@ -36,14 +39,17 @@ class RitzVectors {
 
   const Combinations& combinations() const;
 
+  /// For the vectors of pairs, where the rows lie on disk as well; else null.
+  Basis* shelf() const { return shelf_.get(); }
+
   /// Products spent on the replay so far.
   int64_t replay_calls() const;
 
  private:
   void replay(LinearOperator& op, const BasisPlan& plan, RitzContext& context, const StageRun& stage);
 
-  std::unique_ptr<Basis> stored_;
-  std::unique_ptr<LanczosProcess> replayed_;
+  std::unique_ptr<Basis> rows_, shelf_;
+  int64_t replayed_ = 0;  ///< products
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<TwoPass> two_pass_;
 };

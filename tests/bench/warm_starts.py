@@ -11,7 +11,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
 
-K, DIM = 10, 40
+KS, DIM = (3, 10), 40
+TOLERANCES = (1e-2, 1e-3, 1e-4, 1e-8)
+RANDOM = 1e-3  # what `lanczos --start` adds to the sum
 PAIRS = [(150, 151), (150, 160), (1000, 1010), (1000, 1050)]
 SHAPES = [(12, 64), (12,), (10, 12), (10,)]
 
@@ -55,8 +57,8 @@ def trajectory():
     return found
 
 
-def thick_restart(a, start, tol):
-    """Products until the K largest meet tol, tested after each; with their vectors and values."""
+def thick_restart(a, start, tol, k):
+    """Products until the k largest meet tol, tested after each; with their vectors and values."""
     q, h = np.zeros((DIM + 1, len(a))), np.zeros((DIM, DIM))
     q[0], j, products = start / np.linalg.norm(start), 0, 0
     while True:
@@ -71,24 +73,24 @@ def thick_restart(a, start, tol):
         upper = np.triu(h[: j + 1, : j + 1])
         theta, y = np.linalg.eigh(upper + np.triu(upper, 1).T)
         theta, y = theta[::-1], y[:, ::-1]
-        if j + 1 >= K and (beta * np.abs(y[-1, :K]) <= tol * np.abs(theta[:K])).all():
-            return products, q[: j + 1].T @ y[:, :K], theta[:K]
+        if j + 1 >= k and (beta * np.abs(y[-1, :k]) <= tol * np.abs(theta[:k])).all():
+            return products, q[: j + 1].T @ y[:, :k], theta[:k]
         j += 1
         if j == DIM:
-            j = K + (DIM - K) // 2
+            j = k + (DIM - k) // 2
             q[:j], q[j] = y[:, :j].T @ q[:DIM], q[DIM].copy()
             h[:] = 0
             h[:j, :j] = np.diag(theta[:j])
 
 
-def expanded(a, given, tol, grow):
+def expanded(a, given, tol, k, grow):
     """Products until Rayleigh-Ritz meets tol on a space that `grow`(newest products, residuals) enlarges."""
     q = np.linalg.qr(given)[0]
     aq = a @ q
     new = aq
-    while q.shape[1] < 15 * K:
+    while q.shape[1] < 15 * k:
         theta, y = np.linalg.eigh(q.T @ aq)
-        theta, y = theta[::-1][:K], y[:, ::-1][:, :K]
+        theta, y = theta[::-1][:k], y[:, ::-1][:, :k]
         residuals = aq @ y - q @ y * theta
         unmet = residuals[:, np.linalg.norm(residuals, axis=0) > tol * np.abs(theta)]
         if unmet.shape[1] == 0:
@@ -110,22 +112,27 @@ GROW = {
 }
 
 
+def ratios(before, after, tol, k):
+    """Products over those of a cold start (median of three): one vector, and bases that grow."""
+    starts = [np.random.default_rng(seed).standard_normal(len(after)) for seed in range(3)]
+    starts = [start / np.linalg.norm(start) for start in starts]
+    given = thick_restart(before, starts[0], tol, k)[1]
+    cold = np.median([thick_restart(after, start, tol, k)[0] for start in starts])
+    one = np.median([thick_restart(after, given.sum(1) + RANDOM * start, tol, k)[0] for start in starts])
+    grown = [expanded(after, given, tol, k, grow) for grow in GROW.values()]
+    return np.array([one, *grown]) / cold
+
+
 def main():
     matrices = trajectory()
-    print(f"{'matrix':9}{'steps':>12}{'tol':>7}{'cold':>6}  one vector (equal, 1/theta), " + ", ".join(GROW))
-    for kind in ("hessian", "ggn"):
-        for before, after in PAIRS:
-            a, b = matrices[before][kind], matrices[after][kind]
-            for tol in (1e-8, 1e-4):
-                starts = [np.random.default_rng(seed).standard_normal(len(a)) for seed in range(3)]
-                _, given, theta = thick_restart(a, starts[0], tol)
-                cold = np.median([thick_restart(b, start, tol)[0] for start in starts])
-                warm = [thick_restart(b, given @ w, tol)[0] for w in (np.ones(K), 1 / theta)]
-                ratios = [n / cold for n in warm + [expanded(b, given, tol, grow) for grow in GROW.values()]]
-                print(
-                    f"{kind:9}{before:6}{after:6}{tol:7.0e}{cold:6.0f}  "
-                    + " ".join(f"{r:.2f}" for r in ratios)
-                )
+    print(f"{'k':>3}{'tol':>8}  median and range over matrices and steps: one vector; " + ", ".join(GROW))
+    for k in KS:
+        for tol in TOLERANCES:
+            pairs = [(matrices[a][kind], matrices[b][kind]) for kind in ("hessian", "ggn") for a, b in PAIRS]
+            all_ratios = np.array([ratios(before, after, tol, k) for before, after in pairs])
+            low, median, high = all_ratios.min(0), np.median(all_ratios, 0), all_ratios.max(0)
+            cells = [f"{m:.2f} ({a:.2f} to {b:.2f})" for a, m, b in zip(low, median, high, strict=True)]
+            print(f"{k:3}{tol:8.0e}  " + "; ".join(cells))
 
 
 if __name__ == "__main__":

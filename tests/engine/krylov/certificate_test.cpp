@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "krylov/companions.h"
 #include "krylov/lanczos.h"
 #include "problems.h"
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "krylov/certificate.h"
+#include "krylov/companions.h"
 #include "krylov/share_band.h"
 #include "problems.h"
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <tuple>
 
 #include "core/error.h"
 #include "krylov/lanczos.h"
@@ -46,6 +47,28 @@ TEST(Evidence, OffReturnsTheTopTenOfCurvatureSpectraAfterTheGhostFilter) {
         ++found;
       }
       EXPECT_EQ(found, 10u) << problem.name << " seed " << seed;
+    }
+  }
+}
+
+TEST(Evidence, PairsOnAShelfHaveTheBitsOfThoseInMemory) {
+  for (const Problem& problem : {clusters(), indefinite()}) {
+    for (const auto& mode : modes) {
+      const auto op = problem.make();
+      const auto process = run_steps(*op, mode, 1, 60);
+      const auto& f = process.factorization();
+      EvidenceOptions options = {.k = 8, .which = Which::both, .tol = 1e-8, .norm_a = problem.norm()};
+      const RitzEvidence held = ritz_evidence(*op, f, process.basis(), mode, options);
+      const auto shelf = make_ram_basis(op->dim());
+      options.shelf = shelf.get();
+      const RitzEvidence away = ritz_evidence(*op, f, process.basis(), mode, options);
+      ASSERT_EQ(away.pairs.size(), held.pairs.size());
+      for (size_t i = 0; i < held.pairs.size(); ++i) {
+        const RitzPair &a = away.pairs[i], &b = held.pairs[i];
+        EXPECT_TRUE(a.vector.empty());
+        EXPECT_EQ(shelf->row(a.shelf_row), b.vector) << problem.name << " " << mode_name(mode);
+        EXPECT_EQ(std::tuple(a.value, a.residual, a.verdict), std::tuple(b.value, b.residual, b.verdict));
+      }
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "stage/lanczos_settings.h"
+#include "stage/mode_choice.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,80 @@
+#include "stage/certify_run.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "krylov/companions.h"
+
+namespace ritzflow {
+namespace {
+
+// The wanted pairs, by their estimates, and their neighbours. The bound needs no products for residuals.
+std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const LanczosRecord& record) {
+  const Reorthogonalization mode = record.mode();
+  const LanczosOptions wanted = record.settings.options();
+  const auto candidates = ritz_candidates(process.factorization(), mode);
+  std::vector<RitzPair> pairs = wanted_pairs(candidates, process.basis(), wanted.which, wanted.k);
+  std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
+  for (RitzPair& pair : pairs) pair.verdict = Verdict::converged;
+  if (std::holds_alternative<Full>(mode) || std::holds_alternative<ThickRestart>(mode)) {
+    for (RitzPair& pair : companions(candidates, process.basis(), wanted.which, wanted.k, 2 * wanted.k)) {
+      pairs.push_back(std::move(pair));
+    }
+  }
+  return pairs;
+}
+
+void report(const Certificate& certificate, int64_t budget, double delta) {
+  const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
+  spdlog::info(
+      "certificate: {} of {} products{}, {} pairs found behind the wanted ones; largest {}, smallest {}; "
+      "every other eigenvalue in [{:.6g}, {:.6g}] but for probability {:g}",
+      certificate.calls, budget, certificate.hopeless ? " (the bound falls too slowly)" : "",
+      certificate.found.size(), said(certificate.certified_largest), said(certificate.certified_smallest),
+      certificate.lower_bound, certificate.upper_bound, delta);
+}
+
+}  // namespace
+
+void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
+  app.add_flag("--no-certificate", flags.off, "no search for missed pairs behind the converged ones");
+  app.add_option("--certificate-delta", flags.delta, "probability that the certificate is wrong")
+      ->check(CLI::Range(1e-300, 0.5))
+      ->capture_default_str();
+  app.add_option("--certificate-budget", flags.budget,
+                 "products at most; 0: as many as the run took, 20 at least")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+Certificate certify_run(LinearOperator& op, double norm_a, const LanczosRecord& record,
+                        const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage) {
+  const LanczosSettings& s = record.settings;
+  const int64_t budget = record.certificate_budget;
+  const bool restarted = std::holds_alternative<ThickRestart>(record.mode());
+  CertificateOptions options = {.k = s.k,
+                                .which = parse_which(s.which),
+                                .tol = s.tol,
+                                .delta = record.certificate_delta,
+                                .budget = budget,
+                                .rows = restarted ? std::max<int64_t>(20, s.krylov_dim) : budget,
+                                .seed = static_cast<uint64_t>(s.seed),
+                                .draw = record.start.sha256,
+                                .norm_a = std::max(norm_a, process.factorization().norm_estimate()),
+                                .noise = s.noise_floor(record.noise)};
+  if (plan.new_file) {
+    options.new_basis = [n = op.dim(), scratch = row_files(nullptr, stage.out)] {
+      return make_disk_basis(n, BasisType::float64, scratch);
+    };
+  }
+  Progress progress = stage.progress("products of the certificate", budget);
+  Certificate certificate = certify(op, deflated_pairs(process, record), options, [&](int64_t calls) {
+    progress.update(calls);
+    return true;  // a signal ends the product log
+  });
+  report(certificate, budget, record.certificate_delta);
+  return certificate;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,27 @@
+#pragma once
+#include <CLI/CLI.hpp>
+
+#include "krylov/certificate.h"
+#include "stage/basis_plan.h"
+#include "stage/lanczos_file.h"
+#include "stage/stage.h"
+
+namespace ritzflow {
+
+/// `--no-certificate --certificate-delta P --certificate-budget PRODUCTS`.
+struct CertificateFlags {
+  bool off = false;
+  double delta = 1e-6;
+  int64_t budget = 0;
+};
+
+void declare_certificate_flags(CLI::App& app, CertificateFlags& flags);
+
+/// certify() behind a run whose wanted pairs have settled in a mode that keeps orthogonality: looks for
+/// eigenvalues that one start vector cannot show, with the budget and delta of `record`. `norm_a` is the
+/// estimate of ||A|| from the operator's probes. Holds no more vectors than the run did, 20 at least, and
+/// where the run did. One line of the log says what came of it.
+Certificate certify_run(LinearOperator& op, double norm_a, const LanczosRecord& record,
+                        const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage);
+
+}  // namespace ritzflow
