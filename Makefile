@@ -26,8 +26,8 @@ test: build lint  ## every test
 	ctest --preset release --output-on-failure -j2
 	$(PYTHON) -m pytest -q tests
 
-test-models: build models-env  ## language models of transformers against dense matrices; some minutes
-	.venv-models/bin/python -m pytest -q tests/huggingface
+test-models: build models-env  ## language models of transformers, and every module compiled, against dense matrices; some minutes
+	RITZFLOW_COMPILE_ALL=1 .venv-models/bin/python -m pytest -q tests/huggingface tests/products/test_compiled.py
 
 SMOLLM2 := results/.models/smollm2
 smollm2: build models-env $(SMOLLM2)/config.json  ## Hessian, GGN and Fisher spectra of SmolLM2-135M; see docs/own-models.md

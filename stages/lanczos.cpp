@@ -13,6 +13,7 @@
 #include "stage/mode_choice.h"
 #include "stage/product_log.h"
 #include "stage/stage.h"
+#include "stage/timed_operator.h"
 
 namespace ritzflow {
 namespace {
@@ -141,7 +142,8 @@ void run(const Options& options, const StageRun& stage) {
                           .new_file = choice.on_disk ? row_files(segments.get(), stage.out) : nullptr};
   std::optional<LanczosCheckpoint> checkpoint;
   if (segments) checkpoint.emplace(*segments, plan);
-  LanczosProcess process = start_or_continue(*opened.op, choice.mode, record, options, plan, checkpoint);
+  TimedOperator op(*opened.op);
+  LanczosProcess process = start_or_continue(op, choice.mode, record, options, plan, checkpoint);
   LanczosOptions wanted = options.settings.options();
   wanted.noise = options.settings.noise_floor(record.noise);
   const LanczosOutcome outcome = iterate(process, choice.mode, wanted, stage, [&] {
@@ -159,8 +161,8 @@ void run(const Options& options, const StageRun& stage) {
   try {
     const bool certifiable = !options.certificate.off && outcome.settled >= wanted.k;
     if (certifiable && keeps_orthogonality(choice.mode)) {
-      ProductLog op(*opened.op, segments.get());
-      record.certificate = certify_run(op, opened.info.norm(), record, process, plan, stage);
+      ProductLog logged(op, segments.get());
+      record.certificate = certify_run(logged, opened.info.norm(), record, process, plan, stage);
     }
   } catch (const Interrupted&) {
     if (checkpoint) checkpoint->save(process);
@@ -168,6 +170,8 @@ void run(const Options& options, const StageRun& stage) {
   }
   record.basis_bytes = bytes_of_basis(record, choice.mode, plan.type);
   nlohmann::json provenance = stage.provenance(segments.get());
+  provenance["product_seconds"] = op.product_seconds();
+  provenance["iteration_seconds"] = op.all_seconds();
   provenance["basis"] = choice.on_disk ? "disk" : "ram";
   provenance["basis_reason"] = choice.basis_reason;
   if (memory > 0) provenance["expected_memory_bytes"] = memory;

@@ -3,7 +3,8 @@
 
 namespace ritzflow {
 
-/// Bytes of this process that are in memory now.
+/// Bytes of this process that are in memory and in use now: what malloc holds of freed memory goes back to
+/// the system first.
 int64_t resident_memory();
 
 }  // namespace ritzflow
