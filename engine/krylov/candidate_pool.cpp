@@ -95,7 +95,7 @@ void extend_gram(Eigen::MatrixXd& gram, const std::vector<RitzPair>& pool, const
 void put_away(RitzPair& pair, Basis& shelf) {
   pair.shelf_row = shelf.size();
   shelf.append(pair.vector);
-  pair.vector = {};
+  pair.vector = std::vector<double>();  // {} would keep the memory
 }
 
 // A pair of its own whose interval reaches to this candidate, which is far better converged: the pair may be

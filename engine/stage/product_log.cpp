@@ -96,7 +96,8 @@ void ProductLog::flush() {
   });
   saved_ += count;
   digests_.clear();
-  rows_ = {};  // one may be a gigabyte, and the next product needs the room
+  // Not {}, which keeps the memory: one may be a gigabyte, and the next product needs the room.
+  rows_ = std::vector<double>();
 }
 
 }  // namespace ritzflow

@@ -136,7 +136,7 @@ void RitzVectors::replay(LinearOperator& op, const BasisPlan& plan, RitzContext&
   spdlog::warn(
       "the replay differs from the stored run in its bits; the pairs come from the replay's own relation");
   record.factorization = f;
-  record.factorization.residual_vector = {};
+  record.factorization.residual_vector = std::vector<double>();
 }
 
 const Combinations& RitzVectors::combinations() const {

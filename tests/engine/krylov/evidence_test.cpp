@@ -65,7 +65,7 @@ TEST(Evidence, PairsOnAShelfHaveTheBitsOfThoseInMemory) {
       ASSERT_EQ(away.pairs.size(), held.pairs.size());
       for (size_t i = 0; i < held.pairs.size(); ++i) {
         const RitzPair &a = away.pairs[i], &b = held.pairs[i];
-        EXPECT_TRUE(a.vector.empty());
+        EXPECT_EQ(a.vector.capacity(), 0u);
         EXPECT_EQ(shelf->row(a.shelf_row), b.vector) << problem.name << " " << mode_name(mode);
         EXPECT_EQ(std::tuple(a.value, a.residual, a.verdict), std::tuple(b.value, b.residual, b.verdict));
       }
