@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
+#include <thread>
 #include <vector>
 
 #include "core/chunk_kernels.h"
@@ -102,13 +104,31 @@ double subtract_then_dots_of_any(const AnyRows& rows, std::span<const double> c,
   return safe_root(all.back(), w);
 }
 
+// The only place below LibTorch where threads meet. ThreadSanitizer does not see how libtbb, which is not
+// built for it, waits for its tasks: to it the threads are plain ones.
+#ifdef __SANITIZE_THREAD__
+void run_in_parallel(int64_t count, const std::function<void(int64_t)>& run) {
+  std::atomic<int64_t> next{0};
+  const auto work = [&] {
+    for (int64_t i = next++; i < count; i = next++) run(i);
+  };
+  std::thread other(work);
+  work();
+  other.join();
+}
+#else
+void run_in_parallel(int64_t count, const std::function<void(int64_t)>& run) {
+  tbb::parallel_for(int64_t{0}, count, run);
+}
+#endif
+
 }  // namespace
 
 void for_each_chunk(int64_t n, const std::function<void(int64_t, int64_t)>& body) {
   const int64_t chunks = (n + kChunk - 1) / kChunk;
   const auto run = [&](int64_t c) { body(c * kChunk, std::min(n, (c + 1) * kChunk)); };
   if (chunks == 1) return run(0);
-  tbb::parallel_for(int64_t{0}, chunks, run);
+  run_in_parallel(chunks, run);
 }
 
 double dot(VectorView x, VectorView y) {
