@@ -19,7 +19,7 @@ bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
 
 int64_t dim(const RitzContext& context) { return static_cast<int64_t>(context.record.start_vector.size()); }
 
-// Ritz vectors of both ends and copies among them, their products: what is in memory wherever the rows lie.
+// Ritz vectors of both ends and copies among them, their products: beside the rows, wherever those lie.
 int64_t other_bytes(const RitzContext& context) {
   return (2 * context.record.settings.k + 4) * dim(context) * kElement;
 }
@@ -73,7 +73,7 @@ std::string place(const RitzContext& context, bool stored, int64_t bytes, const 
   if (chosen == "none") require_two_pass(mode, settings);
   if (chosen == "ram" && !fits)
     throw Refusal("--basis ram: " + sizes + "; --basis disk holds them out of memory");
-  if (chosen == "disk" && bytes > settings.disk)
+  if (chosen == "disk" && bytes + other_bytes(context) > settings.disk)
     throw Refusal(fmt::format("--basis disk: {}, and {:.2f} GiB are free on the disk", sizes,
                               static_cast<double>(settings.disk) / gib));
   return chosen;
@@ -85,8 +85,8 @@ RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, cons
                          RitzContext& context, const StageRun& stage) {
   const LanczosRecord& record = context.record;
   const KrylovFactorization& f = record.factorization;
-  const int64_t n = op.dim(), products = f.products;
-  BasisPlan plan = {.size = basis_size(record.mode(), n, products, true),
+  const int64_t n = op.dim();
+  BasisPlan plan = {.size = basis_size(record.mode(), n, f.products, true),
                     .type = parse_basis_type(record.settings.dtype_basis)};
   const bool stored = lanczos.has("basis");
   const int64_t row = n * (plan.type == BasisType::float32 ? 4 : 8);
@@ -101,14 +101,7 @@ RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, cons
       state_memory(settings.loaded, settings.products, bytes_held(where, rows, context, batch));
   context.basis_source = stored ? "stored" : "replayed";
   if (where == "none") {
-    context.basis_source = "two_pass";
-    progress_ = std::unique_ptr<Progress>(new Progress(stage.progress("replayed products", products)));
-    const auto walk =
-        likely_walk(ritz_candidates(f, record.mode()), parse_which(record.settings.which), record.settings.k);
-    two_pass_ = std::make_unique<TwoPass>(op,
-                                          RunOfRecord{f, record.start_vector, record.mode(),
-                                                      static_cast<uint64_t>(record.settings.seed), plan.type},
-                                          walk, batch, [this] { progress_->update(two_pass_->products()); });
+    replay_in_two_passes(op, plan.type, batch, context, stage);
   } else if (stored) {
     rows_ = plan.make(n);
     append_rows(lanczos, "basis", *rows_);
@@ -137,6 +130,19 @@ void RitzVectors::replay(LinearOperator& op, const BasisPlan& plan, RitzContext&
       "the replay differs from the stored run in its bits; the pairs come from the replay's own relation");
   record.factorization = f;
   record.factorization.residual_vector = std::vector<double>();
+}
+
+void RitzVectors::replay_in_two_passes(LinearOperator& op, BasisType type, int64_t batch,
+                                       RitzContext& context, const StageRun& stage) {
+  const LanczosRecord& record = context.record;
+  const LanczosSettings& s = record.settings;
+  const KrylovFactorization& f = record.factorization;
+  context.basis_source = "two_pass";
+  progress_ = std::unique_ptr<Progress>(new Progress(stage.progress("replayed products", f.products)));
+  const auto walk = likely_walk(ritz_candidates(f, record.mode()), parse_which(s.which), s.k);
+  two_pass_ = std::make_unique<TwoPass>(
+      op, RunOfRecord{f, record.start_vector, record.mode(), static_cast<uint64_t>(s.seed), type}, walk,
+      batch, [this] { progress_->update(two_pass_->products()); });
 }
 
 const Combinations& RitzVectors::combinations() const {

@@ -22,11 +22,9 @@ struct VectorSettings {
 /// The Lanczos vectors of a finished run, for combinations: those that its file keeps, or those of a replay.
 ///
 /// - ram, disk: all rows are held. A replay whose bits differ from the record is said so, and takes its place
-/// in
-///   `context`: its own relation holds for its own rows.
+///   in `context`: its own relation holds for its own rows.
 /// - none: a two-pass replay (two_pass.h), which forms combinations and holds no rows. Throws InputError for
-/// a mode
-///   that reads all its rows, Refusal where products do not repeat their bits.
+///   a mode that reads all its rows, Refusal where products do not repeat their bits.
 /// - auto: ram where the rows fit into memory; else none for rows that were not kept, where mode and operator
 ///   allow it, else disk; in one logged line.
 ///
@@ -47,6 +45,8 @@ class RitzVectors {
 
  private:
   void replay(LinearOperator& op, const BasisPlan& plan, RitzContext& context, const StageRun& stage);
+  void replay_in_two_passes(LinearOperator& op, BasisType type, int64_t batch, RitzContext& context,
+                            const StageRun& stage);
 
   std::unique_ptr<Basis> rows_, shelf_;
   int64_t replayed_ = 0;  ///< products
