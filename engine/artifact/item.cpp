@@ -9,7 +9,9 @@
 namespace ritzflow {
 namespace {
 
-constexpr std::int64_t kPieceBytes = std::int64_t{1} << 24;
+// A piece stays in a second-level cache while it is looked at; of a compressed dataset it is no less than
+// chunks are, which are unpacked anew for each piece.
+constexpr std::int64_t kPieceBytes = std::int64_t{1} << 20, kCompressedPieceBytes = std::int64_t{1} << 24;
 // Deflate shrinks at most 1032 times; the other filters in use shrink less.
 constexpr double kMaxCompression = 1100.0;
 
@@ -151,7 +153,8 @@ void Item::for_each_piece(const std::function<void(std::span<const std::byte>)>&
   const auto size = static_cast<std::int64_t>(H5Tget_size(memory_type.get()));
   std::vector<std::byte> bytes;
   // Attributes are small (HDF5 reads them whole).
-  for_each_block(shape_, is_attribute_ ? count_ : kPieceBytes / size,
+  const bool compressed = !is_attribute_ && has_filters(id_.get());
+  for_each_block(shape_, is_attribute_ ? count_ : (compressed ? kCompressedPieceBytes : kPieceBytes) / size,
                  [&](const auto& start, const auto& extent) {
                    bytes.resize(static_cast<std::size_t>(product_of(extent) * size));
                    read_block(memory_type.get(), start, extent, bytes.data());
