@@ -116,7 +116,7 @@ LanczosRecord record_of(const Options& options, const OpenOperator& opened, cons
 int64_t bytes_of_basis(const LanczosRecord& record, const Reorthogonalization& mode, BasisType type) {
   const int64_t products = record.factorization.products, rows = rows_needed(mode);
   return (rows == 0 ? products : std::min(rows, products)) *
-         static_cast<int64_t>(record.start_vector.size()) * (type == BasisType::float32 ? 4 : 8);
+         static_cast<int64_t>(record.start_vector.size()) * element_bytes(type);
 }
 
 void report(const LanczosOutcome& outcome, const LanczosRecord& record) {

@@ -99,6 +99,8 @@ class RamBasis final : public Basis {
 
 double unit_roundoff(BasisType type) { return type == BasisType::float32 ? 0x1p-24 : 0x1p-53; }
 
+int64_t element_bytes(BasisType type) { return type == BasisType::float32 ? 4 : 8; }
+
 std::vector<double> Basis::row(int64_t i) const {
   std::vector<double> q(static_cast<size_t>(dim()));
   copy_row(i, q);

@@ -17,6 +17,9 @@ enum class BasisType { float64, float32 };
 /// Relative rounding of a stored element: 2^-53 or 2^-24.
 double unit_roundoff(BasisType type);
 
+/// Bytes of a stored element: 8 or 4.
+int64_t element_bytes(BasisType type);
+
 /// What Ritz vectors need of a basis: combinations of its rows.
 class Combinations {
  public:

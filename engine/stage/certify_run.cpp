@@ -52,13 +52,12 @@ Certificate certify_run(LinearOperator& op, double norm_a, const LanczosRecord& 
                         const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage) {
   const LanczosSettings& s = record.settings;
   const int64_t budget = record.certificate_budget;
-  const bool restarted = std::holds_alternative<ThickRestart>(record.mode());
   CertificateOptions options = {.k = s.k,
                                 .which = parse_which(s.which),
                                 .tol = s.tol,
                                 .delta = record.certificate_delta,
                                 .budget = budget,
-                                .rows = restarted ? std::max<int64_t>(20, s.krylov_dim) : budget,
+                                .rows = certificate_rows(record.mode(), budget),
                                 .seed = static_cast<uint64_t>(s.seed),
                                 .draw = record.start.sha256,
                                 .norm_a = std::max(norm_a, process.factorization().norm_estimate()),

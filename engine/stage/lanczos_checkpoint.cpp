@@ -95,7 +95,7 @@ void LanczosCheckpoint::append_rows(const ArtifactReader& file, int64_t n, bool 
     if (begins_chain) basis = plan_.make(n, first);
     return ritzflow::append_rows(file, "rows", *basis);
   }
-  const int64_t row_bytes = n * (plan_.type == BasisType::float32 ? 4 : 8);
+  const int64_t row_bytes = n * element_bytes(plan_.type);
   auto rows = open_rows(file, first, row_bytes);
   const auto last = first + file.shape("rows_sha256")[0];
   rows_ = rows->path();

@@ -85,6 +85,11 @@ int64_t certificate_budget(int64_t budget, int64_t products) {
   return budget > 0 ? budget : std::max<int64_t>(20, products);
 }
 
+int64_t certificate_rows(const Reorthogonalization& mode, int64_t budget) {
+  const auto* restarted = std::get_if<ThickRestart>(&mode);
+  return restarted ? std::max<int64_t>(20, restarted->krylov_dim) : budget;
+}
+
 Reorthogonalization parse_mode(const LanczosSettings& s, int64_t n, double noise) {
   noise = s.noise_floor(noise);
   if (s.reorth_mode == "off") return Off{};

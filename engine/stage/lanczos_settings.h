@@ -38,6 +38,9 @@ BasisSize basis_size(const Reorthogonalization& mode, int64_t n, int64_t max_ite
 /// Products that a certificate may spend: `budget`, or where that is 0 as many as the run, 20 at least.
 int64_t certificate_budget(int64_t budget, int64_t products);
 
+/// Lanczos vectors that it holds at most: as many as the run where that restarts, 20 at least.
+int64_t certificate_rows(const Reorthogonalization& mode, int64_t budget);
+
 /// Parses `float64 | float32`; throws InputError on another word.
 BasisType parse_basis_type(const std::string& text);
 

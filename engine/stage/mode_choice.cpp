@@ -11,8 +11,6 @@ namespace {
 // Vectors beside the basis: the two of a product, and the start vector.
 constexpr int64_t kProductRows = 2, kOtherRows = kProductRows + 1;
 
-int64_t row_bytes(BasisType type) { return type == BasisType::float32 ? 4 : 8; }
-
 // Lanczos vectors of a run, in bytes.
 struct Needs {
   int64_t basis = 0;        // its rows
@@ -24,12 +22,11 @@ struct Needs {
 Needs needs(const Reorthogonalization& mode, const LanczosSettings& s, const ModeContext& context) {
   const BasisSize size = basis_size(mode, context.n, s.max_iters, context.keep_all);
   const int64_t rows = size.capacity > 0 ? size.capacity : size.expected;
-  Needs needs{.basis = rows * context.n * row_bytes(parse_basis_type(s.dtype_basis)),
+  Needs needs{.basis = rows * context.n * element_bytes(parse_basis_type(s.dtype_basis)),
               .others = kOtherRows * context.n * 8};
   if (!context.certificate || !keeps_orthogonality(mode)) return needs;
-  const auto* restarted = std::get_if<ThickRestart>(&mode);
   const int64_t budget = certificate_budget(context.certificate_budget, std::min(s.max_iters, context.n));
-  needs.certificate = (restarted ? std::max<int64_t>(20, restarted->krylov_dim) : budget) * context.n * 8;
+  needs.certificate = certificate_rows(mode, budget) * context.n * 8;
   needs.others += 6 * s.k * context.n * 8;  // the k pairs that it deflates and 2 k neighbours, twice
   return needs;
 }
@@ -98,7 +95,7 @@ ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   auto mode = std::get<ThickRestart>(parse_mode(s, context.n, context.noise));
   const int64_t least = std::min(context.n, s.k + 2), good = std::max(mode.krylov_dim, rows_worth_having(s));
   const int64_t a_row =
-      context.n * (row_bytes(parse_basis_type(s.dtype_basis)) + (context.certificate ? 8 : 0));
+      context.n * (element_bytes(parse_basis_type(s.dtype_basis)) + (context.certificate ? 8 : 0));
   const int64_t allowed = std::max<int64_t>(0, (context.memory - needs(mode, s, context).others) / a_row);
   if (s.krylov_dim == 0) mode.krylov_dim = std::max(least, std::min(allowed, good));
   return {mode, fmt::format("auto: {} Lanczos vectors do not fit into memory, {} do; thick_restart with {}, "

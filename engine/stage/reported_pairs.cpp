@@ -13,6 +13,8 @@ void ReportedPairs::shift(double amount) {
   }
 }
 
+bool is_reported(const std::string& verdict) { return verdict == "converged" || verdict == "unconverged"; }
+
 ReportedPairs reported_pairs(const ArtifactReader& ritz) {
   const auto verdicts = ritz.read<std::string>("verdicts");
   const auto values = ritz.read<double>("eigenvalues"), residuals = ritz.read<double>("residuals"),
@@ -20,7 +22,7 @@ ReportedPairs reported_pairs(const ArtifactReader& ritz) {
              intervals = ritz.read<double>("intervals");
   ReportedPairs wanted;
   for (size_t i = 0; i < values.size(); ++i) {
-    if (verdicts[i] != "converged" && verdicts[i] != "unconverged") continue;
+    if (!is_reported(verdicts[i])) continue;
     wanted.values.push_back(values[i]);
     wanted.residuals.push_back(residuals[i]);
     wanted.estimates.push_back(estimates[i]);

@@ -14,6 +14,9 @@ struct Regularization {
   double amount = 1e-8;
 };
 
+/// Whether a verdict is that of a pair of its own, no ghost and not spurious.
+bool is_reported(const std::string& verdict);
+
 /// The returned list of a ritz.h5 without its ghosts and spurious ones, in descending order.
 struct ReportedPairs {
   std::vector<double> values, residuals, estimates, basis_norms;

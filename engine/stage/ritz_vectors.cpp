@@ -89,7 +89,7 @@ RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, cons
   BasisPlan plan = {.size = basis_size(record.mode(), n, f.products, true),
                     .type = parse_basis_type(record.settings.dtype_basis)};
   const bool stored = lanczos.has("basis");
-  const int64_t row = n * (plan.type == BasisType::float32 ? 4 : 8);
+  const int64_t row = n * element_bytes(plan.type);
   const int64_t rows = std::max(plan.size.expected, f.size()) * row;
   const std::string where = place(context, stored, rows, settings);
   if (where == "disk") {

@@ -7,6 +7,7 @@
 #include "artifact/reader.h"
 #include "core/error.h"
 #include "core/kernels.h"
+#include "stage/reported_pairs.h"
 
 namespace ritzflow {
 
@@ -23,7 +24,7 @@ WarmStart warm_start(const std::filesystem::path& ritz, VectorSpan start) {
   std::vector<double> x(start.size());
   const double* row = x.data();
   for (size_t i = 0; i < verdicts.size(); ++i) {
-    if (verdicts[i] != "converged" && verdicts[i] != "unconverged") continue;
+    if (!is_reported(verdicts[i])) continue;
     file.read_rows<double>("vectors", static_cast<int64_t>(i), 1, x);
     constexpr double minus = -1;
     subtract(Rows(&row, 1), {&minus, 1}, start);

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from stage_runs import error_line, make, run, sha256, symmetric, write_matrix
+from stage_runs import edited, error_line, make, run, sha256, symmetric, write_matrix
 
 BAD_INPUT, FAILURE, REFUSED = 2, 1, 3
 
@@ -30,16 +30,6 @@ def refused(tmp_path):
         return line
 
     return check
-
-
-def edited(source, target, change):
-    """A copy as a user's h5py script would make it: contents changed, no digests."""
-    with h5py.File(source) as old, h5py.File(target, "w") as new:
-        for name in old:
-            old.copy(name, new)
-        new.attrs.update({key: value for key, value in old.attrs.items() if key != "content_sha256"})
-        change(new)
-    return target
 
 
 def replace(name, values):

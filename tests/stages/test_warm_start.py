@@ -3,7 +3,17 @@
 import h5py
 import numpy as np
 import pytest
-from stage_runs import MODES, assert_same_contents, error_line, make, run, sha256, symmetric, write_matrix
+from stage_runs import (
+    MODES,
+    assert_same_contents,
+    edited,
+    error_line,
+    make,
+    run,
+    sha256,
+    symmetric,
+    write_matrix,
+)
 
 N, K = 200, 3
 FLAGS = ("--k", K, "--tol", 1e-6, "--krylov-dim", 12)
@@ -111,11 +121,9 @@ def test_vectors_of_another_dimension_are_refused(steps, tmp_path):
 
 
 def test_a_file_without_a_usable_pair_is_refused(steps, tmp_path):
-    ghosts = tmp_path / "ghosts.h5"
-    with h5py.File(steps[2]) as old, h5py.File(ghosts, "w") as new:
-        for name in old:
-            old.copy(name, new)
-        new.attrs.update({key: value for key, value in old.attrs.items() if key != "content_sha256"})
-        new["verdicts"][:] = ["ghost"] * len(old["verdicts"])
+    def all_ghosts(file):
+        file["verdicts"][:] = ["ghost"] * len(file["verdicts"])
+
+    ghosts = edited(steps[2], tmp_path / "ghosts.h5", all_ghosts)
     done = run("lanczos", "--operator", steps[1], "--start", ghosts, "--out", tmp_path / "l.h5")
     assert done.returncode == 2 and "holds no pair" in error_line(done)
