@@ -64,7 +64,8 @@ torture: build  ## 1,000 kills over all stages and modes, 100,000 mutated artifa
 	build/bin/test_stage --gtest_filter='*Faults.*'
 
 # ThreadSanitizer sees the programs without LibTorch, which is not built for it. Damaged files and faults have no threads to
-# look at, and the children that read damaged files live by a limit of memory that it cannot keep.
+# look at, and the children that read damaged files live by a limit of memory that it cannot keep. One start vector for each
+# problem and mode: it runs a hundred times slower, and another start takes the same path.
 sanitize: export ASAN_OPTIONS := detect_leaks=0
 sanitize: export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
 sanitize: build  ## AddressSanitizer and UBSan over C++ tests and stages, ThreadSanitizer over tests without LibTorch
@@ -72,7 +73,7 @@ sanitize: build  ## AddressSanitizer and UBSan over C++ tests and stages, Thread
 	ctest --preset asan --output-on-failure
 	RITZFLOW_OTHER_BIN=$(CURDIR)/build/asan/bin $(PYTHON) -m pytest -q tests/stages/test_two_builds.py
 	cmake --preset tsan && cmake --build --preset tsan --target test_core test_artifact test_krylov test_stage
-	GTEST_FILTER='-*Mutation*:*Damage*:*Faults*' ctest --preset tsan --output-on-failure -R '^(core|artifact|krylov|stage)$$'
+	RITZFLOW_SEEDS=1 GTEST_FILTER='-*Mutation*:*Damage*:*Faults*' ctest --preset tsan --output-on-failure --timeout 7200 -R '^(core|artifact|krylov|stage)$$'
 
 fuzz: export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
 fuzz: setup  ## libFuzzer on the reader of each format; FUZZ_SECONDS each

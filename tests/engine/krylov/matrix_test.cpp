@@ -1,7 +1,9 @@
 // Every test problem in every mode from ten start vectors: what must hold whatever the state of the basis.
+// RITZFLOW_SEEDS sets how many.
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <set>
 
 #include "krylov/evidence.h"
@@ -10,7 +12,6 @@
 namespace ritzflow {
 namespace {
 
-constexpr uint64_t kSeeds = 10;
 constexpr double kFloor = 2e-13;  // of a residual, relative to ||A||: rounding over 100 rows
 
 const std::vector<Reorthogonalization> modes = {
@@ -24,6 +25,11 @@ struct Cell {
   RitzEvidence found;         // without vectors
   std::set<double> unpaired;  // values that stand for a complex pair of H
 };
+
+uint64_t seeds() {
+  const char* wish = std::getenv("RITZFLOW_SEEDS");
+  return wish != nullptr ? std::stoul(wish) : 10;
+}
 
 std::vector<Problem> all_problems() {
   std::vector<Problem> problems = standard_problems();
@@ -61,7 +67,7 @@ const std::vector<Cell>& cells() {
     std::vector<Cell> list;
     for (const Problem& problem : problems) {
       for (const auto& mode : modes) {
-        for (uint64_t seed = 0; seed < kSeeds; ++seed) list.push_back(run_cell(problem, mode, seed));
+        for (uint64_t seed = 0; seed < seeds(); ++seed) list.push_back(run_cell(problem, mode, seed));
       }
     }
     return list;
