@@ -73,8 +73,15 @@ nlohmann::json identity(const LanczosRecord& record, const Options& options) {
           {"keep_basis", options.keep_basis}};
 }
 
+// The vector that the run begins with; says in `made_of` what a warm one was made of.
+std::vector<double> start_vector(const Options& options, int64_t n, WarmStart& made_of) {
+  std::vector<double> start = random_start(n, options.settings.seed);
+  if (!options.start.empty()) made_of = warm_start(options.start, start);
+  return start;
+}
+
 // A fresh process, or one that goes on from the checkpoint's newest state, or from a finished run.
-LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& mode,
+LanczosProcess start_or_continue(LinearOperator& op, VectorView start, const Reorthogonalization& mode,
                                  const LanczosRecord& record, const Options& options, const BasisPlan& plan,
                                  std::optional<LanczosCheckpoint>& checkpoint) {
   const auto seed = static_cast<uint64_t>(record.settings.seed);
@@ -82,7 +89,7 @@ LanczosProcess start_or_continue(LinearOperator& op, const Reorthogonalization& 
   if (checkpoint) state = checkpoint->load(op.dim());
   if (!state && !options.continue_from.empty()) state = continued_state(options.continue_from, record, plan);
   if (state) return LanczosProcess(op, mode, seed, std::move(state->factorization), std::move(state->basis));
-  return LanczosProcess(op, record.start_vector, mode, seed, plan.make(op.dim()));
+  return LanczosProcess(op, start, mode, seed, plan.make(op.dim()));
 }
 
 ModeContext context(const Options& options, const OpenOperator& opened, const StageRun& stage) {
@@ -106,8 +113,7 @@ LanczosRecord record_of(const Options& options, const OpenOperator& opened, cons
   record.noise = opened.info.noise();
   record.reorth_mode = mode_name(choice.mode);
   record.reorth_reason = choice.reason;
-  record.start_vector = random_start(opened.op->dim(), options.settings.seed);
-  if (!options.start.empty()) record.start = warm_start(options.start, record.start_vector);
+  record.n = opened.op->dim();
   record.operator_sha256 = opened.info.sha256;
   return record;
 }
@@ -115,8 +121,18 @@ LanczosRecord record_of(const Options& options, const OpenOperator& opened, cons
 // Bytes of Lanczos vectors that the mode had to hold.
 int64_t bytes_of_basis(const LanczosRecord& record, const Reorthogonalization& mode, BasisType type) {
   const int64_t products = record.factorization.products, rows = rows_needed(mode);
-  return (rows == 0 ? products : std::min(rows, products)) *
-         static_cast<int64_t>(record.start_vector.size()) * element_bytes(type);
+  return (rows == 0 ? products : std::min(rows, products)) * record.n * element_bytes(type);
+}
+
+nlohmann::json provenance_of(const StageRun& stage, const SegmentFolder* segments, const TimedOperator& op,
+                             const ModeChoice& choice, int64_t memory) {
+  nlohmann::json provenance = stage.provenance(segments);
+  provenance["product_seconds"] = op.product_seconds();
+  provenance["iteration_seconds"] = op.all_seconds();
+  provenance["basis"] = choice.on_disk ? "disk" : "ram";
+  provenance["basis_reason"] = choice.basis_reason;
+  if (memory > 0) provenance["expected_memory_bytes"] = memory;
+  return provenance;
 }
 
 void report(const LanczosOutcome& outcome, const LanczosRecord& record) {
@@ -132,10 +148,12 @@ void run(const Options& options, const StageRun& stage) {
   const int64_t n = opened.op->dim();
   check_lanczos_settings(options.settings, n);
   const ModeChoice choice = choose_mode(options.settings, context(options, opened, stage));
-  const int64_t memory =
-      state_memory(opened.loaded_memory, opened.settings.memory_needed, choice.vectors_in_memory);
+  const bool warm = !options.start.empty();
+  const int64_t memory = state_memory(opened.loaded_memory, opened.settings.memory_needed,
+                                      choice.vectors_in_memory + (warm ? n : 0) * int64_t{sizeof(double)});
 
   LanczosRecord record = record_of(options, opened, choice);
+  std::vector<double> start = start_vector(options, n, record.start);
   const auto segments = open_segments(options.checkpoint, "lanczos", identity(record, options));
   const BasisPlan plan = {.size = basis_size(choice.mode, n, options.settings.max_iters, options.keep_basis),
                           .type = parse_basis_type(options.settings.dtype_basis),
@@ -143,7 +161,9 @@ void run(const Options& options, const StageRun& stage) {
   std::optional<LanczosCheckpoint> checkpoint;
   if (segments) checkpoint.emplace(*segments, plan);
   TimedOperator op(*opened.op);
-  LanczosProcess process = start_or_continue(op, choice.mode, record, options, plan, checkpoint);
+  LanczosProcess process = start_or_continue(op, start, choice.mode, record, options, plan, checkpoint);
+  // A random one is made again at the end; a warm one's file may have changed by then.
+  if (!warm) std::vector<double>().swap(start);
   LanczosOptions wanted = options.settings.options();
   wanted.noise = options.settings.noise_floor(record.noise);
   const LanczosOutcome outcome = iterate(process, choice.mode, wanted, stage, [&] {
@@ -156,26 +176,20 @@ void run(const Options& options, const StageRun& stage) {
 
   record.factorization = process.factorization();
   record.converged = outcome.converged;
-  record.certificate_budget = certificate_budget(options.certificate.budget, record.factorization.products);
-  record.certificate_delta = options.certificate.delta;
   try {
     const bool certifiable = !options.certificate.off && outcome.settled >= wanted.k;
     if (certifiable && keeps_orthogonality(choice.mode)) {
       ProductLog logged(op, segments.get());
-      record.certificate = certify_run(logged, opened.info.norm(), record, process, plan, stage);
+      certify_run(logged, opened.info.norm(), options.certificate, process, plan, stage, record);
     }
   } catch (const Interrupted&) {
     if (checkpoint) checkpoint->save(process);
     throw;
   }
   record.basis_bytes = bytes_of_basis(record, choice.mode, plan.type);
-  nlohmann::json provenance = stage.provenance(segments.get());
-  provenance["product_seconds"] = op.product_seconds();
-  provenance["iteration_seconds"] = op.all_seconds();
-  provenance["basis"] = choice.on_disk ? "disk" : "ram";
-  provenance["basis_reason"] = choice.basis_reason;
-  if (memory > 0) provenance["expected_memory_bytes"] = memory;
-  write_lanczos(stage.out, record, options.keep_basis ? &process.basis() : nullptr, provenance);
+  if (!warm) start = random_start(n, options.settings.seed);
+  write_lanczos(stage.out, record, start, options.keep_basis ? &process.basis() : nullptr,
+                provenance_of(stage, segments.get(), op, choice, memory));
   retire(segments.get(), options.checkpoint, stage.out);
   report(outcome, record);
 }

@@ -66,11 +66,12 @@ void add_locked(RitzEvidence& evidence, const RitzContext& context) {
 
 // The start vector's share of each pair, where s_1 does not say it: behind a restart, and of pairs that the
 // certificate found.
-void fill_gammas(RitzEvidence& evidence, const RitzContext& context) {
+void fill_gammas(RitzEvidence& evidence, const RitzContext& context, const ArtifactReader& lanczos) {
+  std::vector<double> start;
   for (RitzPair& pair : evidence.pairs) {
     if (!std::isnan(pair.gamma)) continue;
-    pair.gamma =
-        std::pow(dot(PairVector(pair, context.options.shelf).view(), context.record.start_vector), 2);
+    if (start.empty()) start = lanczos.read<double>("start_vector");
+    pair.gamma = std::pow(dot(PairVector(pair, context.options.shelf).view(), start), 2);
   }
 }
 
@@ -112,7 +113,7 @@ void run(const Options& options, const StageRun& stage) {
     const double slack = context.options.noise + 4 * std::numeric_limits<double>::epsilon();
     narrow_by_gaps(evidence.pairs, {known->lower_bound, known->upper_bound}, slack * context.options.norm_a);
   }
-  fill_gammas(evidence, context);
+  fill_gammas(evidence, context, file);
   nlohmann::json provenance = stage.provenance(segments.get());
   if (context.expected_memory > 0) provenance["expected_memory_bytes"] = context.expected_memory;
   write_ritz(stage.out, context, evidence, provenance);

@@ -115,7 +115,7 @@ PackageFunction load_compiled(const fs::path& path) {
   const auto runners = static_cast<size_t>(tbb::this_task_arena::max_concurrency());
   const auto loader = std::make_shared<torch::inductor::AOTIModelPackageLoader>(
       path.string(), "model", /*run_single_threaded=*/false, runners);
-  return [loader](const std::vector<at::Tensor>& inputs) { return loader->run(inputs); };
+  return [loader](std::vector<at::Tensor> inputs) { return loader->boxed_run(std::move(inputs)); };
 }
 
 /// What `read` makes of JSON in a file; keys that are missing or of another type are the file's fault.
@@ -132,7 +132,7 @@ auto read_keys(const fs::path& path, const Read& read) {
 PackageFunction load_calls(const fs::path& path, const std::string& text) {
   const auto calls =
       read_keys(path, [&] { return std::make_shared<const OperatorCalls>(parse_json(text, path.string())); });
-  return [calls](const std::vector<at::Tensor>& inputs) { return calls->run(inputs); };
+  return [calls](std::vector<at::Tensor> inputs) { return calls->run(std::move(inputs)); };
 }
 
 /// Reads a function's file after its digest has been checked.

@@ -18,14 +18,14 @@ class CompiledLinearization : public Linearization {
   at::Tensor jvp(const ParamTensors& v) override {
     SlotValues values = batch_.values();
     batch_.set_direction(values, v);
-    batch_.package().run("jvp", values);
+    batch_.package().run_last("jvp", values);
     return batch_.rows_of(values, "u");
   }
 
   ParamTensors vjp(const at::Tensor& w) override {
     SlotValues values = batch_.values();
     batch_.set_rows(values, "w", w);
-    batch_.package().run("vjp", values);
+    batch_.package().run_last("vjp", values);
     return batch_.all_of(values, "g");
   }
 
@@ -50,7 +50,7 @@ class CompiledHessian : public HessianLinearization {
     batch_.package().run("hvp_jvp", values);
     const at::Tensor u = batch_.rows_of(values, "u_of_hessian");
     batch_.set_rows(values, "s", loss_.curvature(batch_.logits(), weights_, u));
-    batch_.package().run("hvp_vjp", values);
+    batch_.package().run_last("hvp_vjp", values);
     return batch_.all_of(values, "h");
   }
 

@@ -168,11 +168,11 @@ void OperatorCalls::store(const c10::IValue& result, const std::vector<int64_t>&
   }
 }
 
-std::vector<at::Tensor> OperatorCalls::run(const std::vector<at::Tensor>& inputs) const {
+std::vector<at::Tensor> OperatorCalls::run(std::vector<at::Tensor> inputs) const {
   if (inputs.size() != inputs_) throw InputError("a stored function takes another number of inputs");
   const at::AutoGradMode no_grad(false);
-  std::vector<at::Tensor> registers(registers_);
-  std::copy(inputs.begin(), inputs.end(), registers.begin());
+  std::vector<at::Tensor> registers = std::move(inputs);
+  registers.resize(registers_);
   for (const Call& call : calls_) {
     c10::Stack stack;
     for (const Argument& argument : call.arguments) stack.push_back(bound(argument, registers));

@@ -15,7 +15,8 @@ class OperatorCalls {
   /// Throws InputError where an operator is unknown to this LibTorch or the list is malformed.
   explicit OperatorCalls(const nlohmann::json& listed);
 
-  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) const;
+  /// Gives each input up behind the last call that reads it.
+  std::vector<at::Tensor> run(std::vector<at::Tensor> inputs) const;
 
  private:
   struct Argument {

@@ -98,7 +98,7 @@ at::Tensor Package::fitted(const at::Tensor& value, const Slot& slot) const {
   return at::empty_strided(slot.shape, slot.strides, value.options()).copy_(value);
 }
 
-void Package::run(const std::string& name, SlotValues& values) const {
+Package::Function& Package::ready(const std::string& name) const {
   const auto found = functions_.find(name);
   if (found == functions_.end()) {
     throw InputError("the model was exported without the function '" + name +
@@ -106,16 +106,34 @@ void Package::run(const std::string& name, SlotValues& values) const {
   }
   Function& function = found->second;
   std::call_once(function.loaded, [&] { function.call = loader_(name); });
+  return function;
+}
+
+std::vector<at::Tensor> Package::inputs_of(const Function& function, const SlotValues& values) const {
   std::vector<at::Tensor> inputs;
   for (const size_t i : function.inputs) inputs.push_back(fitted(values[i], slots_[i]));
-  const auto results = function.call(inputs);
-  if (results.size() != function.outputs.size()) {
+  return inputs;
+}
+
+void Package::store(const std::string& name, const std::vector<at::Tensor>& results,
+                    SlotValues& values) const {
+  const auto& outputs = functions_.at(name).outputs;
+  if (results.size() != outputs.size()) {
     throw std::invalid_argument("package: function '" + name + "' gives another number of results");
   }
-  for (size_t k = 0; k < results.size(); ++k) {
-    const size_t i = function.outputs[k];
-    values[i] = fitted(results[k], slots_[i]);
-  }
+  for (size_t k = 0; k < results.size(); ++k) values[outputs[k]] = fitted(results[k], slots_[outputs[k]]);
+}
+
+void Package::run(const std::string& name, SlotValues& values) const {
+  const Function& function = ready(name);
+  store(name, function.call(inputs_of(function, values)), values);
+}
+
+void Package::run_last(const std::string& name, SlotValues& values) const {
+  const Function& function = ready(name);
+  std::vector<at::Tensor> inputs = inputs_of(function, values);
+  values.assign(values.size(), {});
+  store(name, function.call(std::move(inputs)), values);
 }
 
 void Package::keep_for(const std::vector<std::string>& functions, SlotValues& values) const {

@@ -14,8 +14,9 @@
 
 namespace ritzflow {
 
-/// A function of a package, at work: tensors in, tensors out; threads may call it at the same time.
-using PackageFunction = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>;
+/// A function of a package, at work: tensors in, each given up behind its last use, tensors out; threads may
+/// call it at the same time.
+using PackageFunction = std::function<std::vector<at::Tensor>(std::vector<at::Tensor>)>;
 
 /// The layout of a tensor that passes between the functions of a package, and its name: `theta:<parameter>`,
 /// `buffer:<name>`, `x`, `z`, `v:<parameter>`, ... (stages/scripts/products/split.py).
@@ -62,6 +63,10 @@ class Package {
   /// an error, one of other strides is copied: compiled code would read it wrongly without a word.
   void run(const std::string& name, SlotValues& values) const;
 
+  /// The same as the last use of `values`: only the results are left, and memory is free as soon as the
+  /// function has read it.
+  void run_last(const std::string& name, SlotValues& values) const;
+
   /// Drops every value that none of these functions reads.
   void keep_for(const std::vector<std::string>& functions, SlotValues& values) const;
 
@@ -75,6 +80,9 @@ class Package {
   /// Indices of slots; throws InputError where there is none of such a number.
   std::vector<size_t> slots_at(const nlohmann::json& listed) const;
   at::Tensor fitted(const at::Tensor& value, const Slot& slot) const;
+  Function& ready(const std::string& name) const;
+  std::vector<at::Tensor> inputs_of(const Function& function, const SlotValues& values) const;
+  void store(const std::string& name, const std::vector<at::Tensor>& results, SlotValues& values) const;
 
   int64_t micro_batch_, vocabulary_;
   bool computes_in_float32_;

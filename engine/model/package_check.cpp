@@ -1,7 +1,6 @@
 #include "model/package_check.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,15 +14,19 @@
 namespace ritzflow {
 namespace {
 
-/// Norm of all elements and their products with four waves.
+/// Norm of all elements and their products with four waves, tensor by tensor.
 std::vector<double> sketch(const ParamTensors& tensors) {
-  ParamTensors flat;
-  for (const at::Tensor& t : tensors) flat.push_back(t.reshape({-1}));
-  const at::Tensor all = at::cat(flat).to(at::kDouble);
-  std::vector<double> values = {all.norm().item<double>()};
-  for (int64_t stream = 4; stream < 8; ++stream) {
-    values.push_back(all.dot(wave(all.numel(), stream)).item<double>());
+  std::vector<double> values(5);
+  int64_t first = 0;
+  for (const at::Tensor& t : tensors) {
+    const at::Tensor flat = t.reshape({-1}).to(at::kDouble);
+    values[0] += flat.dot(flat).item<double>();
+    for (int64_t i = 1; i < 5; ++i) {
+      values[static_cast<size_t>(i)] += flat.dot(wave(flat.numel(), 3 + i, first)).item<double>();
+    }
+    first += flat.numel();
   }
+  values[0] = std::sqrt(values[0]);
   return values;
 }
 
@@ -66,7 +69,8 @@ void check_package(const Package& package, SlotValues values, const ParamTensors
   if (!hessian) return;
   run({"hvp_primal"});
   package.keep_for({"hvp_jvp", "hvp_vjp"}, values);
-  run({"hvp_jvp", "hvp_vjp"});
+  run({"hvp_jvp"});
+  package.run_last("hvp_vjp", values);
   compare("h", package.slots_of("h"));
 }
 

@@ -9,18 +9,16 @@
 
 namespace ritzflow {
 
-at::Tensor wave(int64_t count, int64_t stream) {
+at::Tensor wave(int64_t count, int64_t stream, int64_t first) {
   const double frequency = std::numbers::phi * static_cast<double>(stream + 1);
-  return at::arange(1, count + 1, at::kDouble).mul_(frequency).sin_();
+  return at::arange(first + 1, first + count + 1, at::kDouble).mul_(frequency).sin_();
 }
 
 std::vector<at::Tensor> waves_like(const std::vector<at::Tensor>& tensors, int64_t stream) {
-  int64_t total = 0, first = 0;
-  for (const at::Tensor& t : tensors) total += t.numel();
-  const at::Tensor flat = wave(total, stream);
+  int64_t first = 0;
   std::vector<at::Tensor> pieces;
   for (const at::Tensor& t : tensors) {
-    pieces.push_back(flat.narrow(0, first, t.numel()).reshape(t.sizes()).to(t.scalar_type()));
+    pieces.push_back(wave(t.numel(), stream, first).reshape(t.sizes()).to(t.scalar_type()));
     first += t.numel();
   }
   return pieces;

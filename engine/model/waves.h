@@ -5,9 +5,9 @@
 
 namespace ritzflow {
 
-/// sin(phi (stream + 1) i), i = 1 .. count, phi the golden ratio, float64: fixed vectors that Python makes
-/// alike (stages/scripts/products/tensors.py).
-at::Tensor wave(int64_t count, int64_t stream);
+/// sin(phi (stream + 1) i), i = first + 1 .. first + count, phi the golden ratio, float64: fixed vectors that
+/// Python makes alike (stages/scripts/products/tensors.py).
+at::Tensor wave(int64_t count, int64_t stream, int64_t first = 0);
 
 /// One wave cut into pieces of the shapes and types of `tensors`.
 std::vector<at::Tensor> waves_like(const std::vector<at::Tensor>& tensors, int64_t stream);

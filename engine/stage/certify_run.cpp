@@ -48,14 +48,17 @@ void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
       ->capture_default_str();
 }
 
-Certificate certify_run(LinearOperator& op, double norm_a, const LanczosRecord& record,
-                        const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage) {
+void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flags,
+                 const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage,
+                 LanczosRecord& record) {
   const LanczosSettings& s = record.settings;
-  const int64_t budget = record.certificate_budget;
+  const int64_t budget = certificate_budget(flags.budget, process.factorization().products);
+  record.certificate_budget = budget;
+  record.certificate_delta = flags.delta;
   CertificateOptions options = {.k = s.k,
                                 .which = parse_which(s.which),
                                 .tol = s.tol,
-                                .delta = record.certificate_delta,
+                                .delta = flags.delta,
                                 .budget = budget,
                                 .rows = certificate_rows(record.mode(), budget),
                                 .seed = static_cast<uint64_t>(s.seed),
@@ -68,12 +71,11 @@ Certificate certify_run(LinearOperator& op, double norm_a, const LanczosRecord& 
     };
   }
   Progress progress = stage.progress("products of the certificate", budget);
-  Certificate certificate = certify(op, deflated_pairs(process, record), options, [&](int64_t calls) {
+  record.certificate = certify(op, deflated_pairs(process, record), options, [&](int64_t calls) {
     progress.update(calls);
     return true;  // a signal ends the product log
   });
-  report(certificate, budget, record.certificate_delta);
-  return certificate;
+  report(*record.certificate, budget, flags.delta);
 }
 
 }  // namespace ritzflow

@@ -18,10 +18,11 @@ struct CertificateFlags {
 void declare_certificate_flags(CLI::App& app, CertificateFlags& flags);
 
 /// certify() behind a run whose wanted pairs have settled in a mode that keeps orthogonality: looks for
-/// eigenvalues that one start vector cannot show, with the budget and delta of `record`. `norm_a` is the
+/// eigenvalues that one start vector cannot show, and adds what it finds to `record`. `norm_a` is the
 /// estimate of ||A|| from the operator's probes. Holds no more vectors than the run did, 20 at least, and
 /// where the run did. One line of the log says what came of it.
-Certificate certify_run(LinearOperator& op, double norm_a, const LanczosRecord& record,
-                        const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage);
+void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flags,
+                 const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage,
+                 LanczosRecord& record);
 
 }  // namespace ritzflow

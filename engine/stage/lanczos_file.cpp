@@ -46,8 +46,7 @@ void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
   file.dataset("certificate/beta", c.beta);
   if (c.found.empty()) return;
   std::vector<double> values, residuals;
-  auto rows = file.rows<double>("locked/vectors", static_cast<int64_t>(c.found.size()),
-                                static_cast<int64_t>(record.start_vector.size()));
+  auto rows = file.rows<double>("locked/vectors", static_cast<int64_t>(c.found.size()), record.n);
   for (const auto& pair : c.found) {
     values.push_back(pair.value);
     residuals.push_back(pair.residual);
@@ -95,7 +94,7 @@ std::optional<Certificate> read_certificate(const ArtifactReader& file) {
 Reorthogonalization LanczosRecord::mode() const {
   LanczosSettings ran = settings;
   ran.reorth_mode = reorth_mode;
-  return parse_mode(ran, static_cast<int64_t>(start_vector.size()), noise);
+  return parse_mode(ran, n, noise);
 }
 
 void write_start(ArtifactWriter& file, const WarmStart& start) {
@@ -105,12 +104,12 @@ void write_start(ArtifactWriter& file, const WarmStart& start) {
   file.attribute("start_random", warm_start_random);
 }
 
-void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, const Basis* basis,
-                   const nlohmann::json& provenance) {
+void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, VectorView start,
+                   const Basis* basis, const nlohmann::json& provenance) {
   const KrylovFactorization& f = record.factorization;
   ArtifactWriter file(out, "ritzflow-lanczos");
   write_settings(file, record);
-  file.attribute("n_params", static_cast<int64_t>(record.start_vector.size()));
+  file.attribute("n_params", record.n);
   file.attribute("iterations", f.products);
   file.attribute("operator_calls", record.operator_calls());
   write_certificate(file, record);
@@ -125,7 +124,7 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   file.dataset("beta", f.beta);
   file.dataset("H", row_major(f.H()), {f.size(), f.size()});
   if (!f.spike.empty()) file.dataset("spike", f.spike);
-  file.dataset("start_vector", record.start_vector);
+  file.dataset("start_vector", start, {record.n});
   if (basis != nullptr) {
     write_rows(file, "basis", *basis, parse_basis_type(record.settings.dtype_basis), 0, false);
     file.dataset("residual_vector", f.residual_vector);
@@ -155,7 +154,7 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
   record.operator_sha256 = file.attribute<std::string>("operator_sha256");
   record.certificate = read_certificate(file);
   if (record.certificate) record.certificate_delta = file.attribute<double>("certificate_delta");
-  record.start_vector = file.read<double>("start_vector");
+  record.n = file.shape("start_vector").at(0);
   if (file.has_attribute("start_sha256")) {
     record.start.sha256 = file.attribute<std::string>("start_sha256");
     record.start.vectors = file.attribute<int64_t>("start_vectors");

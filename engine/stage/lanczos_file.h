@@ -20,8 +20,8 @@ struct LanczosRecord {
   LanczosSettings settings;
   std::string reorth_mode;    ///< the mode that ran
   std::string reorth_reason;  ///< why
-  std::vector<double> start_vector;
-  WarmStart start;  ///< what it was made of
+  int64_t n = 0;              ///< dimension of the operator
+  WarmStart start;            ///< what the start vector was made of
   KrylovFactorization factorization;
   int64_t converged = 0;
   int64_t basis_bytes = 0;
@@ -38,13 +38,14 @@ struct LanczosRecord {
 };
 
 /// Writes lanczos.h5; `basis` (all its rows, streamed) only where it is given.
-void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, const Basis* basis,
-                   const nlohmann::json& provenance);
+void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, VectorView start,
+                   const Basis* basis, const nlohmann::json& provenance);
 
 /// The attributes of a warm start: none for a random one.
 void write_start(ArtifactWriter& file, const WarmStart& start);
 
-/// Reads the record back; the rows of a kept basis and the residual vector stay in the file.
+/// Reads the record back; the start vector, the rows of a kept basis and the residual vector stay in the
+/// file.
 LanczosRecord read_lanczos(const ArtifactReader& file);
 
 }  // namespace ritzflow

@@ -8,8 +8,8 @@
 namespace ritzflow {
 namespace {
 
-// Vectors beside the basis: the two of a product, and the start vector.
-constexpr int64_t kProductRows = 2, kOtherRows = kProductRows + 1;
+// Vectors beside the basis: the two of a product, and at the end the start vector.
+constexpr int64_t kOtherRows = 3;
 
 // Lanczos vectors of a run, in bytes.
 struct Needs {
@@ -126,7 +126,7 @@ void place_basis(const LanczosSettings& s, const ModeContext& context, ModeChoic
   if (choice.on_disk && disk_needed(choice.mode, need) > context.disk)
     throw Refusal(fmt::format("--basis disk: {} of Lanczos vectors are more than the {} that are free there",
                               gib(disk_needed(choice.mode, need)), gib(context.disk)));
-  choice.vectors_in_memory = (choice.on_disk ? need.others : need.all()) - kProductRows * context.n * 8;
+  choice.vectors_in_memory = (choice.on_disk ? need.others : need.all()) - kOtherRows * context.n * 8;
 }
 
 }  // namespace

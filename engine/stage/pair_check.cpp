@@ -36,7 +36,7 @@ std::vector<Problem> check_pair(const ArtifactReader& lanczos, const ArtifactRea
   std::vector<Problem> problems;
   const LanczosRecord record = read_lanczos(lanczos);
   const std::string name = lanczos.path().string();
-  if (ritz.shape("vectors")[1] != static_cast<int64_t>(record.start_vector.size()))
+  if (ritz.shape("vectors")[1] != record.n)
     problems.push_back({"dataset 'vectors' has another dimension than 'start_vector' of " + name});
   const std::vector<double> known = known_values(record);
   const double tolerance = kRounding * largest(known);

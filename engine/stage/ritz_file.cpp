@@ -75,8 +75,7 @@ void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, double norm
 
 template <class T>
 void write_vectors(ArtifactWriter& file, const RitzEvidence& evidence, const RitzContext& context) {
-  auto rows = file.rows<T>("vectors", static_cast<int64_t>(evidence.pairs.size()),
-                           static_cast<int64_t>(context.record.start_vector.size()));
+  auto rows = file.rows<T>("vectors", static_cast<int64_t>(evidence.pairs.size()), context.record.n);
   for (const auto& pair : evidence.pairs) {
     const PairVector x(pair, context.options.shelf);
     rows.append(std::vector<T>(x.view().begin(), x.view().end()));

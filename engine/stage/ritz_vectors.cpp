@@ -17,19 +17,17 @@ bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
   return a.columns == b.columns && a.beta == b.beta && a.spike == b.spike;
 }
 
-int64_t dim(const RitzContext& context) { return static_cast<int64_t>(context.record.start_vector.size()); }
-
 // Ritz vectors of both ends and copies among them, their products: beside the rows, wherever those lie.
 int64_t other_bytes(const RitzContext& context) {
-  return (2 * context.record.settings.k + 4) * dim(context) * kElement;
+  return (2 * context.record.settings.k + 4) * context.record.n * kElement;
 }
 
-// Bytes of vectors beside the two of a product: the start vector, and what each place asks for.
+// Bytes of vectors beside the two of a product.
 int64_t bytes_held(const std::string& where, int64_t rows, const RitzContext& context, int64_t batch) {
-  const int64_t vector = dim(context) * kElement, k = context.record.settings.k;
-  if (where == "disk") return vector;
-  if (where == "ram") return rows + (1 + k) * vector;
-  return (std::min(batch, 2 * k) + k + 2) * vector;  // combinations under way, pairs, the newest row
+  const int64_t vector = context.record.n * kElement, k = context.record.settings.k;
+  if (where == "disk") return 0;
+  if (where == "ram") return rows + k * vector;
+  return (std::min(batch, 2 * k) + k + 2) * vector;  // combinations under way, pairs, start and newest row
 }
 
 bool reads_all_rows(const Reorthogonalization& mode) {
@@ -101,22 +99,24 @@ RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, cons
       state_memory(settings.loaded, settings.products, bytes_held(where, rows, context, batch));
   context.basis_source = stored ? "stored" : "replayed";
   if (where == "none") {
+    start_ = lanczos.read<double>("start_vector");
     replay_in_two_passes(op, plan.type, batch, context, stage);
   } else if (stored) {
     rows_ = plan.make(n);
     append_rows(lanczos, "basis", *rows_);
   } else {
-    replay(op, plan, context, stage);
+    replay(op, lanczos.read<double>("start_vector"), plan, context, stage);
   }
 }
 
 // The vectors that the run did not keep, by the same products from the same start; the bits are compared.
-void RitzVectors::replay(LinearOperator& op, const BasisPlan& plan, RitzContext& context,
-                         const StageRun& stage) {
+void RitzVectors::replay(LinearOperator& op, std::vector<double> start, const BasisPlan& plan,
+                         RitzContext& context, const StageRun& stage) {
   LanczosRecord& record = context.record;
   const int64_t products = record.factorization.products;
-  LanczosProcess process(op, record.start_vector, record.mode(), static_cast<uint64_t>(record.settings.seed),
+  LanczosProcess process(op, start, record.mode(), static_cast<uint64_t>(record.settings.seed),
                          plan.make(op.dim()));
+  std::vector<double>().swap(start);
   Progress progress = stage.progress("replayed products", products);
   while (process.factorization().products < products && process.step()) {
     progress.update(process.factorization().products);
@@ -141,8 +141,8 @@ void RitzVectors::replay_in_two_passes(LinearOperator& op, BasisType type, int64
   progress_ = std::unique_ptr<Progress>(new Progress(stage.progress("replayed products", f.products)));
   const auto walk = likely_walk(ritz_candidates(f, record.mode()), parse_which(s.which), s.k);
   two_pass_ = std::make_unique<TwoPass>(
-      op, RunOfRecord{f, record.start_vector, record.mode(), static_cast<uint64_t>(s.seed), type}, walk,
-      batch, [this] { progress_->update(two_pass_->products()); });
+      op, RunOfRecord{f, start_, record.mode(), static_cast<uint64_t>(s.seed), type}, walk, batch,
+      [this] { progress_->update(two_pass_->products()); });
 }
 
 const Combinations& RitzVectors::combinations() const {

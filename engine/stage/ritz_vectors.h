@@ -44,13 +44,15 @@ class RitzVectors {
   int64_t replay_calls() const;
 
  private:
-  void replay(LinearOperator& op, const BasisPlan& plan, RitzContext& context, const StageRun& stage);
+  void replay(LinearOperator& op, std::vector<double> start, const BasisPlan& plan, RitzContext& context,
+              const StageRun& stage);
   void replay_in_two_passes(LinearOperator& op, BasisType type, int64_t batch, RitzContext& context,
                             const StageRun& stage);
 
   std::unique_ptr<Basis> rows_, shelf_;
   int64_t replayed_ = 0;  ///< products
   std::unique_ptr<Progress> progress_;
+  std::vector<double> start_;  ///< of the two-pass replay, which may come back to it
   std::unique_ptr<TwoPass> two_pass_;
 };
 

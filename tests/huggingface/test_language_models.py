@@ -1,9 +1,11 @@
 """Small language models of transformers, exported from their folders, against dense float64 matrices.
 
-Run by `make test-models` with the packages of `make models-env`.
+Run by `make test-models` with the packages of `make models-env`, compiled as well where RITZFLOW_COMPILE_ALL
+is set.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ from problems import dense, relative_error  # noqa: E402
 
 VOCABULARY = 7
 PARTS = ("eigenvalues", "eigenvectors")
+COMPILE = ("none", "aoti") if os.environ.get("RITZFLOW_COMPILE_ALL") else ("none",)
 CASE = Case("language model", "language_modeling", (5,), VOCABULARY, masked=True, samples=5)
 
 
@@ -76,13 +79,13 @@ def in_double(module):
 def export(folder, *flags):
     files = ("--hf", folder / "hf", "--data", folder / "data.h5", "--out", folder / "model.h5")
     command = [sys.executable, EXPORT, *files, "--packages", folder / "packages", *flags]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT, timeout=600)
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT, timeout=1800)
 
 
 class Made:
     """A model's folder, data and exported products, and the dense reference."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, how):
         self.folder, self.name = folder, name
         torch.manual_seed(4)
         module = MODELS[name]().eval()
@@ -93,15 +96,15 @@ class Made:
         data = write_data(CASE, folder / "data.h5")
         self.module, self.inputs = in_double(module.double()), data["inputs"]
         self.reference = make_reference(self.module, CASE, data)
-        flags = ("--micro-batch", 3, "--compile", "none", "--dtype-compute", "float32", "float64")
+        flags = ("--micro-batch", 3, "--compile", how, "--dtype-compute", "float32", "float64")
         done = export(folder, *flags)
         assert done.returncode == 0, done.stderr
         self.log = done.stderr
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=[(name, how) for name in MODELS for how in COMPILE], ids="-".join)
 def made(request, tmp_path_factory):
-    return Made(tmp_path_factory.mktemp(request.param), request.param)
+    return Made(tmp_path_factory.mktemp("-".join(request.param)), *request.param)
 
 
 @pytest.mark.parametrize("operator", ["hessian", "ggn", "empirical_fisher"])

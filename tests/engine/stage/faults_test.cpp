@@ -101,17 +101,18 @@ class Faults : public StageTest, public testing::WithParamInterface<bool> {
     LanczosRecord record;
     record.settings.max_iters = kProducts;
     record.reorth_mode = "full";
-    record.start_vector = random_start(kDimension, 0);
+    record.n = kDimension;
+    const std::vector<double> start = random_start(kDimension, 0);
     auto state = checkpoint.load(kDimension);
     auto process =
         state ? LanczosProcess(op, Full{}, 0, std::move(state->factorization), std::move(state->basis))
-              : LanczosProcess(op, record.start_vector, Full{}, 0, plan.make(kDimension));
+              : LanczosProcess(op, start, Full{}, 0, plan.make(kDimension));
     while (process.factorization().size() < kProducts) {
       process.step();
       checkpoint.save(process);
     }
     record.factorization = process.factorization();
-    write_lanczos(out(), record, &process.basis(), {{"host", "here"}});
+    write_lanczos(out(), record, start, &process.basis(), {{"host", "here"}});
     segments.retire(out());
   }
 
