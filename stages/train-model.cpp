@@ -9,10 +9,10 @@
 #include "artifact/json_file.h"
 #include "artifact/writer.h"
 #include "core/error.h"
-#include "core/freed_memory.h"
 #include "curvature/dataset.h"
 #include "curvature/training_file.h"
 #include "model/settings.h"
+#include "model/tensor_memory.h"
 #include "stage/checkpoint_flags.h"
 #include "stage/stage.h"
 
@@ -165,7 +165,7 @@ void log_summary(const Plan& plan, const TrainingRecord& record) {
 
 void run(const Flags& flags, const StageRun& stage) {
   at::set_num_threads(1);  // sums split over threads would change bits
-  keep_freed_memory();
+  reuse_tensor_memory();
   const json spec = read_json(flags.spec);
   const Dataset data = load_dataset(flags.data);
   try {

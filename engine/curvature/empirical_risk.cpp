@@ -8,10 +8,10 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/freed_memory.h"
 #include "core/ordered_reduce.h"
 #include "model/linearization.h"
 #include "model/low_precision.h"
+#include "model/tensor_memory.h"
 
 namespace ritzflow {
 namespace {
@@ -48,7 +48,7 @@ EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared
   }
   // The order of sums inside LibTorch changes with the number of its threads.
   at::set_num_threads(options.compute_threads);
-  keep_freed_memory();
+  reuse_tensor_memory();
   const at::ScalarType dtype = vector_type(options.dtype);
   if (options.dtype == at::kBFloat16) network_ = in_bfloat16(network_);
   if (inputs_.is_floating_point()) inputs_ = inputs_.to(dtype);

@@ -17,7 +17,12 @@ class Hessian : public LinearOperator {
 
   void apply(VectorView v, VectorSpan out) override {
     const ParamTensors direction = risk_->tensors(v);
-    risk_->accumulate([&](int64_t b) { return gradients_.at(b)->hvp(direction); }, out);
+    const bool once = risk_->options().lifetime == Lifetime::one_product;
+    const auto product = [&](int64_t b) {
+      const auto gradient = gradients_.at(b);
+      return once ? gradient->last_hvp(direction) : gradient->hvp(direction);
+    };
+    risk_->accumulate(product, out);
   }
 
  private:

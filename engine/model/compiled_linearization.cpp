@@ -43,18 +43,21 @@ class CompiledHessian : public HessianLinearization {
     batch_.keep_for({"hvp_jvp", "hvp_vjp"});
   }
 
-  ParamTensors hvp(const ParamTensors& v) override {
+  ParamTensors hvp(const ParamTensors& v) override { return product(batch_.values(), v); }
+  ParamTensors last_hvp(const ParamTensors& v) override { return product(batch_.take_values(), v); }
+
+ private:
+  ParamTensors product(SlotValues values, const ParamTensors& v) const {
     const at::AutoGradMode no_grad(false);
-    SlotValues values = batch_.values();
     batch_.set_direction(values, v);
     batch_.package().run("hvp_jvp", values);
     const at::Tensor u = batch_.rows_of(values, "u_of_hessian");
     batch_.set_rows(values, "s", loss_.curvature(batch_.logits(), weights_, u));
+    batch_.package().keep_for({"hvp_vjp"}, values);
     batch_.package().run_last("hvp_vjp", values);
     return batch_.all_of(values, "h");
   }
 
- private:
   PreparedBatch batch_;
   const Loss& loss_;
   at::Tensor weights_;

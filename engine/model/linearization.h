@@ -32,6 +32,9 @@ class HessianLinearization {
 
   /// H v, shaped like the parameters.
   virtual ParamTensors hvp(const ParamTensors& v) = 0;
+
+  /// The same as the last use of this object: what it holds may be given up on the way.
+  virtual ParamTensors last_hvp(const ParamTensors& v) { return hvp(v); }
 };
 
 /// A network's outputs z at a point and a micro-batch, linearised: features and output layer together, with

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/package.h"
@@ -30,6 +31,8 @@ class PreparedBatch {
 
   /// A copy of all values, for one product: copies of the handles alone.
   SlotValues values() const { return values_; }
+  /// The values themselves, for the last product.
+  SlotValues take_values() { return std::move(values_); }
   void set_rows(SlotValues& values, const std::string& slot, const at::Tensor& rows) const;
   void set_direction(SlotValues& values, const ParamTensors& v) const;
   at::Tensor rows_of(const SlotValues& values, const std::string& slot) const;

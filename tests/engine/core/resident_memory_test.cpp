@@ -1,10 +1,10 @@
 #include "core/resident_memory.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
+#include <limits>
 #include <vector>
-
-#include "core/freed_memory.h"
 
 namespace ritzflow::test {
 namespace {
@@ -14,7 +14,7 @@ TEST(ResidentMemory, CountsWhatIsInUseAndNotWhatMallocKeeps) {
   GTEST_SKIP() << "sanitizers have an allocator of their own";
 #endif
   constexpr int64_t kBlock = 1 << 20, kBlocks = 64;
-  keep_freed_memory();
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   const int64_t before = resident_memory();
   std::vector<std::vector<char>> blocks;
   for (int64_t i = 0; i < kBlocks; ++i) blocks.emplace_back(kBlock, 'x');
