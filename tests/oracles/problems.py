@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,6 +123,23 @@ def dense(folder, operator, *flags, threads=2):
     assert done.returncode == 0, done.stderr
     with h5py.File(folder / "dense.h5") as f:
         return f["matrix"][:]
+
+
+def kept_and_rebuilt(folder, operator, *flags):
+    """The dense matrix from linearizations that are kept between products, and from those made for each."""
+    kept = dense(folder, operator, *flags)
+    assert attribute(folder, "linearizations") == "kept"
+    refusal = build(folder, operator, *flags, "--memory", 1)
+    assert refusal.returncode == 3
+    least = re.search(r"needs (\d+ [KM]iB)", refusal.stderr)[1].replace(" ", "")
+    rebuilt = dense(folder, operator, *flags, "--memory", least)
+    assert attribute(folder, "linearizations") == "rebuilt"
+    return kept, rebuilt
+
+
+def attribute(folder, name):
+    with h5py.File(folder / "operator.h5") as file:
+        return file.attrs[name]
 
 
 def relative_error(a, b):

@@ -1,11 +1,8 @@
 """Every operator equals its dense matrix from PyTorch, for every model kind and loss, whatever the cut."""
 
-import re
-
-import h5py
 import numpy as np
 import pytest
-from problems import Problem, build, dense, relative_error
+from problems import Problem, dense, kept_and_rebuilt, relative_error
 
 OPERATORS = ["hessian", "ggn", "empirical_fisher"]
 FLOAT64 = ("--dtype-compute", "float64")
@@ -189,23 +186,8 @@ def test_the_fisher_matrix_of_samples_is_that_of_their_mean_gradients(name, clip
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_rebuilt_linearizations_give_the_same_matrix(operator, tmp_path):
     folder = PROBLEMS["cnn_group_avg_mse"]().write(tmp_path)
-    kept = dense(folder, operator, *FLOAT64, "--batch-size", 2)
-    assert attribute(folder, "linearizations") == "kept"
-    rebuilt = dense(folder, operator, *FLOAT64, "--batch-size", 2, "--memory", least_memory(folder, operator))
-    assert attribute(folder, "linearizations") == "rebuilt"
+    kept, rebuilt = kept_and_rebuilt(folder, operator, *FLOAT64, "--batch-size", 2)
     assert relative_error(rebuilt, kept) < 1e-12
-
-
-def attribute(folder, name):
-    with h5py.File(folder / "operator.h5") as file:
-        return file.attrs[name]
-
-
-def least_memory(folder, operator):
-    """What the refusal of one byte says would do."""
-    refusal = build(folder, operator, *FLOAT64, "--batch-size", 2, "--memory", 1)
-    assert refusal.returncode == 3
-    return re.search(r"needs (\d+ [KM]iB)", refusal.stderr)[1].replace(" ", "")
 
 
 def test_heavy_class_imbalance_changes_no_digit(tmp_path):

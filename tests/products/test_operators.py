@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from exports import export, make_case
-from problems import dense, relative_error
+from problems import dense, kept_and_rebuilt, relative_error
 
 OPERATORS = ["hessian", "ggn", "empirical_fisher"]
 
@@ -23,6 +23,11 @@ def test_operators_of_a_module_equal_their_dense_matrices(exported, operator):
 def test_no_bit_of_a_module_depends_on_the_number_of_threads(exported, operator):
     one = dense(exported.folder, operator, "--batch-size", "2", threads=1)
     assert np.array_equal(one, dense(exported.folder, operator, "--batch-size", "2", threads=2))
+
+
+def test_no_bit_of_a_hessian_depends_on_whether_linearizations_are_kept(exported):
+    kept, rebuilt = kept_and_rebuilt(exported.folder, "hessian", "--batch-size", "2")
+    assert np.array_equal(kept, rebuilt)
 
 
 def test_a_package_of_single_samples_equals_the_dense_matrix(tmp_path):
