@@ -98,7 +98,7 @@ at::Tensor Package::fitted(const at::Tensor& value, const Slot& slot) const {
   return at::empty_strided(slot.shape, slot.strides, value.options()).copy_(value);
 }
 
-Package::Function& Package::ready(const std::string& name) const {
+const Package::Function& Package::ready(const std::string& name) const {
   const auto found = functions_.find(name);
   if (found == functions_.end()) {
     throw InputError("the model was exported without the function '" + name +
@@ -115,9 +115,10 @@ std::vector<at::Tensor> Package::inputs_of(const Function& function, const SlotV
   return inputs;
 }
 
-void Package::store(const std::string& name, const std::vector<at::Tensor>& results,
-                    SlotValues& values) const {
-  const auto& outputs = functions_.at(name).outputs;
+void Package::call(const std::string& name, const Function& function, std::vector<at::Tensor> inputs,
+                   SlotValues& values) const {
+  const auto results = function.call(std::move(inputs));
+  const auto& outputs = function.outputs;
   if (results.size() != outputs.size()) {
     throw std::invalid_argument("package: function '" + name + "' gives another number of results");
   }
@@ -126,14 +127,14 @@ void Package::store(const std::string& name, const std::vector<at::Tensor>& resu
 
 void Package::run(const std::string& name, SlotValues& values) const {
   const Function& function = ready(name);
-  store(name, function.call(inputs_of(function, values)), values);
+  call(name, function, inputs_of(function, values), values);
 }
 
 void Package::run_last(const std::string& name, SlotValues& values) const {
   const Function& function = ready(name);
   std::vector<at::Tensor> inputs = inputs_of(function, values);
   values.assign(values.size(), {});
-  store(name, function.call(std::move(inputs)), values);
+  call(name, function, std::move(inputs), values);
 }
 
 void Package::keep_for(const std::vector<std::string>& functions, SlotValues& values) const {

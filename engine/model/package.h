@@ -80,9 +80,10 @@ class Package {
   /// Indices of slots; throws InputError where there is none of such a number.
   std::vector<size_t> slots_at(const nlohmann::json& listed) const;
   at::Tensor fitted(const at::Tensor& value, const Slot& slot) const;
-  Function& ready(const std::string& name) const;
+  const Function& ready(const std::string& name) const;
   std::vector<at::Tensor> inputs_of(const Function& function, const SlotValues& values) const;
-  void store(const std::string& name, const std::vector<at::Tensor>& results, SlotValues& values) const;
+  void call(const std::string& name, const Function& function, std::vector<at::Tensor> inputs,
+            SlotValues& values) const;
 
   int64_t micro_batch_, vocabulary_;
   bool computes_in_float32_;

@@ -14,6 +14,7 @@ TEST(ResidentMemory, CountsWhatIsInUseAndNotWhatMallocKeeps) {
   GTEST_SKIP() << "sanitizers have an allocator of their own";
 #endif
   constexpr int64_t kBlock = 1 << 20, kBlocks = 64;
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   const int64_t before = resident_memory();
   std::vector<std::vector<char>> blocks;
