@@ -1,12 +1,8 @@
 #include "core/kernels.h"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <functional>
-#include <thread>
 #include <vector>
 
 #include "core/chunk_kernels.h"
@@ -20,20 +16,6 @@ using detail::ChunkKernel;
 template <class T>
 T* at(T* row, int64_t stride, int64_t first) {
   return row + first / kLine * stride;
-}
-
-// Runs body(chunk's first, last, its k partial sums) and adds the partial sums in chunk order.
-template <class Body>
-void reduce_chunks(int64_t n, std::span<double> sums, Body body) {
-  const auto k = static_cast<int64_t>(sums.size());
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
-  std::vector<double> partial(static_cast<size_t>(chunks * k), 0.0);
-  for_each_chunk(
-      n, [&](int64_t first, int64_t last) { body(first, last, partial.data() + first / kChunk * k); });
-  std::fill(sums.begin(), sums.end(), 0.0);
-  for (int64_t c = 0; c < chunks; ++c) {
-    for (int64_t i = 0; i < k; ++i) sums[i] += partial[c * k + i];
-  }
 }
 
 std::vector<double> negative(std::span<const double> c) {
@@ -104,32 +86,7 @@ double subtract_then_dots_of_any(const AnyRows& rows, std::span<const double> c,
   return safe_root(all.back(), w);
 }
 
-// The only place below LibTorch where threads meet. ThreadSanitizer does not see how libtbb, which is not
-// built for it, waits for its tasks: to it the threads are plain ones.
-#ifdef __SANITIZE_THREAD__
-void run_in_parallel(int64_t count, const std::function<void(int64_t)>& run) {
-  std::atomic<int64_t> next{0};
-  const auto work = [&] {
-    for (int64_t i = next++; i < count; i = next++) run(i);
-  };
-  std::thread other(work);
-  work();
-  other.join();
-}
-#else
-void run_in_parallel(int64_t count, const std::function<void(int64_t)>& run) {
-  tbb::parallel_for(int64_t{0}, count, run);
-}
-#endif
-
 }  // namespace
-
-void for_each_chunk(int64_t n, const std::function<void(int64_t, int64_t)>& body) {
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
-  const auto run = [&](int64_t c) { body(c * kChunk, std::min(n, (c + 1) * kChunk)); };
-  if (chunks == 1) return run(0);
-  run_in_parallel(chunks, run);
-}
 
 double dot(VectorView x, VectorView y) {
   const double* row = x.data();

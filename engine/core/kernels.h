@@ -1,9 +1,9 @@
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
+#include "core/chunks.h"
 #include "core/lines.h"
 #include "core/vector.h"
 
@@ -47,13 +47,6 @@ class RowSource {
   /// asks for others. Called by many threads.
   virtual BasicRows<T> load(int64_t first, int64_t last) const = 0;
 };
-
-/// Elements of a vector that one task reduces alone. A constant: partial sums are formed per chunk and added
-/// in chunk order, so that every result has the same bits for 1, 2, ... threads.
-inline constexpr int64_t kChunk = 65536;
-
-/// Runs body(first, last) over the fixed chunks of [0, n) in parallel.
-void for_each_chunk(int64_t n, const std::function<void(int64_t first, int64_t last)>& body);
 
 /// x'y.
 double dot(VectorView x, VectorView y);

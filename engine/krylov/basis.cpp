@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/gram.h"
 #include "core/huge_buffer.h"
 #include "core/kernels.h"
 
@@ -69,6 +70,12 @@ class RamBasis final : public Basis {
   }
   void combine(int64_t first, std::span<const double> c, VectorSpan out) const override {
     ritzflow::combine(rows(first, c.size()), c, out);
+  }
+
+  std::vector<double> gram() const override {
+    std::vector<double> g(static_cast<size_t>(size_ * size_));
+    ritzflow::gram(rows(0, static_cast<size_t>(size_)), n_, g);
+    return g;
   }
 
   void compress(const Eigen::MatrixXd& s) override {

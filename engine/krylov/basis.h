@@ -57,6 +57,9 @@ class Basis : public Combinations {
   virtual double subtract_then_dots(int64_t first, std::span<const double> c, VectorSpan w,
                                     std::span<double> g) const = 0;
 
+  /// q_i' q_j for i <= j at [j size + i], of the rows, all of which are held: one read of them.
+  virtual std::vector<double> gram() const = 0;
+
   /// Replaces the rows, all of which are held, by the combinations Q <- S'Q, S [size, kept].
   virtual void compress(const Eigen::MatrixXd& s) = 0;
 };

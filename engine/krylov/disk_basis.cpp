@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/kernels.h"
+#include "core/gram.h"
 
 namespace ritzflow {
 namespace {
@@ -133,6 +133,12 @@ class RowsInFile final : public DiskBasis {
   }
   void combine(int64_t first, std::span<const double> c, VectorSpan out) const override {
     ritzflow::combine<T>(rows(first, c.size()), c, out);
+  }
+
+  std::vector<double> gram() const override {
+    std::vector<double> g(static_cast<size_t>(size_ * size_));
+    ritzflow::gram<T>(rows(0, static_cast<size_t>(size_)), n_, g);
+    return g;
   }
 
   void compress(const Eigen::MatrixXd& s) override {

@@ -54,12 +54,11 @@ int64_t count_unmatched(const std::vector<double>& naive, const std::vector<Ritz
 std::vector<double> loss_of_orthogonality(const Combinations& rows) {
   const auto* held = dynamic_cast<const Basis*>(&rows);
   if (held == nullptr) return {};
-  const Basis& basis = *held;
-  std::vector<double> loss(static_cast<size_t>(basis.size()), 0.0);
-  for (int64_t j = 1; j < basis.size(); ++j) {
-    std::vector<double> c(static_cast<size_t>(j));
-    basis.dots(0, basis.row(j), c);
-    for (double v : c) loss[static_cast<size_t>(j)] = std::max(loss[static_cast<size_t>(j)], std::abs(v));
+  const std::vector<double> g = held->gram();
+  const auto m = static_cast<size_t>(held->size());
+  std::vector<double> loss(m, 0.0);
+  for (size_t j = 0; j < m; ++j) {
+    for (size_t i = 0; i < j; ++i) loss[j] = std::max(loss[j], std::abs(g[j * m + i]));
   }
   return loss;
 }

@@ -74,7 +74,7 @@ TEST_F(DiskBasisTest, HasTheBitsOfHostMemoryInEveryModeForAnyNumberOfThreads) {
   }
 }
 
-TEST_F(DiskBasisTest, CombinationsHaveTheBitsOfHostMemory) {
+TEST_F(DiskBasisTest, CombinationsAndGramMatrixHaveTheBitsOfHostMemory) {
   const auto op = outliers(kLong);
   const auto ram = run(*op, Full{}, make_ram_basis(kLong), 9), disk = run(*op, Full{}, on_disk(kLong), 9);
   const std::vector<double> c = {0.1, -0.2, 0.3, -0.4, 0.5, -0.6, 0.7};
@@ -82,6 +82,11 @@ TEST_F(DiskBasisTest, CombinationsHaveTheBitsOfHostMemory) {
   ram.basis().combine(1, c, x);
   disk.basis().combine(1, c, y);
   EXPECT_EQ(x, y);
+  const std::vector<double> gram = ram.basis().gram();
+  EXPECT_EQ(disk.basis().gram(), gram);
+  std::vector<double> last(9);
+  ram.basis().dots(0, ram.basis().row(8), last);
+  EXPECT_EQ(std::vector<double>(gram.end() - 9, gram.end()), last);
 }
 
 int64_t peak_kib() {
