@@ -5,7 +5,7 @@
 #include "curvature/kfac_collect.h"
 #include "curvature/kfac_file.h"
 #include "curvature/kfac_sums_file.h"
-#include "curvature/operator_builder.h"
+#include "curvature/risk_point.h"
 #include "stage/checkpoint_flags.h"
 #include "stage/stage.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "core/memory_size.h"
-#include "curvature/operator_builder.h"
+#include "curvature/operator_settings.h"
 
 namespace ritzflow {
 

@@ -1,13 +1,11 @@
 #include "curvature/operator_builder.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/nearest.h"
 #include "core/resident_memory.h"
 #include "curvature/empirical_fisher.h"
 #include "curvature/empirical_risk.h"
@@ -15,8 +13,9 @@
 #include "curvature/hessian.h"
 #include "curvature/kfac_file.h"
 #include "curvature/mc_fisher.h"
-#include "curvature/model_file.h"
+#include "curvature/memory_plan.h"
 #include "curvature/restriction.h"
+#include "curvature/risk_point.h"
 
 namespace ritzflow {
 namespace {
@@ -24,20 +23,7 @@ namespace {
 const std::vector<std::string> kinds = {"hessian", "ggn",   "mc_fisher", "empirical_fisher",
                                         "kfac",    "ekfac", "matrix"};
 
-void require_one_of(const std::string& flag, const std::string& value,
-                    const std::vector<std::string>& choices) {
-  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
-  throw InputError(fmt::format("{} is '{}', expected one of {}{}", flag, value, fmt::join(choices, ", "),
-                               did_you_mean(value, choices)));
-}
-
 bool is_kronecker(const std::string& kind) { return kind == "kfac" || kind == "ekfac"; }
-
-at::ScalarType scalar_type(const std::string& dtype) {
-  require_one_of("--dtype-compute", dtype, {"float32", "float64", "bfloat16"});
-  if (dtype == "bfloat16") return at::kBFloat16;
-  return dtype == "float32" ? at::kFloat : at::kDouble;
-}
 
 HessianMode parse_hessian_mode(const std::string& mode) {
   require_one_of("--hessian-mode", mode,
@@ -45,15 +31,6 @@ HessianMode parse_hessian_mode(const std::string& mode) {
   if (mode == "forward_over_reverse") return HessianMode::forward_over_reverse;
   return mode == "reverse_over_forward" ? HessianMode::reverse_over_forward
                                         : HessianMode::reverse_over_reverse;
-}
-
-void require_digest(const std::filesystem::path& file, const std::string& actual,
-                    const std::string& expected) {
-  if (expected.empty() || actual == expected) return;
-  throw InputError(
-      fmt::format("{}: its contents changed since the operator was built (digest {}..., expected {}...); "
-                  "run build-operator again",
-                  file.string(), actual.substr(0, 12), expected.substr(0, 12)));
 }
 
 BuiltOperator build_matrix(const OperatorSettings& settings, const Digests& expected) {
@@ -97,15 +74,6 @@ std::unique_ptr<LinearOperator> make_curvature(std::shared_ptr<const EmpiricalRi
         std::move(risk), {.unit = parse_fisher_unit(settings.fisher_unit), .clip = settings.fisher_clip});
   }
   return make_mc_fisher(std::move(risk), settings.mc_samples, static_cast<uint64_t>(settings.seed));
-}
-
-/// `training.loss` of the model's spec where it is given, else the task's own.
-std::string loss_name(const ModelPoint& model, const Dataset& data) {
-  const auto training = model.spec.value("training", nlohmann::json::object());
-  if (!training.is_object() || !training.contains("loss")) return default_loss(data);
-  if (training.at("loss").is_string()) return training.at("loss").get<std::string>();
-  throw InputError("training.loss of the model's spec is " + training.at("loss").dump() +
-                   ", expected one of cross_entropy, mse, bce");
 }
 
 /// Throws unless the factors are of this very model, data and step, as far as the file says.
@@ -152,19 +120,6 @@ void make_kronecker(const std::shared_ptr<const EmpiricalRisk>& risk, const Dige
     throw InputError(settings.kfac.string() + ": " + error.what());
   }
   spdlog::info("{}", built.coverage.text());
-}
-
-void choose_batch_size(const Dataset& data, int64_t most, OperatorSettings& settings) {
-  if (most > 0 && settings.batch_size > most) {
-    throw InputError(fmt::format("--batch-size is {}, but the model was exported for micro-batches of {}",
-                                 settings.batch_size, most));
-  }
-  if (most > 0 && settings.batch_size == 0) settings.batch_size = most;
-  if (settings.batch_size < 0) {
-    throw InputError(fmt::format("--batch-size is {}, expected at least 1 sample", settings.batch_size));
-  }
-  if (settings.batch_size == 0) settings.batch_size = default_batch_size(data);
-  settings.batch_size = std::min(settings.batch_size, data.samples);
 }
 
 /// Cuts the data set as memory allows, unless the settings come from an operator.h5 that says how.
@@ -217,39 +172,6 @@ BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& e
 }
 
 }  // namespace
-
-int64_t default_batch_size(const Dataset& data) {
-  const int64_t by_rows = 512 / data.rows_per_sample;
-  const int64_t by_elements = (int64_t{1} << 20) * data.samples / data.inputs.numel();
-  return std::clamp<int64_t>(std::min(by_rows, by_elements), 1, data.samples);
-}
-
-RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
-  const at::ScalarType dtype = scalar_type(settings.dtype_compute);
-  RiskPoint point;
-  point.settings = settings;
-  const Dataset data = load_dataset(settings.data);
-  require_digest(settings.data, data.sha256, expected.data);
-  const ModelPoint model = load_model(settings.model, settings.step, data.shape);
-  require_digest(settings.model, model.sha256, expected.model);
-  point.digests.data = data.sha256;
-  point.digests.model = model.sha256;
-  point.settings.step = std::to_string(model.step);
-  if (model.micro_batch > 0 && dtype == at::kBFloat16) {
-    throw InputError("--dtype-compute bfloat16: an exported model computes in the type of its export");
-  }
-  choose_batch_size(data, model.micro_batch, point.settings);
-  const std::string loss = loss_name(model, data);
-  require_loss_fits(loss, data);
-  point.risk =
-      std::make_shared<const EmpiricalRisk>(model.network, make_loss(loss), data, model.theta,
-                                            RiskOptions{.batch_size = point.settings.batch_size,
-                                                        .dtype = dtype,
-                                                        .lifetime = Lifetime::one_product,
-                                                        .compute_threads = settings.compute_threads});
-  if (model.check) model.check(point.risk->theta(), settings.kind == "hessian");
-  return point;
-}
 
 BuiltOperator build_operator(const OperatorSettings& settings, const Digests& expected) {
   require_one_of("--operator", settings.kind, kinds);

@@ -21,7 +21,7 @@
 #include <string>
 
 #include "curvature/kfac_collect.h"
-#include "curvature/operator_builder.h"
+#include "curvature/risk_point.h"
 
 namespace ritzflow {
 namespace {

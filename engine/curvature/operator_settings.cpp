@@ -1,0 +1,29 @@
+#include "curvature/operator_settings.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/nearest.h"
+
+namespace ritzflow {
+
+void require_one_of(const std::string& flag, const std::string& value,
+                    const std::vector<std::string>& choices) {
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+  throw InputError(fmt::format("{} is '{}', expected one of {}{}", flag, value, fmt::join(choices, ", "),
+                               did_you_mean(value, choices)));
+}
+
+void require_digest(const std::filesystem::path& file, const std::string& actual,
+                    const std::string& expected) {
+  if (expected.empty() || actual == expected) return;
+  throw InputError(
+      fmt::format("{}: its contents changed since the operator was built (digest {}..., expected {}...); "
+                  "run build-operator again",
+                  file.string(), actual.substr(0, 12), expected.substr(0, 12)));
+}
+
+}  // namespace ritzflow

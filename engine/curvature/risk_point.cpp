@@ -1,0 +1,76 @@
+#include "curvature/risk_point.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "curvature/model_file.h"
+
+namespace ritzflow {
+namespace {
+
+at::ScalarType scalar_type(const std::string& dtype) {
+  require_one_of("--dtype-compute", dtype, {"float32", "float64", "bfloat16"});
+  if (dtype == "bfloat16") return at::kBFloat16;
+  return dtype == "float32" ? at::kFloat : at::kDouble;
+}
+
+/// `training.loss` of the model's spec where it is given, else the task's own.
+std::string loss_name(const ModelPoint& model, const Dataset& data) {
+  const auto training = model.spec.value("training", nlohmann::json::object());
+  if (!training.is_object() || !training.contains("loss")) return default_loss(data);
+  if (training.at("loss").is_string()) return training.at("loss").get<std::string>();
+  throw InputError("training.loss of the model's spec is " + training.at("loss").dump() +
+                   ", expected one of cross_entropy, mse, bce");
+}
+
+void choose_batch_size(const Dataset& data, int64_t most, OperatorSettings& settings) {
+  if (most > 0 && settings.batch_size > most) {
+    throw InputError(fmt::format("--batch-size is {}, but the model was exported for micro-batches of {}",
+                                 settings.batch_size, most));
+  }
+  if (most > 0 && settings.batch_size == 0) settings.batch_size = most;
+  if (settings.batch_size < 0) {
+    throw InputError(fmt::format("--batch-size is {}, expected at least 1 sample", settings.batch_size));
+  }
+  if (settings.batch_size == 0) settings.batch_size = default_batch_size(data);
+  settings.batch_size = std::min(settings.batch_size, data.samples);
+}
+
+}  // namespace
+
+int64_t default_batch_size(const Dataset& data) {
+  const int64_t by_rows = 512 / data.rows_per_sample;
+  const int64_t by_elements = (int64_t{1} << 20) * data.samples / data.inputs.numel();
+  return std::clamp<int64_t>(std::min(by_rows, by_elements), 1, data.samples);
+}
+
+RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
+  const at::ScalarType dtype = scalar_type(settings.dtype_compute);
+  RiskPoint point;
+  point.settings = settings;
+  const Dataset data = load_dataset(settings.data);
+  require_digest(settings.data, data.sha256, expected.data);
+  const ModelPoint model = load_model(settings.model, settings.step, data.shape);
+  require_digest(settings.model, model.sha256, expected.model);
+  point.digests.data = data.sha256;
+  point.digests.model = model.sha256;
+  point.settings.step = std::to_string(model.step);
+  if (model.micro_batch > 0 && dtype == at::kBFloat16) {
+    throw InputError("--dtype-compute bfloat16: an exported model computes in the type of its export");
+  }
+  choose_batch_size(data, model.micro_batch, point.settings);
+  const std::string loss = loss_name(model, data);
+  require_loss_fits(loss, data);
+  point.risk =
+      std::make_shared<const EmpiricalRisk>(model.network, make_loss(loss), data, model.theta,
+                                            RiskOptions{.batch_size = point.settings.batch_size,
+                                                        .dtype = dtype,
+                                                        .lifetime = Lifetime::one_product,
+                                                        .compute_threads = settings.compute_threads});
+  if (model.check) model.check(point.risk->theta(), settings.kind == "hessian");
+  return point;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,25 @@
+#pragma once
+#include <memory>
+
+#include "curvature/dataset.h"
+#include "curvature/empirical_risk.h"
+#include "curvature/operator_settings.h"
+
+namespace ritzflow {
+
+/// The risk at a point, and the settings and digests of what it was made from.
+struct RiskPoint {
+  std::shared_ptr<const EmpiricalRisk> risk;
+  OperatorSettings settings;  ///< step and batch_size as numbers
+  Digests digests;
+};
+
+/// Loads data, model and step of `settings`. Throws InputError on wrong settings or files, and where a file's
+/// digest is not the one in `expected`.
+RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected = {});
+
+/// Samples in a micro-batch where the user names none: about 512 rows and 2^20 input elements, at least one
+/// sample, at most all. It depends on the data alone, never on the machine.
+int64_t default_batch_size(const Dataset& data);
+
+}  // namespace ritzflow
