@@ -3,6 +3,7 @@
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "core/kernels.h"
@@ -13,8 +14,9 @@ namespace {
 // Below this length Q's is the rounding noise of a cancelled sum, not a direction.
 constexpr double kUsableLength = 0.1;
 constexpr double kCopyEnergy = 0.5;
-constexpr double kFarBetter = 1e-3;  // of residual estimates
-constexpr double kShift = 1e-3;      // of a Rayleigh quotient, relative
+constexpr double kFarBetter = 1e-3;                                   // of residual estimates
+constexpr double kShift = 1e-3;                                       // of a Rayleigh quotient, relative
+constexpr double kRounding = std::numeric_limits<double>::epsilon();  // of energy: it shifts no quotient
 
 void combine_rows(const Combinations& basis, const Eigen::VectorXd& c, VectorSpan out) {
   basis.combine(0, {c.data(), static_cast<size_t>(c.size())}, out);
@@ -48,6 +50,7 @@ bool copy_in_formation(const std::vector<RitzPair>& pool, const Eigen::MatrixXd&
     return pool[static_cast<size_t>(i)].estimate <= kFarBetter * pair.estimate;
   });
   const Projection inside = project(pool, gram, better, x);
+  if (inside.energy < kRounding) return false;
   const double rest = (pair.value - inside.value) / (1 - inside.energy);
   return std::abs(pair.value - rest) > kShift * std::abs(pair.value);
 }

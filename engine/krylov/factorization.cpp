@@ -94,13 +94,14 @@ bool LanczosProcess::step() {
   basis_->copy_row(basis_->size() - 1, q_);
   VectorSpan w(f.residual_vector);
   operator_.apply(q_, w);
-  if (!all_finite(w)) {
+  const double length = norm(w);
+  if (!std::isfinite(length)) {
     throw InputError("product " + std::to_string(f.products + 1) +
                      " of the operator has a NaN or an infinity");
   }
+  f.norm_estimate_ = std::max(f.norm_estimate_, length);
   std::vector<double> column(static_cast<size_t>(f.size() + 1), 0.0);
   const double beta = orthogonalize(mode_, *basis_, {f.columns, f.beta, f.norm_estimate()}, w, column);
-  f.norm_estimate_ = std::max(f.norm_estimate_, std::hypot(norm(column), beta));
   ++f.products;
   f.columns.push_back(std::move(column));
   f.beta.push_back(beta);

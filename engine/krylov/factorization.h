@@ -27,7 +27,7 @@ struct KrylovFactorization {
   std::vector<double> alphas() const;
   Eigen::MatrixXd H() const;  ///< [m, m]
 
-  /// Largest column norm of H: a lower estimate of ||A|| from what was seen.
+  /// Largest ||A q_j|| of the unit vectors q_j so far: not above ||A|| in any mode.
   double norm_estimate() const { return norm_estimate_; }
   double norm_estimate_ = 0;
 };

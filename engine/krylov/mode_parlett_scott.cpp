@@ -99,7 +99,9 @@ double tau(const Tridiagonal& t, size_t clean, double theta, double floor, doubl
   double before = floor, now = floor;
   for (size_t i = clean; i < t.alpha.size(); ++i) {
     const double behind = i > 0 ? t.beta[i - 1] * before : 0;
-    before = std::exchange(now, (std::abs(theta - t.alpha[i]) * now + behind + floor * norm_t) / t.beta[i]);
+    // Behind a breakdown follows a direction that was made orthogonal to all rows.
+    const double next = std::abs(theta - t.alpha[i]) * now + behind + floor * norm_t;
+    before = std::exchange(now, t.beta[i] == 0 ? floor : next / t.beta[i]);
   }
   return now;
 }
@@ -124,9 +126,10 @@ bool due(const LanczosHistory& history, const Tridiagonal& t, const GoodSet& goo
 double orthogonalize(const ParlettScott& mode, const Basis& basis, const LanczosHistory& history,
                      VectorSpan w, std::span<double> column) {
   const double length = orthogonalize(Off{}, basis, history.beta_previous(), w, column);
-  if (basis.size() < 3 || length == 0) return length;
-  const double floor = std::max(std::sqrt(static_cast<double>(basis.dim())) * kEps / 2, mode.noise);
-  const double level = std::sqrt(std::max(kEps, mode.noise));
+  if (length == 0) return length;
+  const double floor = rounding_floor(basis, mode.noise), level = std::sqrt(std::max(kEps, mode.noise));
+  if (near_breakdown(history, length, floor, level)) return orthogonalize(Full{}, basis, 0, w, column);
+  if (basis.size() < 3) return length;
   const Tridiagonal t(history, column.back(), length);
   const GoodSet good(t, level);
   if (good.size == 0 || !due(history, t, good, floor, level)) return length;
@@ -137,7 +140,8 @@ double orthogonalize(const ParlettScott& mode, const Basis& basis, const Lanczos
   c = s * (s.transpose() * c);
   basis.subtract(0, {c.data(), column.size()}, w);
   for (size_t i = 0; i < column.size(); ++i) column[i] += c[static_cast<Eigen::Index>(i)];
-  return norm(w);
+  const double left = norm(w);
+  return one_pass_is_enough(length, left) ? left : orthogonalize(Full{}, basis, 0, w, column);
 }
 
 }  // namespace ritzflow::detail

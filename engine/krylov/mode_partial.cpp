@@ -36,23 +36,25 @@ class Omega {
   // From w_(j-1,.), w_(j,.) to w_(j,.), w_(j+1,.), with alpha_j and beta_j of step j:
   // beta_j w_(j+1,k) = beta_k w_(j,k+1) + (alpha_k - alpha_j) w_(j,k) + beta_(k-1) w_(j,k-1) - beta_(j-1)
   // w_(j-1,k)
+  // Behind a breakdown, beta_j = 0, follows a direction that was made orthogonal to all rows.
   void advance(int64_t j, double alpha_j, double beta_j) {
     std::vector<double>& next = before_;
     next.resize(static_cast<size_t>(j + 2));
-    for (int64_t k = 0; k < j; ++k) {
+    if (beta_j == 0) std::fill_n(next.begin(), j, floor_);
+    for (int64_t k = 0; k < j && beta_j > 0; ++k) {
       const double beta_before_k = k > 0 ? beta(k - 1) * now_[at(k - 1)] : 0;
       const double last = k < j - 1 ? beta(j - 1) * next[at(k)] : beta(j - 1);  // w_(j-1,j-1) = 1
       const double sum =
           beta(k) * now_[at(k + 1)] + (alpha(k) - alpha_j) * now_[at(k)] + beta_before_k - last;
-      next[at(k)] = (sum + std::copysign(floor_ * history_.norm_a, sum)) / beta_j;
+      next[at(k)] = std::clamp((sum + std::copysign(floor_ * history_.norm_a, sum)) / beta_j, -1.0, 1.0);
     }
     next[at(j)] = floor_;
     next[at(j + 1)] = 1;
     now_.swap(before_);
   }
 
-  void reset(const Intervals& intervals) {
-    for (const auto& [first, last] : intervals) std::fill(now_.begin() + first, now_.begin() + last, floor_);
+  void set(const Intervals& intervals, double value) {
+    for (const auto& [first, last] : intervals) std::fill(now_.begin() + first, now_.begin() + last, value);
   }
 
   // Around each entry above `trigger`, the neighbours above `edge`; only rows 0..j-2, the recurrence has the
@@ -91,42 +93,40 @@ bool second_of_two(const LanczosHistory& history) {
   return count % 2 == 1;
 }
 
-void subtract_interval(const Basis& basis, int64_t first, int64_t last, VectorSpan w,
-                       std::span<double> column) {
-  std::vector<double> c(static_cast<size_t>(last - first));
-  basis.dots(first, w, c);
-  basis.subtract(first, c, w);
-  for (int64_t i = first; i < last; ++i) column[static_cast<size_t>(i)] += c[static_cast<size_t>(i - first)];
+// The rows that this step has to be made orthogonal to, from its alpha and beta.
+Intervals due(const LanczosHistory& history, int64_t j, double alpha_j, double beta_j, double floor,
+              double level) {
+  // The recurrence runs anew from the recorded history: no state but H, so that a continued run has the
+  // same bits.
+  Omega omega(history, floor);
+  for (int64_t i = 0; i < j; ++i) {
+    const auto& past = history.columns[static_cast<size_t>(i)];
+    omega.advance(i, past.back(), history.beta[static_cast<size_t>(i)]);
+    omega.set(recorded(past), floor);
+  }
+  omega.advance(j, alpha_j, beta_j);
+  if (second_of_two(history)) omega.set(recorded(history.columns.back()), 1);
+  const double m = static_cast<double>(j + 2);
+  return omega.intervals(j, std::sqrt(level / m), std::pow(level, 0.75) / std::sqrt(m));
 }
 
 }  // namespace
 
 double orthogonalize(const Partial& mode, const Basis& basis, const LanczosHistory& history, VectorSpan w,
                      std::span<double> column) {
-  double length = orthogonalize(Off{}, basis, history.beta_previous(), w, column);
+  const double length = orthogonalize(Off{}, basis, history.beta_previous(), w, column);
   const int64_t j = basis.size() - 1;
-  if (j < 2 || length == 0) return length;
-  const double floor = std::max(std::sqrt(static_cast<double>(basis.dim())) * kEps / 2, mode.noise);
-  Intervals intervals;
-  if (second_of_two(history)) {
-    intervals = recorded(history.columns.back());
-  } else {
-    // The recurrence runs anew from the recorded history: no state but H, so that a continued run has the
-    // same bits.
-    Omega omega(history, floor);
-    for (int64_t i = 0; i < j; ++i) {
-      const auto& past = history.columns[static_cast<size_t>(i)];
-      omega.advance(i, past.back(), history.beta[static_cast<size_t>(i)]);
-      omega.reset(recorded(past));
-    }
-    omega.advance(j, column.back(), length);
-    const double m = static_cast<double>(j + 2), level = std::max(kEps, mode.noise);
-    intervals = omega.intervals(j, std::sqrt(level / m), std::pow(level, 0.75) / std::sqrt(m));
-  }
+  if (length == 0) return length;
+  const double floor = rounding_floor(basis, mode.noise), level = std::max(kEps, mode.noise);
+  if (near_breakdown(history, length, floor, std::sqrt(level / static_cast<double>(j + 2))))
+    return orthogonalize(Full{}, basis, 0, w, column);
+  if (j < 2) return length;
+  const Intervals intervals = due(history, j, column.back(), length, floor, level);
   if (intervals.empty()) return length;
-  for (const auto& [first, last] : intervals) subtract_interval(basis, first, last, w, column);
-  subtract_interval(basis, j - 1, j + 1, w, column);
-  return norm(w);
+  for (const auto& [first, last] : intervals) subtract_along(basis, first, last, w, column);
+  subtract_along(basis, j - 1, j + 1, w, column);
+  const double left = norm(w);
+  return one_pass_is_enough(length, left) ? left : orthogonalize(Full{}, basis, 0, w, column);
 }
 
 }  // namespace ritzflow::detail

@@ -1,6 +1,10 @@
 #include "krylov/reorthogonalization.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/kernels.h"
 
 namespace ritzflow {
 namespace {
@@ -42,6 +46,28 @@ double orthogonalize(const Reorthogonalization& mode, const Basis& basis, const 
                  [&](const ParlettScott& m) { return detail::orthogonalize(m, basis, history, w, column); },
                  [&](const auto& m) { return detail::orthogonalize(m, basis, beta, w, column); }},
       mode);
+}
+
+void detail::subtract_along(const Basis& basis, int64_t first, int64_t last, VectorSpan w,
+                            std::span<double> column) {
+  std::vector<double> c(static_cast<size_t>(last - first));
+  basis.dots(first, w, c);
+  basis.subtract(first, c, w);
+  for (int64_t i = first; i < last; ++i) column[static_cast<size_t>(i)] += c[static_cast<size_t>(i - first)];
+}
+
+double detail::rounding_floor(const Basis& basis, double noise) {
+  return std::max(std::sqrt(static_cast<double>(basis.dim())) * std::numeric_limits<double>::epsilon() / 2,
+                  noise);
+}
+
+bool detail::near_breakdown(const LanczosHistory& history, double beta, double floor, double level) {
+  const double least = floor * history.norm_a / level;
+  return beta <= least || (!history.beta.empty() && history.beta.back() <= least);
+}
+
+bool detail::one_pass_is_enough(double before, double after) {
+  return after > 0.7 * before && after < 1.01 * before;
 }
 
 }  // namespace ritzflow
