@@ -33,7 +33,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--deviations", d.deviations, "of the Monte-Carlo error that every bound allows for")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--delta", d.delta, "probability that an end of the support is wrong")
+  app.add_option("--delta", d.delta, "probability that either end of the support is wrong")
       ->check(CLI::Range(1e-300, 0.5))
       ->capture_default_str();
 }
@@ -94,7 +94,7 @@ Stage make_stage() {
           "bounds, and the density sum_i s_1i^2 N(x; theta_i, bandwidth^2). Outliers that the runs'\n"
           "certificates count are deflated: they add 1/n each. A spectrum in closed form is taken as it is.",
       .example = "density --out density.h5 probe0/lanczos.h5 probe1/lanczos.h5 probe2/lanczos.h5",
-      .algorithm = 2,
+      .algorithm = 3,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};
 }

@@ -6,32 +6,12 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "krylov/probabilistic_bound.h"
+#include "krylov/density_grid.h"
 #include "krylov/share_band.h"
+#include "krylov/support.h"
 
 namespace ritzflow {
 namespace {
-
-// The ends of the spectrum with probability 1 - delta: the tightest of all probes. Ritz values of a
-// semi-definite operator are negative by rounding only.
-Range support(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules,
-              const DensityOptions& options) {
-  Range range{-HUGE_VAL, HUGE_VAL}, seen{HUGE_VAL, -HUGE_VAL};
-  for (size_t p = 0; p < probes.size(); ++p) {
-    std::vector<double> mirrored = probes[p].alpha;
-    for (double& a : mirrored) a = -a;
-    const double least = rules[p].nodes.front(), largest = rules[p].nodes.back();
-    const bool whole = probes[p].beta.back() == 0;  // an invariant subspace
-    const auto bound = [&](const std::vector<double>& alpha) {
-      return probabilistic_upper_bound(alpha, probes[p].beta, options.delta, options.n);
-    };
-    range.upper = std::min(range.upper, whole ? largest : bound(probes[p].alpha));
-    range.lower = std::max(range.lower, whole ? least : -bound(mirrored));
-    seen = {std::min(seen.lower, least), std::max(seen.upper, largest)};
-  }
-  const double lower = std::min(range.lower, seen.lower);
-  return {options.semidefinite ? std::max(lower, 0.0) : lower, std::max(range.upper, seen.upper)};
-}
 
 // The nodes inside [lower, upper], their weights divided by what they sum up to.
 Quadrature inside(const Quadrature& rule, const Outliers& outliers) {
@@ -47,14 +27,19 @@ Quadrature inside(const Quadrature& rule, const Outliers& outliers) {
   return rest;
 }
 
-// Chebyshev-Markov-Stieltjes bounds of Psi_v(x).
-Range sandwich(const Quadrature& rule, double x) {
-  const auto up_to = std::ranges::upper_bound(rule.nodes, x) - rule.nodes.begin();
+// Chebyshev-Markov-Stieltjes bounds of Psi_v(x), Psi_v moved by up to `slack`. Nodes are moved, not x, and so
+// are the cuts of the band: a level begins where its cut lies, to the last bit.
+Range sandwich(const Quadrature& rule, double x, double slack) {
+  const auto up_to = [&](double shift) {
+    const auto moved = [&](double node) { return node + shift; };
+    return std::ranges::upper_bound(rule.nodes, x, {}, moved) - rule.nodes.begin();
+  };
   const auto sum = [&](std::ptrdiff_t count) {
     return std::accumulate(rule.weights.begin(), rule.weights.begin() + count, 0.0);
   };
   const auto m = static_cast<std::ptrdiff_t>(rule.nodes.size());
-  return {sum(std::max<std::ptrdiff_t>(0, up_to - 1)), up_to >= m ? 1.0 : std::min(1.0, sum(up_to + 1))};
+  const std::ptrdiff_t surely = up_to(slack), perhaps = up_to(-slack);
+  return {sum(std::max<std::ptrdiff_t>(0, surely - 1)), perhaps >= m ? 1.0 : std::min(1.0, sum(perhaps + 1))};
 }
 
 // Every P with |p - P| <= z sqrt(P (1 - P) / count), p the observed mean: one end of Wilson's interval.
@@ -69,12 +54,16 @@ class Distribution {
  public:
   Distribution(const std::vector<ProbeRun>& probes, const DensityOptions& options)
       : options_(options), n_(static_cast<double>(options.n)) {
-    for (const auto& probe : probes) rules_.push_back(gauss(probe));
-    support_ = support(probes, rules_, options);
+    for (const auto& probe : probes) {
+      rules_.push_back(gauss(probe));
+      slack_ = std::max(slack_, probe.slack);
+    }
+    support_ = support(probes, rules_, options, slack_);
     outliers_ = find_outliers(probes, rules_);
     for (auto& rule : rules_) rule = inside(rule, outliers_);
   }
 
+  double slack() const { return slack_; }
   const Range& support_ends() const { return support_; }
   const std::vector<Outlier>& outliers() const { return outliers_.values; }
 
@@ -96,7 +85,9 @@ class Distribution {
       cuts.push_back(outlier.value - outlier.radius);
       cuts.push_back(outlier.value + outlier.radius);
     }
-    for (const auto& rule : rules_) cuts.insert(cuts.end(), rule.nodes.begin(), rule.nodes.end());
+    for (const auto& rule : rules_) {
+      for (const double node : rule.nodes) cuts.insert(cuts.end(), {node - slack_, node + slack_});
+    }
     std::ranges::sort(cuts);
     std::vector<Range> levels;
     for (double x : cuts) levels.push_back(share(x));
@@ -109,6 +100,7 @@ class Distribution {
 
   // Bounds of the share of eigenvalues up to x.
   Range share(double x) const {
+    if (x < support_.lower) return {0, 0};
     const Range rest = share_of_others(x);
     Range known;
     for (const auto& outlier : outliers_.values) {
@@ -120,12 +112,12 @@ class Distribution {
   }
 
   Range share_of_others(double x) const {
-    if (x < std::max(support_.lower, outliers_.lower)) return {0, 0};
+    if (x < outliers_.lower) return {0, 0};
     if (x >= std::min(support_.upper, outliers_.upper)) return {1, 1};
     const double widening = options_.widening + outliers_.leaning;
     Range all;
     for (const auto& rule : rules_) {
-      const Range one = sandwich(rule, x);
+      const Range one = sandwich(rule, x, slack_);
       all.lower += std::max(0.0, one.lower - widening) / probes();
       all.upper += std::min(1.0, one.upper + widening) / probes();
     }
@@ -137,32 +129,31 @@ class Distribution {
   const DensityOptions& options_;
   double n_;
   std::vector<Quadrature> rules_;
+  double slack_ = 0;  // the largest of all probes
   Range support_;
   Outliers outliers_;
 };
 
+// Share of eigenvalues that are negative beyond the noise.
+BoundedValue negative_fraction(const Distribution& d, const ShareBand& band) {
+  const Range below = band.share(-std::numeric_limits<double>::min());
+  const double value = d.mean([&](double x) { return x < -d.slack() ? 1.0 : 0.0; });
+  return {std::clamp(value, below.lower, below.upper), below.lower, below.upper};
+}
+
 // sum |lambda < 0| / sum |lambda| from the integrals of P over x < 0 and of 1 - P over x > 0.
 BoundedValue negative_mass(const Distribution& d, const ShareBand& band) {
-  const double negative = d.mean([](double x) { return std::max(-x, 0.0); });
-  const double positive = d.mean([](double x) { return std::max(x, 0.0); });
+  const double negative = d.mean([&](double x) { return x < -d.slack() ? -x : 0; });
+  const double positive = d.mean([&](double x) { return x > d.slack() ? x : 0; });
   const double left = std::min(d.support_ends().lower, 0.0), right = std::max(d.support_ends().upper, 0.0);
   const Range n = band.integral(left, 0), p = band.integral(0, right);
   const auto ratio = [](double a, double b) { return a + b > 0 ? a / (a + b) : 0; };
-  const double upper = ratio(n.upper, right - p.upper);
-  return {std::min(ratio(negative, positive), upper), ratio(n.lower, right - p.lower), upper};
+  const auto rest = [&](double integral) { return std::max(0.0, right - integral); };  // < 0 by rounding only
+  const double lower = ratio(n.lower, rest(p.lower)), upper = ratio(n.upper, rest(p.upper));
+  return {std::clamp(ratio(negative, positive), lower, upper), lower, upper};
 }
 
 }  // namespace
-
-std::vector<double> density_grid(double lower, double upper, double bandwidth, int64_t points) {
-  const double first = lower - 3 * bandwidth, last = upper + 3 * bandwidth;
-  std::vector<double> grid;
-  for (int64_t g = 0; g < points; ++g) {
-    grid.push_back(first + (last - first) * static_cast<double>(g) /
-                               static_cast<double>(std::max<int64_t>(1, points - 1)));
-  }
-  return grid;
-}
 
 SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const DensityOptions& options) {
   if (probes.empty()) throw InputError("a spectral density needs at least one Lanczos run; none was given");
@@ -173,7 +164,7 @@ SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const Dens
   const auto [lower, upper] = d.support_ends();
   result.support_lower = lower;
   result.support_upper = upper;
-  result.bandwidth = options.bandwidth > 0 ? options.bandwidth : upper > lower ? (upper - lower) / 100 : 1;
+  result.bandwidth = density_bandwidth(lower, upper, options);
   for (const double x : density_grid(lower, upper, result.bandwidth, options.grid_points)) {
     const Range share = band.share(x), smoothed = band.smoothed(x, result.bandwidth);
     result.grid.push_back(x);
@@ -184,9 +175,7 @@ SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const Dens
     result.density_lower.push_back(smoothed.lower);
     result.density_upper.push_back(smoothed.upper);
   }
-  const Range below = band.share(-std::numeric_limits<double>::min());
-  const double fraction = d.mean([](double node) { return node < 0 ? 1.0 : 0.0; });
-  result.negative_fraction = {std::min(fraction, below.upper), below.lower, below.upper};
+  result.negative_fraction = negative_fraction(d, band);
   result.negative_mass = negative_mass(d, band);
   return result;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "krylov/density_grid.h"
 #include "krylov/share_band.h"
 
 namespace ritzflow {
@@ -26,9 +27,8 @@ BoundedValue exact(double value) { return {value, value, value}; }
 SpectralDensity exact_density(const std::vector<double>& spectrum, const DensityOptions& options) {
   const std::vector<double> ascending(spectrum.rbegin(), spectrum.rend());
   const auto n = static_cast<double>(ascending.size());
-  const double width = ascending.back() - ascending.front();
   SpectralDensity result;
-  result.bandwidth = options.bandwidth > 0 ? options.bandwidth : width > 0 ? width / 100 : 1;
+  result.bandwidth = density_bandwidth(ascending.front(), ascending.back(), options);
   result.support_lower = ascending.front();
   result.support_upper = ascending.back();
   for (const double x :

@@ -44,6 +44,38 @@ def test_band_holds_the_spectrum_and_certified_outliers_are_counted(operator, tm
         )
 
 
+def operator_of(matrix, folder):
+    place = write_matrix(folder / "matrix.h5", matrix)
+    return make(folder / "op.h5", "build-operator", "--operator", "matrix", "--matrix", place)
+
+
+def test_rounding_is_no_negative_eigenvalue(tmp_path):
+    """X'X of integers is exact and has none, but its zeros are negative by rounding in T."""
+    x = np.random.default_rng(5).integers(-3, 4, size=(15, N)).astype(float)
+    operator = operator_of(x.T @ x, tmp_path)
+    call = ("--operator", operator, "--k", 20, "--max-iters", 60, "--reorth-mode", "full")
+    runs = [make(tmp_path / f"{seed}.h5", "lanczos", *call, "--seed", seed) for seed in range(3)]
+    with h5py.File(make(tmp_path / "density.h5", "density", *runs)) as f:
+        for name in ("negative_fraction", "negative_mass"):
+            assert f.attrs[name] == f.attrs[f"{name}_lower"] == 0
+        assert f.attrs["negative_fraction_upper"] >= 1 - 15 / N  # they might be
+        assert f.attrs["negative_mass_upper"] < 1e-10
+
+
+@pytest.mark.parametrize("value", [1e6, 0.7, 0])
+def test_spectrum_of_one_value_makes_a_valid_file(value, tmp_path):
+    operator = operator_of(np.full(5, float(value)), tmp_path)
+    call = ("--operator", operator, "--k", 5, "--reorth-mode", "full", "--seed", 1370)
+    lanczos = make(tmp_path / "lanczos.h5", "lanczos", *call)
+    out = make(tmp_path / "density.h5", "density", lanczos)
+    assert run("validate", out).returncode == 0
+    with h5py.File(out) as f:
+        assert f.attrs["support"][0] <= value <= f.attrs["support"][1]
+    if value:
+        refused = run("density", lanczos, "--bandwidth", 1e-13 * value / 1e3, "--out", out)
+        assert "coincide by rounding" in error_line(refused)
+
+
 def test_closed_form_is_exact(good, tmp_path):
     call = ("--data", good.data, "--model", good.model)
     factors = make(tmp_path / "kfac.h5", "collect-kfac", *call)

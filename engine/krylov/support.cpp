@@ -1,0 +1,32 @@
+#include "krylov/support.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "krylov/probabilistic_bound.h"
+
+namespace ritzflow {
+
+Range support(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules,
+              const DensityOptions& options, double slack) {
+  Range range{-HUGE_VAL, HUGE_VAL}, seen{HUGE_VAL, -HUGE_VAL};
+  // Two ends of each probe may be wrong, together with no more than delta (union bound).
+  const double delta = options.delta / (2 * static_cast<double>(probes.size()));
+  for (size_t p = 0; p < probes.size(); ++p) {
+    std::vector<double> mirrored = probes[p].alpha;
+    for (double& a : mirrored) a = -a;
+    const double least = rules[p].nodes.front(), largest = rules[p].nodes.back();
+    const bool whole = probes[p].beta.back() == 0;  // an invariant subspace
+    const auto bound = [&](const std::vector<double>& alpha) {
+      return probabilistic_upper_bound(alpha, probes[p].beta, delta, options.n);
+    };
+    range.upper = std::min(range.upper, whole ? largest : bound(probes[p].alpha));
+    range.lower = std::max(range.lower, whole ? least : -bound(mirrored));
+    seen = {std::min(seen.lower, least), std::max(seen.upper, largest)};
+  }
+  // Ritz values of a semi-definite operator are negative by rounding only.
+  const double lower = std::min(range.lower, seen.lower) - slack;
+  return {options.semidefinite ? std::max(lower, 0.0) : lower, std::max(range.upper, seen.upper) + slack};
+}
+
+}  // namespace ritzflow
