@@ -14,6 +14,10 @@ namespace {
 
 constexpr double kEps = std::numeric_limits<double>::epsilon();
 
+// Below this multiple of ||A|| beta magnifies what vectors have along one another by more than may be left to
+// the tau recurrence, which sees the good Ritz vectors alone.
+constexpr double kSmallBeta = 1e-4;
+
 // T of the steps 0..j; the mode keeps no state of its own, so that a continued run has the same bits.
 struct Tridiagonal {
   std::vector<double> alpha, beta;
@@ -128,16 +132,20 @@ double orthogonalize(const ParlettScott& mode, const Basis& basis, const Lanczos
   const double length = orthogonalize(Off{}, basis, history.beta_previous(), w, column);
   if (length == 0) return length;
   const double floor = rounding_floor(basis, mode.noise), level = std::sqrt(std::max(kEps, mode.noise));
-  if (near_breakdown(history, length, floor, level)) return orthogonalize(Full{}, basis, 0, w, column);
+  if (near_breakdown(history, length, std::max(floor, kSmallBeta * level), level))
+    return orthogonalize(Full{}, basis, 0, w, column);
   if (basis.size() < 3) return length;
   const Tridiagonal t(history, column.back(), length);
   const GoodSet good(t, level);
   if (good.size == 0 || !due(history, t, good, floor, level)) return length;
-  // y = Q's of each good pair: w <- w - Q'S S'Q w in two reads of Q, without a second copy of the y.
+  // y = Q's of each good pair: w <- w - Q'S S'Q w in two reads of Q, without a second copy of the y. What w
+  // has along other vectors is measured on the way: more than `level` of it is no case for this mode, as
+  // where copies of an eigenvalue that are not good yet mix.
   const Eigen::MatrixXd s = good.coefficients(t);
-  Eigen::VectorXd c(basis.size());
-  basis.dots(0, w, {c.data(), column.size()});
-  c = s * (s.transpose() * c);
+  Eigen::VectorXd all(basis.size());
+  basis.dots(0, w, {all.data(), column.size()});
+  const Eigen::VectorXd c = s * (s.transpose() * all);
+  if ((all - c).cwiseAbs().maxCoeff() > level * length) return orthogonalize(Full{}, basis, 0, w, column);
   basis.subtract(0, {c.data(), column.size()}, w);
   for (size_t i = 0; i < column.size(); ++i) column[i] += c[static_cast<Eigen::Index>(i)];
   const double left = norm(w);

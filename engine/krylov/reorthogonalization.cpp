@@ -66,8 +66,6 @@ bool detail::near_breakdown(const LanczosHistory& history, double beta, double f
   return beta <= least || (!history.beta.empty() && history.beta.back() <= least);
 }
 
-bool detail::one_pass_is_enough(double before, double after) {
-  return after > 0.7 * before && after < 1.01 * before;
-}
+bool detail::one_pass_is_enough(double before, double after) { return after > 0.7 * before; }
 
 }  // namespace ritzflow

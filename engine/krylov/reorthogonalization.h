@@ -101,7 +101,7 @@ double rounding_floor(const Basis& basis, double noise);
 bool near_breakdown(const LanczosHistory& history, double beta, double floor, double level);
 
 /// Whether one pass of classical Gram-Schmidt took w from length `before` to `after` without the cancellation
-/// that calls for a second one (Daniel, Gragg, Kaufman, Stewart), or growth, which no orthogonal rows cause.
+/// that calls for a second one (Daniel, Gragg, Kaufman, Stewart).
 bool one_pass_is_enough(double before, double after);
 }  // namespace detail
 
