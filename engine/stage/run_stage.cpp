@@ -70,6 +70,19 @@ std::string unexpected_flags(const CLI::App& app) {
   return text.empty() ? "unexpected argument '" + app.remaining().front() + "'" : text;
 }
 
+int64_t peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+std::string out_of_memory() {
+  return fmt::format(
+      "out of memory: the files and flags of this command need more than the {} MiB that were held when no "
+      "more was to be had; expected a smaller model, data set, micro-batch or basis, or more memory",
+      peak_memory() >> 20);
+}
+
 // A run of hours must not find out at its end that its output cannot be written.
 void check_output(const CLI::App& app, const std::filesystem::path& out) {
   require_free_place(app, out);
@@ -88,9 +101,7 @@ nlohmann::json StageRun::provenance(const SegmentFolder* segments) const {
   nlohmann::json all = facts;
   all["finished"] = utc_now();
   all["inputs"] = opened_artifacts();
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  all["peak_memory_bytes"] = int64_t{usage.ru_maxrss} * 1024;
+  all["peak_memory_bytes"] = peak_memory();
   if (segments != nullptr) {
     const nlohmann::json attempts = segments->attempts();
     all["attempts"] = attempts.size();
@@ -133,7 +144,7 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return fail(ExitCode::refused, "out of memory; see the memory plan in the log above");
+    return fail(ExitCode::refused, out_of_memory());
   } catch (const std::exception& error) {
     return fail(ExitCode::failure, error.what());
   }
