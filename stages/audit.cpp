@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "stage/number_checks.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -21,7 +22,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("B", options.b, "the tree, or artifact, to compare it with")->required();
   app.add_option("--rtol", options.rtol,
                  "within tolerance: max |a - b| of a quantity <= rtol * its largest absolute value")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_from(0))
       ->capture_default_str();
   app.add_flag("--subset", options.subset, "B is a part of A: what A alone holds is not missing");
   app.add_option("--format", options.format, "md | csv | json, on stdout")

@@ -4,6 +4,7 @@
 #include "operator_flags.h"
 #include "stage/checkpoint_flags.h"
 #include "stage/expected_memory.h"
+#include "stage/number_checks.h"
 #include "stage/product_log.h"
 #include "stage/stage.h"
 
@@ -21,6 +22,7 @@ void declare(CLI::App& app, Flags& flags) {
   declare_operator_flags(app, flags.of_operator);
   declare_checkpoint_flags(app, flags.checkpoint);
   app.add_option("--seed", flags.of_operator.settings.seed, "of Monte-Carlo draws and probe vectors")
+      ->check(integer_from(0))
       ->capture_default_str();
 }
 

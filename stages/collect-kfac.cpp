@@ -7,6 +7,7 @@
 #include "curvature/kfac_sums_file.h"
 #include "curvature/risk_point.h"
 #include "stage/checkpoint_flags.h"
+#include "stage/number_checks.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -25,8 +26,12 @@ constexpr int kAlgorithm = 2;
 
 void declare(CLI::App& app, Flags& flags) {
   OperatorSettings& s = flags.settings;
-  app.add_option("--data", s.data, "data.h5: the samples that the factors average over")->required();
-  app.add_option("--model", s.model, "model.h5: the network and its parameters theta")->required();
+  app.add_option("--data", s.data, "data.h5: the samples that the factors average over")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--model", s.model, "model.h5: the network and its parameters theta")
+      ->type_name("FILE")
+      ->required();
   app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
   app.add_option("--kfac-approx", flags.kfac_approx, "expand | reduce: positions that share a weight")
       ->capture_default_str();
@@ -40,7 +45,7 @@ void declare(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--mc-samples", flags.mc_samples, "mc: draws a row; signs: draws of signs")
       ->capture_default_str();
-  app.add_option("--seed", s.seed, "of the draws")->capture_default_str();
+  app.add_option("--seed", s.seed, "of the draws")->check(integer_from(0))->capture_default_str();
   app.add_flag("--no-ekfac", flags.no_ekfac, "leave the second pass and `ekfac_eigenvalues` out");
   app.add_flag("--split-qkv", flags.plan.split_qkv, "a fused query, key and value as three layers");
   app.add_option("--max-factor", flags.plan.max_factor,

@@ -8,6 +8,7 @@
 #include "curvature/leading.h"
 #include "curvature/operator_file.h"
 #include "curvature/restriction.h"
+#include "stage/number_checks.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -22,19 +23,21 @@ struct Flags {
 };
 
 void declare(CLI::App& app, Flags& flags) {
-  app.add_option("--operator", flags.op, "operator.h5 of kind kfac or ekfac")->required();
+  app.add_option("--operator", flags.op, "operator.h5 of kind kfac or ekfac")->type_name("FILE")->required();
   app.add_option("--k", flags.k, "leading eigenpairs to compare")
-      ->check(CLI::PositiveNumber)
+      ->check(integer_from(1))
       ->capture_default_str();
   app.add_option("--max-iters", flags.max_iters, "Lanczos steps for these")
-      ->check(CLI::PositiveNumber)
+      ->check(integer_from(1))
       ->capture_default_str();
   app.add_option("--exact-below", flags.exact_below, "parameters up to which every column is formed")
       ->capture_default_str();
   app.add_option("--probes", flags.probes, "random vectors of the estimate above that size")
-      ->check(CLI::Range(2, 1000000))
+      ->check(integer_from(2, 1000000))
       ->capture_default_str();
-  app.add_option("--seed", flags.seed, "of the random vectors")->capture_default_str();
+  app.add_option("--seed", flags.seed, "of the random vectors")
+      ->check(integer_from(0))
+      ->capture_default_str();
   app.add_flag("--no-layers", flags.no_layers, "compare the whole matrices alone");
 }
 

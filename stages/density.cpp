@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "krylov/exact_density.h"
 #include "stage/density_file.h"
+#include "stage/number_checks.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -16,25 +17,27 @@ struct Options {
 
 void declare(CLI::App& app, Options& options) {
   DensityOptions& d = options.density;
-  app.add_option("LANCZOS", options.files, "lanczos.h5 of each probe vector, all of one operator and mode");
+  app.add_option("LANCZOS", options.files, "lanczos.h5 of each probe vector, all of one operator and mode")
+      ->type_name("FILE");
   app.add_option(
-      "--operator", options.operator_file,
-      "operator.h5: where its spectrum is known in closed form (kfac, ekfac) the density is exact, and no "
-      "run is read");
+         "--operator", options.operator_file,
+         "operator.h5: where its spectrum is known in closed form (kfac, ekfac) the density is exact, and no "
+         "run is read")
+      ->type_name("FILE");
   app.add_option("--grid-points", d.grid_points, "points of the grid")
-      ->check(CLI::Range(2, 1 << 20))
+      ->check(integer_from(2, 1 << 20))
       ->capture_default_str();
   app.add_option(
          "--bandwidth", d.bandwidth,
          "standard deviation of the smoothing Gaussians, in units of eigenvalues; 0: a hundredth of the "
          "range")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_from(0))
       ->capture_default_str();
   app.add_option("--deviations", d.deviations, "of the Monte-Carlo error that every bound allows for")
-      ->check(CLI::PositiveNumber)
+      ->check(number_between(0))
       ->capture_default_str();
   app.add_option("--delta", d.delta, "probability that either end of the support is wrong")
-      ->check(CLI::Range(1e-300, 0.5))
+      ->check(number_between(0, 1))
       ->capture_default_str();
 }
 

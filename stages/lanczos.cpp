@@ -30,7 +30,9 @@ struct Options {
 };
 
 void declare(CLI::App& app, Options& options) {
-  app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
+  app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")
+      ->type_name("FILE")
+      ->required();
   declare_lanczos_flags(app, options.settings);
   declare_basis_flags(
       app, options.basis,
@@ -39,12 +41,14 @@ void declare(CLI::App& app, Options& options) {
   declare_certificate_flags(app, options.certificate);
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
   app.add_option(
-      "--continue-from", options.continue_from,
-      "lanczos.h5 with a basis: goes on where that run ended, with --max-iters raised or --tol lowered");
-  app.add_option(
-      "--start", options.start,
-      "ritz.h5 whose Ritz vectors the start vector is the sum of: of a nearby step, or of K-FAC's operator. "
-      "Such a run makes no density");
+         "--continue-from", options.continue_from,
+         "lanczos.h5 with a basis: goes on where that run ended, with --max-iters raised or --tol lowered")
+      ->type_name("FILE");
+  app.add_option("--start", options.start,
+                 "ritz.h5 whose Ritz vectors the start vector is the sum of: of a nearby step, or of K-FAC's "
+                 "operator. "
+                 "Such a run makes no density")
+      ->type_name("FILE");
   declare_checkpoint_flags(app, options.checkpoint);
 }
 

@@ -4,6 +4,7 @@
 
 #include "artifact/text_file.h"
 #include "stage/closed_form.h"
+#include "stage/number_checks.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -15,11 +16,12 @@ struct Options {
 };
 
 void declare(CLI::App& app, Options& options) {
-  app.add_option("--ritz", options.ritz, "ritz.h5 of ritz-residuals")->required();
-  app.add_option("--density", options.density, "density.h5, for the quantities of the whole spectrum");
-  app.add_option(
-      "--operator", options.op,
-      "operator.h5: where its spectrum is known in closed form, the values are checked against it");
+  app.add_option("--ritz", options.ritz, "ritz.h5 of ritz-residuals")->type_name("FILE")->required();
+  app.add_option("--density", options.density, "density.h5, for the quantities of the whole spectrum")
+      ->type_name("FILE");
+  app.add_option("--operator", options.op,
+                 "operator.h5: where its spectrum is known in closed form, the values are checked against it")
+      ->type_name("FILE");
   app.add_option(
          "--regularization-mode", options.regularization.mode,
          "what is added to the reported values of a semi-definite operator: off | fixed (regularization) | "
@@ -28,7 +30,7 @@ void declare(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--regularization", options.regularization.amount,
                  "its amount, of mode relative or auto a share")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_from(0))
       ->capture_default_str();
 }
 

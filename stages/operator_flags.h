@@ -24,8 +24,8 @@ struct OperatorFlags {
 
 inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   OperatorSettings& s = flags.settings;
-  app.add_option("--data", s.data, "data.h5: the samples that the risk averages over");
-  app.add_option("--model", s.model, "model.h5: the network and its parameters theta");
+  app.add_option("--data", s.data, "data.h5: the samples that the risk averages over")->type_name("FILE");
+  app.add_option("--model", s.model, "model.h5: the network and its parameters theta")->type_name("FILE");
   app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
   app.add_option("--operator", s.kind, "hessian | ggn | mc_fisher | empirical_fisher | kfac | ekfac | matrix")
       ->required();
@@ -44,7 +44,7 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   app.add_option("--fisher-clip", s.fisher_clip,
                  "empirical_fisher: L2 bound of a sample's gradient (0: none)")
       ->capture_default_str();
-  app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac");
+  app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac")->type_name("FILE");
   app.add_option(
          "--uncovered", s.uncovered,
          "kfac, ekfac: zero | identity | exact_ggn | refuse: what stands for parameters without factors")
@@ -70,7 +70,8 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
                  "float64")
       ->capture_default_str();
   app.add_flag("--force", s.force, "a Hessian in bfloat16, whatever its noise");
-  app.add_option("--matrix", flags.matrix, "FILE.h5:/dataset: symmetric [n,n], or [n] as a diagonal");
+  app.add_option("--matrix", flags.matrix, "FILE.h5:/dataset: symmetric [n,n], or [n] as a diagonal")
+      ->type_name("FILE:/DATASET");
 }
 
 }  // namespace ritzflow

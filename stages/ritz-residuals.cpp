@@ -25,8 +25,10 @@ struct Options {
 constexpr int kAlgorithm = 2;
 
 void declare(CLI::App& app, Options& options) {
-  app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")->required();
-  app.add_option("--lanczos", options.lanczos_file, "lanczos.h5 of lanczos")->required();
+  app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--lanczos", options.lanczos_file, "lanczos.h5 of lanczos")->type_name("FILE")->required();
   declare_basis_flags(
       app, options.basis,
       "where Lanczos vectors are held, stored or replayed ones: ram | disk (beside the output) | "

@@ -14,6 +14,7 @@
 #include "model/settings.h"
 #include "model/tensor_memory.h"
 #include "stage/checkpoint_flags.h"
+#include "stage/number_checks.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -31,11 +32,12 @@ struct Flags {
 constexpr int kAlgorithm = 1;
 
 void declare(CLI::App& app, Flags& flags) {
-  app.add_option("--data", flags.data, "data.h5: the samples to train on")->required();
+  app.add_option("--data", flags.data, "data.h5: the samples to train on")->type_name("FILE")->required();
   app.add_option("--spec", flags.spec, "model.json: {\"architecture\": {...}, \"training\": {...}}")
+      ->type_name("FILE")
       ->required();
   app.add_option("--seed", flags.seed, "of the starting point and of the order of the samples")
-      ->check([](const std::string& text) { return text.starts_with('-') ? "must be an integer >= 0" : ""; })
+      ->check(integer_from(0))
       ->capture_default_str();
   app.add_option("--steps", flags.steps,
                  "training steps whose weights are kept: numbers and final, separated by commas "

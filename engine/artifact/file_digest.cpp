@@ -28,6 +28,9 @@ std::string read_head(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) throw InputError(path.string() + ": no such file");
   if (std::filesystem::is_directory(path))
     throw InputError(path.string() + ": is a folder, expected an HDF5 file");
+  // Opening a pipe waits for a writer, and a device may never end.
+  if (!std::filesystem::is_regular_file(path))
+    throw InputError(path.string() + ": is a pipe, a device or a socket, expected an HDF5 file");
   std::ifstream file(path, std::ios::binary);
   if (!file) throw InputError(path.string() + ": cannot be opened: " + std::strerror(errno));
   std::string head(2 * kUserBlockSize, '\0');

@@ -96,6 +96,10 @@ void check_data(const ArtifactReader& file, Problems& problems) {
     problems.push_back({"dataset 'inputs' is empty, expected at least one sample"});
   if (task == "regression" || !file.has_attribute("num_classes")) return;
   const auto classes = file.attribute<std::int64_t>("num_classes");
+  if (classes < 1) {
+    problems.push_back({"attribute 'num_classes' is " + std::to_string(classes) + ", expected at least 1"});
+    return;
+  }
   const auto targets = file.read<std::int64_t>("targets");
   for (std::size_t i = 0; i < targets.size(); ++i)
     if (targets[i] < 0 || targets[i] >= classes) {

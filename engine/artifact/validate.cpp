@@ -19,13 +19,18 @@ std::string root_text(const FileView& file, const std::string& name) {
   return item.dtype().type_class == TypeClass::text && item.count() == 1 ? item.read_text().front() : "";
 }
 
+std::string unknown_format(const FileView& file, const std::string& format) {
+  if (H5Aexists(file.id, "format") <= 0)
+    return "attribute 'format' is missing, expected the name of a format such as 'ritzflow-data'";
+  return "attribute 'format' is '" + format + "', which is no format of ritzflow";
+}
+
 void check_schema(const FileView& file, Validation& result) {
   result.format = root_text(file, "format");
   result.format_version = root_text(file, "format_version");
   const Schema* known = known_schema(result.format);
   if (known == nullptr) {
-    result.problems.push_back(
-        {"attribute 'format' is '" + result.format + "', which is no format of ritzflow"});
+    result.problems.push_back({unknown_format(file, result.format)});
     return;
   }
   for (auto& problem : departures(*known, file)) result.problems.push_back({std::move(problem)});

@@ -91,6 +91,13 @@ void read_weights(const ArtifactReader& file, Dataset& data) {
   data.weights = weights.reshape({-1});
 }
 
+int64_t read_num_classes(const ArtifactReader& file) {
+  const auto classes = file.attribute<int64_t>("num_classes");
+  if (classes >= 1) return classes;
+  throw InputError(
+      fmt::format("{}: attribute 'num_classes' is {}, expected at least 1", file.path().string(), classes));
+}
+
 /// Class indices; the label -100 gets the weight 0 and, so that it can be looked up, the class 0.
 void read_labels(const ArtifactReader& file, Dataset& data) {
   at::Tensor labels = read_tensor(file, "targets");
@@ -102,7 +109,7 @@ void read_labels(const ArtifactReader& file, Dataset& data) {
   } else {
     require_shape(file, "targets", labels, {data.samples}, "[N]");
   }
-  data.num_classes = file.attribute<int64_t>("num_classes");
+  data.num_classes = read_num_classes(file);
   const at::Tensor masked = labels.eq(masked_label);
   require_range(file, "targets", labels, masked, data.num_classes, "-100 (masked) or 0 <= label");
   data.weights = data.weights * masked.logical_not().reshape({-1}).to(at::kDouble);

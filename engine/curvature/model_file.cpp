@@ -60,16 +60,19 @@ void check_order(const ArtifactReader& file, const ParamSpace& space) {
                   file.path().string(), fmt::join(order, ", "), fmt::join(expected, ", ")));
 }
 
-at::Tensor read_parameter(const ArtifactReader& file, const std::string& group, const Parameter& p) {
+/// The network's sizes come from `data` as well, so that a shape that differs may be that file's fault.
+at::Tensor read_parameter(const ArtifactReader& file, const std::string& group, const Parameter& p,
+                          const std::filesystem::path& data) {
   const std::string path = group + "/" + p.name;
   if (!file.has(path)) {
     throw InputError(fmt::format("{}: parameter '{}' is missing{}", file.path().string(), path,
                                  did_you_mean(p.name, file.children(group))));
   }
   if (file.shape(path) != p.shape) {
-    throw InputError(fmt::format("{}: parameter '{}' has shape {}, but the architecture in 'spec' has {}",
-                                 file.path().string(), path, shape_text(file.shape(path)),
-                                 shape_text(p.shape)));
+    throw InputError(fmt::format(
+        "{}: parameter '{}' has shape {}, but the architecture in 'spec' has {} for the inputs and classes "
+        "of {}; expected the data that the model was trained on, or data of its shape",
+        file.path().string(), path, shape_text(file.shape(path)), shape_text(p.shape), data.string()));
   }
   at::Tensor values = read_tensor(file, path).to(at::kDouble);
   require_finite(values, file, path);
@@ -121,7 +124,8 @@ CheckValues read_check(const ArtifactReader& file) {
 
 }  // namespace
 
-ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const DataShape& shape) {
+ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const DataShape& shape,
+                      const std::filesystem::path& data) {
   const ArtifactReader file(path, "ritzflow-model");
   ModelPoint point;
   point.spec = read_spec(file);
@@ -141,7 +145,8 @@ ModelPoint load_model(const std::filesystem::path& path, const std::string& step
   point.step = parse_step(name);
   point.theta = at::empty({space.size()}, at::kDouble);
   for (const auto& p : space.parameters()) {
-    point.theta.narrow(0, p.offset, p.size).copy_(read_parameter(file, "steps/" + name, p).reshape({-1}));
+    point.theta.narrow(0, p.offset, p.size)
+        .copy_(read_parameter(file, "steps/" + name, p, data).reshape({-1}));
   }
   point.sha256 = file.content_sha256();
   return point;

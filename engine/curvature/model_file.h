@@ -26,8 +26,9 @@ struct ModelPoint {
 };
 
 /// Reads the parameters of `step` ("final": the largest; or a number) from a model.h5 and builds its network
-/// for data of `shape`. Throws InputError on a step, name or shape that does not fit, and on weights not
-/// finite.
-ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const DataShape& shape);
+/// for data of `shape`, that of the file `data`. Throws InputError on a step, name or shape that does not
+/// fit, and on weights not finite.
+ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const DataShape& shape,
+                      const std::filesystem::path& data);
 
 }  // namespace ritzflow

@@ -52,7 +52,7 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   point.settings = settings;
   const Dataset data = load_dataset(settings.data);
   require_digest(settings.data, data.sha256, expected.data);
-  const ModelPoint model = load_model(settings.model, settings.step, data.shape);
+  const ModelPoint model = load_model(settings.model, settings.step, data.shape, settings.data);
   require_digest(settings.model, model.sha256, expected.model);
   point.digests.data = data.sha256;
   point.digests.model = model.sha256;

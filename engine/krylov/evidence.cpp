@@ -51,6 +51,20 @@ int64_t count_unmatched(const std::vector<double>& naive, const std::vector<Ritz
   return unmatched;
 }
 
+// Ritz values lie inside the spectrum where the rows are orthonormal, and those of T without any
+// reorthogonalisation (Paige); elsewhere only Rayleigh quotients of vectors do, and alpha_j is one of a row.
+std::array<double, 2> inner_bounds(const KrylovFactorization& f, const std::vector<RitzCandidate>& candidates,
+                                   const Reorthogonalization& mode, const std::vector<RitzPair>& pairs) {
+  std::array<double, 2> inner = f.quotients;
+  const auto include = [&](double low, double high) {
+    inner = {std::min(inner[0], low), std::max(inner[1], high)};
+  };
+  if (!candidates.empty() && (keeps_orthogonality(mode) || std::holds_alternative<Off>(mode)))
+    include(candidates.back().value, candidates.front().value);
+  for (const auto& pair : pairs) include(pair.value + pair.shift, pair.value - pair.shift);
+  return inner;
+}
+
 std::vector<double> loss_of_orthogonality(const Combinations& rows) {
   const auto* held = dynamic_cast<const Basis*>(&rows);
   if (held == nullptr) return {};
@@ -119,15 +133,12 @@ RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, con
                            const Reorthogonalization& mode, const EvidenceOptions& options) {
   const std::vector<RitzCandidate> candidates = ritz_candidates(f, mode);
   RitzEvidence evidence;
-  if (!candidates.empty()) {
-    evidence.ritz_max = candidates.front().value;
-    evidence.ritz_min = candidates.back().value;
-  }
   evidence.pairs = wanted_pairs(candidates, basis, options.which, options.k, options.shelf);
   for (auto& pair : evidence.pairs) measure_pair(op, options, pair);
   evidence.operator_calls = static_cast<int64_t>(evidence.pairs.size());
   std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),
                    [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });
+  evidence.inner = inner_bounds(f, candidates, mode, evidence.pairs);
   evidence.naive_eigenvalues = naive_list(f, options);
   evidence.naive_ghosts = count_unmatched(evidence.naive_eigenvalues, evidence.pairs);
   evidence.orthogonality_loss = loss_of_orthogonality(basis);

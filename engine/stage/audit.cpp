@@ -32,6 +32,8 @@ std::set<fs::path> artifacts_below(const fs::path& root) {
 
 void require_existing(const fs::path& path) {
   if (!fs::exists(path)) throw InputError(path.string() + ": no such file or folder");
+  if (!fs::is_regular_file(path) && !fs::is_directory(path))
+    throw InputError(path.string() + ": is a pipe, a device or a socket, expected an artifact or a folder");
 }
 
 Comparison missing(const fs::path& name, const fs::path& tree) {

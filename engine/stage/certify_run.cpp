@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "krylov/companions.h"
+#include "stage/number_checks.h"
 
 namespace ritzflow {
 namespace {
@@ -40,11 +41,11 @@ void report(const Certificate& certificate, int64_t budget, double delta) {
 void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
   app.add_flag("--no-certificate", flags.off, "no search for missed pairs behind the converged ones");
   app.add_option("--certificate-delta", flags.delta, "probability that the certificate is wrong")
-      ->check(CLI::Range(1e-300, 0.5))
+      ->check(number_between(0, 1))
       ->capture_default_str();
   app.add_option("--certificate-budget", flags.budget,
                  "products at most; 0: as many as the run took, 20 at least")
-      ->check(CLI::NonNegativeNumber)
+      ->check(integer_from(0))
       ->capture_default_str();
 }
 

@@ -2,13 +2,14 @@
 
 #include "core/error.h"
 #include "ritzflow_version.h"
+#include "stage/number_checks.h"
 
 namespace ritzflow {
 
 void declare_checkpoint_flags(CLI::App& app, CheckpointFlags& flags) {
   app.add_option("--checkpoint", flags.root, "DIR of immutable segments; the same command goes on from them");
   app.add_option("--checkpoint-interval", flags.interval, "SECONDS between segments, at least")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_from(0))
       ->capture_default_str();
   app.add_flag("--keep-checkpoint", flags.keep, "leave the segments in place at the end");
 }

@@ -8,6 +8,7 @@
 #include "core/kernels.h"
 #include "core/nearest.h"
 #include "core/philox.h"
+#include "stage/number_checks.h"
 
 namespace ritzflow {
 namespace {
@@ -32,7 +33,9 @@ void declare_lanczos_flags(CLI::App& app, LanczosSettings& s) {
       ->capture_default_str();
   app.add_option("--krylov-dim", s.krylov_dim, "thick_restart: vectors at most; 0: max(3 k, k + 30)")
       ->capture_default_str();
-  app.add_option("--seed", s.seed, "seed of the random start vector")->capture_default_str();
+  app.add_option("--seed", s.seed, "seed of the random start vector")
+      ->check(integer_from(0))
+      ->capture_default_str();
   app.add_option("--dtype-basis", s.dtype_basis,
                  "float64 | float32: how Lanczos vectors are stored; float32 takes half the memory, and what "
                  "it rounds away counts as noise of 6e-8 ||A||")
@@ -53,7 +56,6 @@ void check_lanczos_settings(const LanczosSettings& s, int64_t n) {
     throw InputError(fmt::format("--krylov-dim {} is too small for --k {}: at least {}, better {}",
                                  s.krylov_dim, s.k, std::min(n, s.k + 2), std::min(n, 2 * s.k + 10)));
   }
-  if (s.seed < 0) throw InputError(fmt::format("--seed {} must not be negative", s.seed));
   parse_which(s.which);
   parse_basis_type(s.dtype_basis);
   if (s.max_iters < s.k) {

@@ -4,6 +4,7 @@
 #include <tbb/global_control.h>
 
 #include <iostream>
+#include <limits>
 #include <new>
 #include <thread>
 
@@ -12,6 +13,8 @@
 #include "core/error.h"
 #include "core/nearest.h"
 #include "ritzflow_version.h"
+#include "stage/number_checks.h"
+#include "stage/output_place.h"
 #include "stage/provenance.h"
 #include "stage/segment_folder.h"
 #include "stage/signals.h"
@@ -29,7 +32,7 @@ struct CommonFlags {
 void declare_common(CLI::App& app, const Stage& stage, StageRun& run, CommonFlags& common) {
   if (stage.writes_file) app.add_option("--out", run.out, "output FILE; appears by rename only")->required();
   app.add_option("--threads", common.threads, "threads; results do not depend on it")
-      ->check(CLI::PositiveNumber)
+      ->check(integer_from(1, std::numeric_limits<int>::max()))
       ->capture_default_str();
   app.add_flag("--quiet", common.quiet, "warnings and errors only");
   app.add_option("--log-level", common.log_level, "debug | info | warn | error")
@@ -67,8 +70,22 @@ std::string unexpected_flags(const CLI::App& app) {
   return text.empty() ? "unexpected argument '" + app.remaining().front() + "'" : text;
 }
 
+int64_t peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+std::string out_of_memory() {
+  return fmt::format(
+      "out of memory: the files and flags of this command need more than the {} MiB that were held when no "
+      "more was to be had; expected a smaller model, data set, micro-batch or basis, or more memory",
+      peak_memory() >> 20);
+}
+
 // A run of hours must not find out at its end that its output cannot be written.
-void check_output(const std::filesystem::path& out) {
+void check_output(const CLI::App& app, const std::filesystem::path& out) {
+  require_free_place(app, out);
   const auto part = part_path(out);
   check_writable(out, part);
   remove_file(part);
@@ -84,9 +101,7 @@ nlohmann::json StageRun::provenance(const SegmentFolder* segments) const {
   nlohmann::json all = facts;
   all["finished"] = utc_now();
   all["inputs"] = opened_artifacts();
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  all["peak_memory_bytes"] = int64_t{usage.ru_maxrss} * 1024;
+  all["peak_memory_bytes"] = peak_memory();
   if (segments != nullptr) {
     const nlohmann::json attempts = segments->attempts();
     all["attempts"] = attempts.size();
@@ -104,6 +119,7 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
   try {
     stage.declare(app);
     declare_common(app, stage, run, common);
+    require_usable_numbers(app);
     app.allow_extras();
     app.parse(argc, argv);
     if (app.remaining_size() > 0) return fail(ExitCode::bad_input, unexpected_flags(app));
@@ -122,13 +138,13 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
   run.facts["stage"] = stage.name;
   tbb::global_control threads(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(run.threads));
   try {
-    if (stage.writes_file) check_output(run.out);
+    if (stage.writes_file) check_output(app, run.out);
     stage.run(run);
     return static_cast<int>(ExitCode::done);
   } catch (const Error& error) {
     return fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return fail(ExitCode::refused, "out of memory; see the memory plan in the log above");
+    return fail(ExitCode::refused, out_of_memory());
   } catch (const std::exception& error) {
     return fail(ExitCode::failure, error.what());
   }
