@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/kernels.h"
@@ -52,16 +53,18 @@ int64_t count_unmatched(const std::vector<double>& naive, const std::vector<Ritz
 }
 
 // Ritz values lie inside the spectrum where the rows are orthonormal, and those of T without any
-// reorthogonalisation (Paige); elsewhere only Rayleigh quotients of vectors do, and alpha_j is one of a row.
-std::array<double, 2> inner_bounds(const KrylovFactorization& f, const std::vector<RitzCandidate>& candidates,
-                                   const Reorthogonalization& mode, const std::vector<RitzPair>& pairs) {
-  std::array<double, 2> inner = f.quotients;
-  const auto include = [&](double low, double high) {
-    inner = {std::min(inner[0], low), std::max(inner[1], high)};
-  };
-  if (!candidates.empty() && (keeps_orthogonality(mode) || std::holds_alternative<Off>(mode)))
-    include(candidates.back().value, candidates.front().value);
-  for (const auto& pair : pairs) include(pair.value + pair.shift, pair.value - pair.shift);
+// reorthogonalisation (Paige); elsewhere only Rayleigh quotients do: alpha_j of the rows, and those of pairs.
+std::pair<double, double> inner_bounds(const KrylovFactorization& f,
+                                       const std::vector<RitzCandidate>& candidates,
+                                       const Reorthogonalization& mode, const std::vector<RitzPair>& pairs) {
+  if (candidates.empty()) return {};
+  if (!std::holds_alternative<Window>(mode)) return {candidates.back().value, candidates.front().value};
+  const std::vector<double> alpha = f.alphas();
+  const auto [least, largest] = std::ranges::minmax(alpha);
+  std::pair<double, double> inner(least, largest);
+  for (const auto& pair : pairs) {
+    inner = {std::min(inner.first, pair.value + pair.shift), std::max(inner.second, pair.value - pair.shift)};
+  }
   return inner;
 }
 
@@ -138,7 +141,7 @@ RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, con
   evidence.operator_calls = static_cast<int64_t>(evidence.pairs.size());
   std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),
                    [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });
-  evidence.inner = inner_bounds(f, candidates, mode, evidence.pairs);
+  std::tie(evidence.ritz_min, evidence.ritz_max) = inner_bounds(f, candidates, mode, evidence.pairs);
   evidence.naive_eigenvalues = naive_list(f, options);
   evidence.naive_ghosts = count_unmatched(evidence.naive_eigenvalues, evidence.pairs);
   evidence.orthogonality_loss = loss_of_orthogonality(basis);

@@ -151,6 +151,23 @@ TEST(Evidence, IntervalsOfANoisyOperatorStillContainAnEigenvalue) {
   }
 }
 
+TEST(Evidence, InnerBoundsLieInsideTheSpectrumInEveryMode) {
+  for (const Problem& problem : {psd_curvature(), indefinite(), clusters()}) {
+    for (const Reorthogonalization& mode :
+         std::vector<Reorthogonalization>{Off{}, Window{}, Full{}, Partial{}, ParlettScott{}}) {
+      for (uint64_t seed = 0; seed < 3; ++seed) {
+        const auto op = problem.make();
+        const auto process = run_steps(*op, mode, seed, 100);
+        const RitzEvidence evidence = ritz_evidence(*op, process.factorization(), process.basis(), mode,
+                                                    {.k = 10, .norm_a = problem.norm()});
+        const double rounding = 1e-13 * problem.norm();
+        EXPECT_LE(evidence.ritz_max, problem.spectrum.front() + rounding) << problem.name << mode_name(mode);
+        EXPECT_GE(evidence.ritz_min, problem.spectrum.back() - rounding) << problem.name << mode_name(mode);
+      }
+    }
+  }
+}
+
 TEST(RunLanczos, StopsWhenTheWantedPairsAreConverged) {
   for (const Reorthogonalization& mode : std::vector<Reorthogonalization>{Off{}, Full{}}) {
     const auto op = psd_curvature().make();
