@@ -1,8 +1,17 @@
 """Flags that say nothing of the operator that is asked for: refused, never ignored."""
 
-import pytest
-from stage_runs import error_line, run
+import json
 
+import pytest
+from stage_runs import ROOT, error_line, run
+
+SCHEMA = json.loads((ROOT / "configs" / "schema.json").read_text())
+KEYS = SCHEMA["$defs"]["operator"]["properties"]
+# Keys of a sweep that are flags of build-operator, with a value that it takes.
+SWEPT = {
+    "ggn_mode": "true", "mc_samples": 3, "hessian_mode": "reverse_over_forward", "fisher_unit": "sample",
+    "fisher_clip": 1, "uncovered": "zero", "damping": 1, "power": -1,
+}  # fmt: skip
 FOREIGN = {
     "hessian": (
         ("--ggn-mode", "foo"), ("--mc-samples", 3), ("--kfac", "kfac.h5"), ("--matrix", "m.h5:/A"),
@@ -40,3 +49,13 @@ def test_the_refusal_names_the_kinds_that_the_flag_is_for(tmp_path):
 def test_an_unknown_operator_is_named_before_its_flags(tmp_path):
     call = ("--operator", "hesian", "--damping", 1, "--out", tmp_path / "out.h5")
     assert "did you mean 'hessian'?" in error_line(run("build-operator", *call))
+
+
+@pytest.mark.parametrize("key", SWEPT)
+def test_sweep_files_and_the_stage_agree_on_what_a_setting_is_for(key, tmp_path):
+    flag = f"--{key.replace('_', '-')}"
+    for kind in KEYS["kind"]["enum"]:
+        done = run("build-operator", "--operator", kind, flag, SWEPT[key], "--out", tmp_path / "out.h5")
+        refused = f"{flag} is for " in error_line(done)  # else --data is missing
+        collected = key == "mc_samples" and kind in ("kfac", "ekfac")  # a sweep gives it to collect-kfac
+        assert refused == (kind not in KEYS[key]["x-kinds"] or collected), kind
