@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "core/error.h"
@@ -36,6 +37,12 @@ const std::map<std::string, Kinds> kinds_of_flag = {
     {"--power", kronecker},
 };
 
+std::string listed(const Kinds& kinds) {
+  if (kinds.size() == 1) return kinds.front();
+  const auto last = std::prev(kinds.end());
+  return fmt::format("{} and {}", fmt::join(kinds.begin(), last, ", "), *last);
+}
+
 }  // namespace
 
 void require_flags_apply(const std::string& kind, const std::vector<std::string>& given) {
@@ -45,8 +52,7 @@ void require_flags_apply(const std::string& kind, const std::vector<std::string>
     if (found == kinds_of_flag.end()) continue;
     const Kinds& kinds = found->second;
     if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) continue;
-    throw InputError(
-        fmt::format("{} is for {}, not {}; leave it out", flag, fmt::join(kinds, " and "), kind));
+    throw InputError(fmt::format("{} is for {}, not {}; leave it out", flag, listed(kinds), kind));
   }
 }
 

@@ -17,7 +17,11 @@ def ignored(place: str, operator: dict, keys: dict) -> Iterator[str]:
     for key, value in operator.items():
         kinds = keys[key].get("x-kinds")
         if kinds and operator["kind"] not in kinds and value != keys[key]["default"]:
-            yield f"'{place}.{key}' is for {' and '.join(kinds)}, not {operator['kind']}; leave it out"
+            yield f"'{place}.{key}' is for {listed(kinds)}, not {operator['kind']}; leave it out"
+
+
+def listed(kinds: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
 
 
 def regularized(place: str, operator: dict) -> Iterator[str]:

@@ -47,8 +47,8 @@ def test_a_key_that_its_kind_does_not_use_is_refused(key):
         if kind in KEYS[key]["x-kinds"]:
             assert resolve(operators=operators)
             continue
-        wanted = f"x.yaml: 'operators.mine.{key}' is for {' and '.join(KEYS[key]['x-kinds'])}, not {kind}"
-        assert wanted in refusal(operators=operators)
+        text = refusal(operators=operators)
+        assert text.startswith(f"x.yaml: 'operators.mine.{key}' is for ") and f", not {kind}; leave" in text
 
 
 @pytest.mark.parametrize("key", SET)
@@ -60,6 +60,7 @@ def test_a_key_at_its_default_is_for_every_kind(key):
 def test_every_ignored_key_has_its_own_line():
     text = refusal(operators={"damped": {"kind": "ggn", "damping": 5, "power": -1, "mc_samples": 7}})
     assert len(text.splitlines()) == 3
+    assert "mc_samples' is for mc_fisher, kfac and ekfac, not ggn" in text
 
 
 def test_a_hessian_is_not_regularised():
