@@ -19,10 +19,10 @@ void declare(CLI::App& app, Options& options) {
   DensityOptions& d = options.density;
   app.add_option("LANCZOS", options.files, "lanczos.h5 of each probe vector, all of one operator and mode")
       ->type_name("FILE");
-  app.add_option(
-         "--operator", options.operator_file,
-         "operator.h5: where its spectrum is known in closed form (kfac, ekfac) the density is exact, and no "
-         "run is read")
+  app.add_option("--operator", options.operator_file,
+                 "operator.h5: where its spectrum is known in closed form (kfac, ekfac) the density is "
+                 "exact, and runs "
+                 "are only checked to be of it")
       ->type_name("FILE");
   app.add_option("--grid-points", d.grid_points, "points of the grid")
       ->check(integer_from(2, 1 << 20))
@@ -47,22 +47,34 @@ void report(const std::string& origin, const SpectralDensity& density) {
                origin, fraction.value, fraction.lower, fraction.upper, mass.value, mass.lower, mass.upper);
 }
 
+void require_runs_of(const std::string& path, const std::string& sha256, const std::string& of_runs) {
+  if (of_runs != sha256) throw InputError(path + ": the runs are of another operator");
+}
+
 // As the operator says, if it is given.
 bool semidefinite(const std::string& path, const DensityInput& input) {
   if (path.empty()) return false;
   const ArtifactReader file(path, "ritzflow-operator");
-  if (file.content_sha256() != input.operator_sha256)
-    throw InputError(path + ": the runs are of another operator");
+  require_runs_of(path, file.content_sha256(), input.operator_sha256);
   return file.attribute<bool>("is_psd");
+}
+
+// Runs add nothing to a spectrum in closed form, but those of another operator are a mistake.
+void write_exact(const Options& options, const ExactDensityInput& known, const StageRun& stage) {
+  for (const auto& path : options.files) {
+    const ArtifactReader file(path, "ritzflow-lanczos");
+    require_runs_of(options.operator_file, known.operator_sha256,
+                    file.attribute<std::string>("operator_sha256"));
+  }
+  const SpectralDensity density = exact_density(known.spectrum, options.density);
+  write_density(stage.out, known, density, stage.provenance());
+  report(fmt::format("all {} eigenvalues in closed form", known.spectrum.size()), density);
 }
 
 void run(const Options& options, const StageRun& stage) {
   if (!options.operator_file.empty()) {
-    if (const auto known = read_closed_form(options.operator_file)) {
-      const SpectralDensity density = exact_density(known->spectrum, options.density);
-      write_density(stage.out, *known, density, stage.provenance());
-      return report(fmt::format("all {} eigenvalues in closed form", known->spectrum.size()), density);
-    }
+    if (const auto known = read_closed_form(options.operator_file))
+      return write_exact(options, *known, stage);
   }
   if (options.files.empty()) {
     throw InputError(

@@ -1,8 +1,11 @@
 #include "stage/metrics.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "artifact/text_file.h"
+#include "core/error.h"
 #include "stage/closed_form.h"
 #include "stage/number_checks.h"
 #include "stage/stage.h"
@@ -34,13 +37,24 @@ void declare(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
+/// Throws unless the pairs are of this very operator: against another one's spectrum a check says nothing.
+void require_operator_of(const ArtifactReader& ritz, const ArtifactReader& op) {
+  const auto named = ritz.attribute<std::string>("operator_sha256");
+  if (op.content_sha256() == named) return;
+  throw InputError(
+      fmt::format("--operator {}: {} is of another operator: it names operator_sha256 {}, this one is {}",
+                  op.path().string(), ritz.path().string(), named, op.content_sha256()));
+}
+
 /// Fields of a self-check: the largest eigenvalues against the spectrum that a K-FAC operator has in closed
 /// form; null where there is none, or other eigenvalues were wanted.
 void add_closed_form(nlohmann::ordered_json& record, const std::string& op, const ArtifactReader& ritz) {
   const std::vector<double> eigenvalues = metrics_record(ritz, nullptr)["eigenvalues"];  // not regularised
   record["closed_form_error"] = record["closed_form_missed"] = nullptr;
-  if (op.empty() || eigenvalues.empty() || ritz.attribute<std::string>("which") != "largest") return;
+  if (op.empty()) return;
   const ArtifactReader file(op, "ritzflow-operator");
+  require_operator_of(ritz, file);
+  if (eigenvalues.empty() || ritz.attribute<std::string>("which") != "largest") return;
   if (!file.has("spectrum")) return;
   const ClosedFormCheck check = check_closed_form(eigenvalues, file.read<double>("spectrum"));
   record["closed_form_error"] = check.error;

@@ -1,8 +1,10 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "core/memory_size.h"
+#include "curvature/flag_kinds.h"
 #include "curvature/operator_settings.h"
 
 namespace ritzflow {
@@ -12,18 +14,31 @@ struct OperatorFlags {
   OperatorSettings settings;
   std::string matrix;
   std::string memory = "4GiB";
+  const CLI::App* app = nullptr;  ///< where they are declared: it knows which ones the user wrote
 
-  /// The settings with `--matrix` taken apart. Throws InputError on a malformed one.
+  /// The settings with `--matrix` taken apart. Throws InputError on a malformed one, and on flags that do not
+  /// apply to the operator.
   OperatorSettings parsed() const {
+    require_flags_apply(settings.kind, given());
     OperatorSettings all = settings;
     all.memory = parse_memory("--memory", memory);
     if (!matrix.empty()) all.matrix = parse_matrix_place(matrix);
     return all;
   }
+
+ private:
+  std::vector<std::string> given() const {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app->get_options()) {
+      if (option->count() > 0) names.push_back(option->get_name());
+    }
+    return names;
+  }
 };
 
 inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   OperatorSettings& s = flags.settings;
+  flags.app = &app;
   app.add_option("--data", s.data, "data.h5: the samples that the risk averages over")->type_name("FILE");
   app.add_option("--model", s.model, "model.h5: the network and its parameters theta")->type_name("FILE");
   app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();

@@ -20,9 +20,6 @@
 namespace ritzflow {
 namespace {
 
-const std::vector<std::string> kinds = {"hessian", "ggn",   "mc_fisher", "empirical_fisher",
-                                        "kfac",    "ekfac", "matrix"};
-
 bool is_kronecker(const std::string& kind) { return kind == "kfac" || kind == "ekfac"; }
 
 HessianMode parse_hessian_mode(const std::string& mode) {
@@ -174,7 +171,7 @@ BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& e
 }  // namespace
 
 BuiltOperator build_operator(const OperatorSettings& settings, const Digests& expected) {
-  require_one_of("--operator", settings.kind, kinds);
+  require_one_of("--operator", settings.kind, operator_kinds());
   if (settings.kind == "matrix") return build_matrix(settings, expected);
   return build_curvature(settings, expected);
 }

@@ -10,6 +10,12 @@
 
 namespace ritzflow {
 
+const std::vector<std::string>& operator_kinds() {
+  static const std::vector<std::string> kinds = {"hessian", "ggn",   "mc_fisher", "empirical_fisher",
+                                                 "kfac",    "ekfac", "matrix"};
+  return kinds;
+}
+
 void require_one_of(const std::string& flag, const std::string& value,
                     const std::vector<std::string>& choices) {
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;

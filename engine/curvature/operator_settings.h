@@ -42,6 +42,9 @@ struct Digests {
   std::string data, model, matrix, kfac;
 };
 
+/// The values of `--operator`.
+const std::vector<std::string>& operator_kinds();
+
 /// Throws InputError, with the nearest choice, where `value` of `flag` is none of them.
 void require_one_of(const std::string& flag, const std::string& value,
                     const std::vector<std::string>& choices);

@@ -12,7 +12,7 @@ std::vector<std::string> method_warnings(const RitzContext& context, const RitzE
   std::vector<std::string> list;
   const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),
                                        [](const RitzPair& p) { return p.verdict == Verdict::converged; });
-  if (converged < o.k) list.push_back(fmt::format("not converged: {} of {} wanted pairs", converged, o.k));
+  if (converged < o.k) list.push_back(fmt::format("only {} of {} wanted pairs converged", converged, o.k));
   if (const int64_t m = context.record.factorization.products; m < 2 * o.k) {
     list.push_back(fmt::format("too few iterations: {} for k = {}", m, o.k));
   }

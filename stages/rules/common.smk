@@ -14,6 +14,7 @@ import blocks
 import cells
 import stage_versions
 import sweep_config
+import sweep_file
 from script_cli import run as one_line_errors
 
 # Stages and scripts are called by name; a prefix is no part of what triggers a re-run, a path would be.
@@ -31,6 +32,8 @@ def load_sweep():
     """The checked configuration and the algorithm version of each program."""
     global SWEEP, VERSION
     origin = DEMO if DEFAULT_SWEEP else str(workflow.configfiles[0])
+    for path in workflow.configfiles:
+        sweep_file.read(str(path))  # Snakemake's own reader takes the last one of two equal keys
     SWEEP = sweep_config.resolve(config, origin)
     stage_versions.check_built(SWEEP, BINARIES, origin)
     scripts = [
@@ -159,7 +162,8 @@ def comparisons():
 
 def operator_flags(wildcards):
     options = dict(SWEEP["operators"][wildcards.operator])
-    for name in (*COLLECT_OPTIONS, *REPORT_OPTIONS, "blocks"):
+    collected = ("mc_samples",) if options["kind"] in stage_versions.KRONECKER_KINDS else ()
+    for name in (*COLLECT_OPTIONS, *collected, *REPORT_OPTIONS, "blocks"):
         del options[name]
     options["params_filter"] = options["params_filter"] or blocks.params_filter(wildcards.block)
     return flags({"operator": options.pop("kind"), **options, "kfac": kronecker_factors(wildcards)})

@@ -8,18 +8,28 @@ Errors are one line each and name the file, the key and the nearest right key.
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import blocks
-import yaml
-from jsonschema import Draft202012Validator
-from script_cli import InputError, Parser, nearest, run
+import sweep_checks
+import sweep_file
+from jsonschema import Draft202012Validator, validators
+from script_cli import Parser, nearest, run
+from sweep_file import ConfigError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "configs" / "schema.json"
 
 
-class ConfigError(InputError):
-    """One line for each thing that is wrong with a sweep file."""
+def is_number(_, value) -> bool:
+    """YAML has `.nan` and `.inf`, which pass every bound of a schema or none; no setting may be one."""
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    return real and math.isfinite(value)
+
+
+Validator = validators.extend(
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", is_number)
+)
 
 
 def resolve(raw: dict, origin: str) -> dict:
@@ -29,9 +39,11 @@ def resolve(raw: dict, origin: str) -> dict:
     """
     schema = json.loads(SCHEMA.read_text())
     config = complete(name_kinds(raw), schema, schema)
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    errors = sorted(Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
     if errors:
         raise ConfigError("\n".join(f"{origin}: {explain(error)}" for error in errors))
+    if wrong := list(sweep_checks.problems(config, schema)):
+        raise ConfigError("\n".join(f"{origin}: {problem}" for problem in wrong))
     blocks.check(config, origin)
     for name, model in config["models"].items():
         model["steps"] = resolve_steps(model, f"{origin}: models.{name}.steps")
@@ -117,6 +129,8 @@ def explain(error) -> str:
         choices = [str(choice) for choice in error.validator_value if choice is not None]
         wrong = f"'{error.instance}' for '{place}' is not one of {', '.join(choices)}"
         return wrong + nearest(str(error.instance), choices)
+    if error.validator == "pattern" and error.path[-1] == "module":
+        return f"'{error.instance}' in '{place}' is not of the form package.module:function"
     if error.validator == "pattern":
         allowed = "letters, digits, '_', '-' and, in the sweep's name, single dots"
         return f"'{error.instance}' in '{place}' may hold only {allowed}, and no path"
@@ -124,6 +138,8 @@ def explain(error) -> str:
         return f"'{place}' of kind module needs 'module' and 'weights', or 'hf', a Hugging Face folder"
     if error.validator == "not":
         return f"'{place}' comes with its weights (architecture.kind: module); leave 'training' out"
+    if isinstance(error.instance, float) and not math.isfinite(error.instance):
+        return f"'{place}': {error.instance} is not a finite number"
     return f"'{place}': {error.message}"
 
 
@@ -145,15 +161,7 @@ def is_trained(model: dict) -> bool:
 
 def load(path: str) -> dict:
     """Read and resolve a sweep file. Raises ConfigError."""
-    try:
-        raw = yaml.safe_load(Path(path).read_text())
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected a mapping with name, models and operators")
-    return resolve(raw, path)
+    return resolve(sweep_file.read(path), path)
 
 
 def canonical(config: dict) -> str:

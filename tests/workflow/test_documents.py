@@ -1,0 +1,23 @@
+"""What the documents promise to explain."""
+
+from pathlib import Path
+
+import ablation_table
+import cells
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROW_COLUMNS = ("n", "missing", "residual_ratio_worst")
+
+
+@pytest.mark.parametrize("name", [*cells.QUANTITIES, *ablation_table.CELL_FIRST, *ROW_COLUMNS])
+def test_every_column_of_the_tables_is_explained(name):
+    text = (ROOT / "README.md").read_text().partition("## What the columns mean")[2]
+    axes = (*cells.ROW_AXES, *cells.AXES)  # names of the sweep file
+    assert name in axes or f"`{name}`" in text + (ROOT / "docs" / "metrics.md").read_text()
+
+
+def test_every_shipped_sweep_file_is_named():
+    readme = (ROOT / "configs" / "README.md").read_text()
+    for path in (ROOT / "configs").glob("*.yaml"):
+        assert f"`{path.name}`" in readme
