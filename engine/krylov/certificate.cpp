@@ -18,6 +18,7 @@ namespace {
 constexpr double kEps = std::numeric_limits<double>::epsilon();
 constexpr int64_t kFirstLook = 12;  // steps of a round before its rate is judged
 constexpr int64_t kRateOver = 4;    // steps that the rate is taken over
+constexpr size_t kIndependent = 8;  // rounds at most that end at an invariant subspace
 constexpr double kFaster = 3;       // by how much the rate may still grow: Lanczos converges superlinearly
 
 // Whether even at kFaster times the rate of the newest steps the products left would not do.
@@ -61,6 +62,7 @@ class Rounds {
   double slack() const { return (options_.noise + 4 * kEps) * options_.norm_a; }
 
   void deflate_all(bool with_companions) {
+    ended_.clear();
     deflated_.emplace(operator_);
     known_.clear();
     companions_ = false;
@@ -93,16 +95,18 @@ class Rounds {
     LanczosProcess process(*deflated_, start, Full{}, options_.seed,
                            options_.new_basis ? options_.new_basis() : make_ram_basis(operator_.dim()));
     const auto& f = process.factorization();
+    const double delta = delta_of_round();
     std::deque<double> progress;
     while (result_.calls < options_.budget && f.size() < options_.rows && process.step()) {
       result_.stopped = !keep_going_(++result_.calls);
       const TridiagonalEigen eigen = tridiagonal_eigen(f.alphas(), f.beta);
-      update_bounds(f, eigen);
+      update_bounds(f, delta);
       result_.alpha = f.alphas();
       result_.beta = f.beta;
-      if (all_certified() || result_.stopped || f.beta.back() == 0) return false;
+      if (all_certified() || result_.stopped) return false;
       if (companions_ && companions_are_in_the_way(eigen)) return without_companions();
       if (missed_are_converged(f, eigen)) return lock(process);
+      if (f.beta.back() == 0) return ended_.size() < kIndependent;
       progress.push_back(least_progress());
       result_.hopeless =
           too_slow(progress, std::min(options_.budget - result_.calls, options_.rows - f.size()));
@@ -116,20 +120,23 @@ class Rounds {
     return false;
   }
 
-  void update_bounds(const KrylovFactorization& f, const TridiagonalEigen& eigen) {
+  // Each round and each end may fail, together with no more than delta.
+  double delta_of_round() const { return options_.delta / std::exp2(round_ + 1); }
+
+  // A round that ended at an invariant subspace stands beside the next ones, whose starts are independent.
+  void update_bounds(const KrylovFactorization& f, double delta) {
+    const RandomStart now{f.alphas(), f.beta, breakdown_level(operator_.dim()) * f.norm_estimate()};
     for (CertificateEnd& end : ends_) {
-      std::vector<double> alpha = f.alphas();
-      for (double& a : alpha) a *= end.sign;
-      const double largest = end.sign > 0 ? eigen.values.back() : -eigen.values.front();
-      // An invariant subspace that a random vector spans holds every eigenvalue.
-      const bool whole = f.beta.back() == 0;
-      const auto n = operator_.dim();
-      end.set_bound(slack() + (whole ? largest : probabilistic_upper_bound(alpha, f.beta, options_.delta, n)),
+      std::vector<RandomStart> runs;
+      for (const RandomStart& run : ended_) runs.push_back(run.seen_from(end.sign));
+      const int64_t n = operator_.dim() - deflated_->size();
+      const double before = runs.empty() ? HUGE_VAL : probabilistic_upper_bound(runs, delta, n);
+      runs.push_back(now.seen_from(end.sign));
+      end.set_bound(slack() + std::min(before, probabilistic_upper_bound(runs, delta, n)),
                     goal(end.threshold));
-      end.progress = whole ? 1
-                           : progress_to_bound(alpha, f.beta, options_.delta, n,
-                                               end.enough(goal(end.threshold)) - slack());
+      end.progress = progress_to_bound(runs.back(), delta, n, end.enough(goal(end.threshold)) - slack());
     }
+    if (f.beta.back() == 0) ended_.push_back(now);
   }
 
   // Of the ends that are asked for; where a Ritz value lies beyond the wanted ones there is none to judge by.
@@ -169,9 +176,11 @@ class Rounds {
 
   bool lock(const LanczosProcess& process) {
     std::vector<RitzPair> found;
+    bool complete = true;
     for (const RitzCandidate& candidate : ritz_candidates(process.factorization(), Full{})) {
       if (!missed(candidate.value)) continue;
-      if (result_.calls >= options_.budget) return false;
+      complete = result_.calls < options_.budget;
+      if (!complete) break;
       RitzPair pair = form_pair(candidate, process.basis());
       measure_pair(operator_,
                    {.k = options_.k,
@@ -189,8 +198,9 @@ class Rounds {
       deflate(pair);
       result_.found.push_back(std::move(pair));
     }
+    ended_.clear();
     result_.hopeless = !all_converged;
-    return all_converged;
+    return complete && all_converged;
   }
 
   LinearOperator& operator_;
@@ -202,6 +212,7 @@ class Rounds {
   std::vector<KnownValue> known_;
   std::vector<CertificateEnd> ends_;
   Certificate result_;
+  std::vector<RandomStart> ended_;  // rounds since the last change of what is deflated
   int round_ = 0;
 };
 

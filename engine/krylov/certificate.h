@@ -13,7 +13,7 @@ struct CertificateOptions {
   int64_t k = 10;
   Which which = Which::largest;
   double tol = 1e-8;       ///< of a missed pair before it is locked
-  double delta = 1e-6;     ///< probability that a bound fails
+  double delta = 1e-6;     ///< probability that any bound fails: shared by rounds and ends
   int64_t budget = 100;    ///< products at most
   int64_t rows = 1 << 30;  ///< Lanczos vectors at most
   uint64_t seed = 0;       ///< of the fresh start vectors
@@ -50,8 +50,10 @@ struct Certificate {
 /// X need not be exact. With R = A X - X Theta, the inertia of A - c equals those of B - c and of its Schur
 /// complement (Haynsworth), so that for c > u no more eigenvalues of A exceed c than there are theta_i >
 /// c - ||R||^2 / (c - u): every eigenvalue that is not returned is at most the c > u at which the largest
-/// theta of a companion equals this. Companions take the neighbours of the wanted values out of B, and
-/// the bound is found in fewer products. Holds at most `rows` + 3 vectors beside X.
+/// theta that does not lie above c equals this. Where a round spans an invariant subspace, in which
+/// eigenvalues closer than rounding cannot be told from one, further independent ones follow. Companions take
+/// the neighbours of the wanted values out of B, and the bound is found in fewer products. Holds at most
+/// `rows` + 3 vectors beside X.
 Certificate certify(
     LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,
     const std::function<bool(int64_t calls)>& keep_going = [](int64_t) { return true; });

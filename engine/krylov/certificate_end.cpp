@@ -7,16 +7,29 @@
 namespace ritzflow {
 
 void CertificateEnd::set_bound(double u, double goal) {
-  // With nothing but wanted values no coupling can lift another one over u.
-  bound = std::isinf(rest) || std::isinf(u)
-              ? std::max(u, rest)
-              : 0.5 * (rest + u + std::hypot(rest - u, 2 * std::sqrt(coupling_square)));
+  bound = lifted(rest, u);
+  for (double value : converged) {  // ascending, and so do bounds
+    if (value > bound) break;
+    bound = lifted(std::max(rest, value), u);
+  }
   certified = asked && bound <= threshold + goal;
 }
 
+// The bound of eigenvalues with deflated ones up to `below` among them; u of -infinity: nothing else is left.
+double CertificateEnd::lifted(double below, double u) const {
+  const double coupling = std::sqrt(coupling_square);
+  if (std::isinf(below)) return u;
+  if (std::isinf(u)) return u > 0 ? u : below + coupling;
+  return 0.5 * (below + u + std::hypot(below - u, 2 * coupling));
+}
+
+// Either the bound stays below the threshold, which is then no rest, or within the goal above it.
 double CertificateEnd::enough(double goal) const {
-  const double c = threshold + goal;
-  return std::isinf(rest) ? c : c - coupling_square / (c - rest);
+  const auto lowest_u = [&](double below, double c) {
+    return std::isinf(below) ? c : c - coupling_square / (c - below);
+  };
+  const double within = lowest_u(std::max(rest, threshold), threshold + goal);
+  return std::max(lowest_u(rest, threshold), within);
 }
 
 namespace {
@@ -62,8 +75,12 @@ std::vector<CertificateEnd> certificate_ends(const std::vector<KnownValue>& know
   const auto places = wanted_places(values, which, k);
   std::vector<CertificateEnd> ends;
   for (double sign : {1.0, -1.0}) {
-    CertificateEnd end{.sign = sign, .coupling_square = coupling_square};
+    CertificateEnd end;
+    end.sign = sign;
+    end.coupling_square = coupling_square;
     for (double value : rest) end.rest = std::max(end.rest, sign * value);
+    for (double value : values) end.converged.push_back(sign * value);
+    std::sort(end.converged.begin(), end.converged.end());
     const auto list = list_of(sign, which, k);
     end.asked = list.has_value();
     if (list && !places[*list].empty()) {

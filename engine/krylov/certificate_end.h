@@ -22,17 +22,23 @@ struct CertificateEnd {
                                                                 ///< inside; -infinity where some are missing
   double rest = -std::numeric_limits<double>::infinity();       ///< largest value of a companion;
                                                                 ///< -infinity: none
+  std::vector<double> converged;                                ///< values, ascending
   double coupling_square = 0;                                   ///< sum of squared residuals, >= ||R||^2
   double bound = std::numeric_limits<double>::infinity();       ///< of every eigenvalue that is
                                                                 ///< not returned
   double progress = 0;                                          ///< to certification, 1 when it is reached
   bool certified = false;
 
-  /// From u, the bound of the deflated operator: the larger eigenvalue of [[rest, ||R||], [||R||, u]].
+  /// From u, the bound of the deflated operator: the larger eigenvalue of [[rest, ||R||], [||R||, u]], where
+  /// every deflated value that does not lie above the bound counts as rest: it does not use up an eigenvalue
+  /// beyond the bound, and its residual may lift another one.
   void set_bound(double u, double goal);
 
   /// The u that is enough to certify.
   double enough(double goal) const;
+
+ private:
+  double lifted(double below, double u) const;
 };
 
 /// Both ends, given what has been deflated.

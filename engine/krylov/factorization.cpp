@@ -13,11 +13,6 @@
 namespace ritzflow {
 namespace {
 
-// Below this multiple of ||A|| the new direction is rounding noise: the basis spans an invariant subspace.
-double breakdown_level(int64_t n) {
-  return 10 * std::sqrt(static_cast<double>(n)) * std::numeric_limits<double>::epsilon();
-}
-
 void check(const ThickRestart& mode, int64_t n) {
   const int64_t least = std::min(n, mode.k + 2);
   if (mode.krylov_dim < least) {
@@ -35,6 +30,10 @@ int64_t rows_kept(const ThickRestart& mode) {
 }
 
 }  // namespace
+
+double breakdown_level(int64_t n) {
+  return 10 * std::sqrt(static_cast<double>(n)) * std::numeric_limits<double>::epsilon();
+}
 
 std::vector<double> KrylovFactorization::alphas() const {
   std::vector<double> diagonal;

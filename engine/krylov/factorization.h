@@ -32,6 +32,9 @@ struct KrylovFactorization {
   double norm_estimate_ = 0;
 };
 
+/// Below this multiple of ||A|| a new direction is rounding noise: the basis spans an invariant subspace.
+double breakdown_level(int64_t n);
+
 /// Builds a KrylovFactorization one product at a time.
 class LanczosProcess {
  public:

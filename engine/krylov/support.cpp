@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "krylov/factorization.h"
 #include "krylov/probabilistic_bound.h"
 
 namespace ritzflow {
@@ -13,15 +14,11 @@ Range support(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>
   // Two ends of each probe may be wrong, together with no more than delta (union bound).
   const double delta = options.delta / (2 * static_cast<double>(probes.size()));
   for (size_t p = 0; p < probes.size(); ++p) {
-    std::vector<double> mirrored = probes[p].alpha;
-    for (double& a : mirrored) a = -a;
     const double least = rules[p].nodes.front(), largest = rules[p].nodes.back();
-    const bool whole = probes[p].beta.back() == 0;  // an invariant subspace
-    const auto bound = [&](const std::vector<double>& alpha) {
-      return probabilistic_upper_bound(alpha, probes[p].beta, delta, options.n);
-    };
-    range.upper = std::min(range.upper, whole ? largest : bound(probes[p].alpha));
-    range.lower = std::max(range.lower, whole ? least : -bound(mirrored));
+    const double norm = std::max(std::abs(least), std::abs(largest));
+    const RandomStart run{probes[p].alpha, probes[p].beta, breakdown_level(options.n) * norm};
+    range.upper = std::min(range.upper, probabilistic_upper_bound(run, delta, options.n));
+    range.lower = std::max(range.lower, -probabilistic_upper_bound(run.seen_from(-1), delta, options.n));
     seen = {std::min(seen.lower, least), std::max(seen.upper, largest)};
   }
   // Ritz values of a semi-definite operator are negative by rounding only.

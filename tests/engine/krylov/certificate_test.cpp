@@ -206,11 +206,75 @@ TEST(Certificate, UpperBoundHoldsInEveryOfManyRuns) {
       for (int m = 1; m <= 15; ++m) {
         process.step();
         const auto& f = process.factorization();
-        EXPECT_GE(probabilistic_upper_bound(f.alphas(), f.beta, 1e-6, op->dim()) * (1 + 1e-14),
-                  problem.spectrum[0]);
+        const double bound = probabilistic_upper_bound(RandomStart{f.alphas(), f.beta}, 1e-6, op->dim());
+        EXPECT_GE(bound * (1 + 1e-14), problem.spectrum[0]);
       }
     }
   }
+}
+
+struct Loose {
+  std::vector<RitzPair> pairs;
+  Certificate certificate;
+};
+
+Loose run_full(const Problem& problem, int64_t k, double tol, uint64_t seed) {
+  const auto op = problem.make();
+  LanczosProcess process(*op, random_start(op->dim(), seed), Full{}, seed);
+  run_lanczos(process, Full{}, {.k = k, .max_iters = 100, .tol = tol},
+              [](const LanczosOutcome&) { return true; });
+  Loose result;
+  result.pairs = ritz_evidence(*op, process.factorization(), process.basis(), Full{},
+                               {.k = k, .tol = tol, .norm_a = problem.norm()})
+                     .pairs;
+  result.certificate =
+      certify(*op, result.pairs, {.k = k, .tol = tol, .budget = 50, .seed = seed, .norm_a = problem.norm()});
+  return result;
+}
+
+// A deflated value that does not lie above the bound may lift an eigenvalue over it by its residual.
+TEST(Certificate, BoundsHoldBesidePairsThatAreLooselyConverged) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const Philox random(seed, "test", "three values");
+    Spectrum spectrum = {1.3, -0.1, -0.4};
+    if (seed % 2 == 1) {
+      for (size_t i = 0; i < 3; ++i) spectrum[i] = 2 * random.uniform(i) - 1;
+    }
+    const Problem problem = diagonal_problem("three", spectrum);
+    const auto [pairs, certificate] = run_full(problem, 2, seed % 3 == 0 ? 0.1 : 0.3, seed);
+    // So many eigenvalues lie beyond the bounds as there are pairs there.
+    const auto above = [&](double a) { return a > certificate.upper_bound + 1e-14; };
+    const auto below = [&](double a) { return a < certificate.lower_bound - 1e-14; };
+    const auto value = [](const RitzPair& pair) { return pair.value; };
+    std::vector<RitzPair> all = pairs;
+    all.insert(all.end(), certificate.found.begin(), certificate.found.end());
+    EXPECT_LE(std::ranges::count_if(problem.spectrum, above), std::ranges::count_if(all, above, value))
+        << seed;
+    EXPECT_LE(std::ranges::count_if(problem.spectrum, below), std::ranges::count_if(all, below, value))
+        << seed;
+  }
+}
+
+// One start vector does not tell eigenvalues apart that are closer than the level of a breakdown.
+TEST(Certificate, BoundBehindAnInvariantSubspaceHoldsForEigenvaluesThatRoundingHides) {
+  for (double h : {1e-9, 1e-10, 1e-11}) {
+    Spectrum spectrum(10000, 1.0);
+    spectrum[0] = 2;
+    spectrum[1] = 1 + h;
+    const Problem problem = diagonal_problem("hidden", std::move(spectrum));
+    for (uint64_t seed = 0; seed < 10; ++seed) {
+      const Certificate certificate = run_full(problem, 1, 1e-8, seed).certificate;
+      EXPECT_TRUE(certificate.certified_largest);
+      EXPECT_GE(certificate.upper_bound, 1 + h) << h << " " << seed;
+    }
+  }
+}
+
+TEST(Certificate, OfAScaledIdentityTakesAFewIndependentRounds) {
+  const Problem problem = diagonal_problem("identity", Spectrum(10000, 3.0));
+  const Certificate certificate = run_full(problem, 2, 1e-8, 1).certificate;
+  EXPECT_TRUE(certificate.certified_largest);
+  EXPECT_LE(certificate.calls, 6);
 }
 
 }  // namespace

@@ -109,7 +109,7 @@ TEST(DensitySupport, ProbabilityOfAWrongEndIsSharedByBothEndsOfAllProbes) {
   const auto runs = runs_of(linspace(-1, 1, 400), 3, 20, 0, 0);
   double upper = HUGE_VAL;
   for (const auto& run : runs)
-    upper = std::min(upper, probabilistic_upper_bound(run.alpha, run.beta, 0.06 / 6, 400));
+    upper = std::min(upper, probabilistic_upper_bound(RandomStart{run.alpha, run.beta}, 0.06 / 6, 400));
   EXPECT_DOUBLE_EQ(spectral_density(runs, {.n = 400, .delta = 0.06}).support_upper, upper);
 }
 
