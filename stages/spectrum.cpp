@@ -82,7 +82,7 @@ Stage make_stage() {
           "From a model and data to printed eigenvalues in one call: builds the operator, probes it, runs\n"
           "Lanczos and measures the true residual ||A x - theta x|| of every pair. Writes no file.",
       .example = "spectrum --data data.h5 --model model.h5 --operator hessian --k 10 --tol 1e-6",
-      .algorithm = 1,
+      .algorithm = 2,
       .writes_file = false,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};
