@@ -38,7 +38,9 @@ class Run:
         return sha256(make(self.folder / "whole.h5", *self.call, *memory))
 
     def start_and_stop(self, *memory):
-        process = subprocess.Popen(command(*self.call, *self.kept, *memory), stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command(*self.call, *self.kept, *memory), stderr=subprocess.PIPE, text=True
+        )
         while process.poll() is None and not list(self.root.glob("*/checkpoint-*.h5")):
             time.sleep(0.001)
         process.send_signal(signal.SIGTERM)
