@@ -10,7 +10,7 @@
 #include "stage/iterate.h"
 #include "stage/lanczos_checkpoint.h"
 #include "stage/lanczos_file.h"
-#include "stage/mode_choice.h"
+#include "stage/mode_decision.h"
 #include "stage/product_log.h"
 #include "stage/stage.h"
 #include "stage/timed_operator.h"
@@ -52,14 +52,15 @@ void declare(CLI::App& app, Options& options) {
   declare_checkpoint_flags(app, options.checkpoint);
 }
 
-constexpr int kAlgorithm = 2;
+constexpr int kAlgorithm = 3;
 
-// What a continuation must share with the run that it goes on from.
+// What a continuation must share with the run that it goes on from: what was asked for, not what `auto` makes
+// of it, which depends on the memory of the day and is decided once (choose_mode_once()).
 nlohmann::json identity(const LanczosRecord& record, const Options& options) {
   const LanczosSettings& s = record.settings;
   return {{"operator_sha256", record.operator_sha256},
           {"algorithm", kAlgorithm},
-          {"reorth_mode", record.reorth_mode},
+          {"reorth_mode", s.reorth_mode},
           {"reorth_window", s.reorth_window},
           {"reorth_period", s.reorth_period},
           {"krylov_dim", s.krylov_dim},
@@ -108,18 +109,21 @@ ModeContext context(const Options& options, const OpenOperator& opened, const St
           .certificate_budget = options.certificate.budget};
 }
 
-// What is known of the run before its first product.
-LanczosRecord record_of(const Options& options, const OpenOperator& opened, const ModeChoice& choice) {
+// What is known of the run before its mode is chosen.
+LanczosRecord record_of(const Options& options, const OpenOperator& opened) {
   LanczosRecord record;
-  record.settings = options.settings;
-  if (const auto* restarted = std::get_if<ThickRestart>(&choice.mode))
-    record.settings.krylov_dim = restarted->krylov_dim;
-  record.noise = opened.info.noise();
-  record.reorth_mode = mode_name(choice.mode);
-  record.reorth_reason = choice.reason;
   record.n = opened.op->dim();
+  record.noise = opened.info.noise();
+  record.settings = resolved(options.settings, record.n, record.noise);
   record.operator_sha256 = opened.info.sha256;
   return record;
+}
+
+void add_choice(const ModeChoice& choice, LanczosRecord& record) {
+  if (const auto* restarted = std::get_if<ThickRestart>(&choice.mode))
+    record.settings.krylov_dim = restarted->krylov_dim;
+  record.reorth_mode = mode_name(choice.mode);
+  record.reorth_reason = choice.reason;
 }
 
 // Bytes of Lanczos vectors that the mode had to hold.
@@ -147,21 +151,19 @@ void report(const LanczosOutcome& outcome, const LanczosRecord& record) {
       below_noise == 0 ? "" : fmt::format("; for {} more it is below the operator's noise", below_noise));
 }
 
-void run(const Options& options, const StageRun& stage) {
-  OpenOperator opened = open_operator(options.operator_file);
-  const int64_t n = opened.op->dim();
-  check_lanczos_settings(options.settings, n);
-  const ModeChoice choice = choose_mode(options.settings, context(options, opened, stage));
+// The part of a run that is kept in `segments`.
+void run_from(SegmentFolder* segments, const Options& options, const StageRun& stage, OpenOperator& opened,
+              const ModeContext& context, std::vector<double> start, LanczosRecord record) {
+  const int64_t n = record.n;
+  const ModeChoice choice = choose_mode_once(record.settings, context, segments);
+  add_choice(choice, record);
   const bool warm = !options.start.empty();
   const int64_t memory = state_memory(opened.loaded_memory, opened.settings.memory_needed,
                                       choice.vectors_in_memory + (warm ? n : 0) * int64_t{sizeof(double)});
 
-  LanczosRecord record = record_of(options, opened, choice);
-  std::vector<double> start = start_vector(options, n, record.start);
-  const auto segments = open_segments(options.checkpoint, "lanczos", identity(record, options));
   const BasisPlan plan = {.size = basis_size(choice.mode, n, options.settings.max_iters, options.keep_basis),
                           .type = parse_basis_type(options.settings.dtype_basis),
-                          .new_file = choice.on_disk ? row_files(segments.get(), stage.out) : nullptr};
+                          .new_file = choice.on_disk ? row_files(segments, stage.out) : nullptr};
   std::optional<LanczosCheckpoint> checkpoint;
   if (segments) checkpoint.emplace(*segments, plan);
   TimedOperator op(*opened.op);
@@ -175,7 +177,7 @@ void run(const Options& options, const StageRun& stage) {
   });
   if (outcome.stopped) {
     if (checkpoint) checkpoint->save(process);
-    stop_by_signal(segments.get(), fmt::format("{} products", process.factorization().products));
+    stop_by_signal(segments, fmt::format("{} products", process.factorization().products));
   }
 
   record.factorization = process.factorization();
@@ -183,8 +185,9 @@ void run(const Options& options, const StageRun& stage) {
   try {
     const bool certifiable = !options.certificate.off && outcome.settled >= wanted.k;
     if (certifiable && keeps_orthogonality(choice.mode)) {
-      ProductLog logged(op, segments.get());
-      certify_run(logged, opened.info.norm(), options.certificate, process, plan, stage, record);
+      ProductLog logged(op, segments);
+      certify_run(logged, opened.info.norm(), options.certificate, process,
+                  choice.on_disk ? scratch_row_files(segments, stage.out) : nullptr, stage, record);
     }
   } catch (const Interrupted&) {
     if (checkpoint) checkpoint->save(process);
@@ -193,9 +196,25 @@ void run(const Options& options, const StageRun& stage) {
   record.basis_bytes = bytes_of_basis(record, choice.mode, plan.type);
   if (!warm) start = random_start(n, options.settings.seed);
   write_lanczos(stage.out, record, start, options.keep_basis ? &process.basis() : nullptr,
-                provenance_of(stage, segments.get(), op, choice, memory));
-  retire(segments.get(), options.checkpoint, stage.out);
+                provenance_of(stage, segments, op, choice, memory));
+  retire(segments, options.checkpoint, stage.out);
   report(outcome, record);
+}
+
+void run(const Options& options, const StageRun& stage) {
+  OpenOperator opened = open_operator(options.operator_file);
+  check_lanczos_settings(options.settings, opened.op->dim());
+  const ModeContext today = context(options, opened, stage);
+  LanczosRecord record = record_of(options, opened);
+  std::vector<double> start = start_vector(options, record.n, record.start);
+  const auto segments = open_segments(options.checkpoint, "lanczos", identity(record, options));
+  try {
+    run_from(segments.get(), options, stage, opened, today, std::move(start), record);
+  } catch (const Error& error) {
+    const bool declined = error.code() == ExitCode::bad_input || error.code() == ExitCode::refused;
+    if (segments && declined) segments->leave_unused();
+    throw;
+  }
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ struct Options {
   CheckpointFlags checkpoint;
 };
 
-constexpr int kAlgorithm = 2;
+constexpr int kAlgorithm = 3;
 
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")

@@ -58,7 +58,9 @@ Schema ritz_schema() {
           data("basis_norms", real, {"r"}, "||Q's||; 1 where the basis is orthonormal"),
           data("intervals", real, {"r", "2"}, "lower and upper end; each holds an eigenvalue of A"),
           data("verdicts", text, {"r"}, "converged, unconverged, ghost or spurious"),
-          data("gammas", real, {"r"}, "squared first components of the eigenvectors of H"),
+          data("gammas", real, {"r"},
+               "squared first components of the eigenvectors of H; after a restart, and of pairs that the "
+               "certificate found, (x'start)^2"),
           optional(data("orthogonality_loss", real, {"m"}, "max_i<j |q_i'q_j| at each step j")),
           optional(data("naive_eigenvalues", real, {"q"}, "what a run without verdicts would report")),
           optional(attr("warnings", text, "of the method, each with the number that raised it", {"w"})),

@@ -44,6 +44,16 @@ std::vector<WantedEnd> wanted_ends(const std::vector<double>& values, Which whic
   return {};
 }
 
+int64_t wanted_converged(const std::vector<double>& values, const std::vector<bool>& converged, Which which,
+                         int64_t k) {
+  int64_t sum = 0;
+  for (const auto& [order, count] : wanted_ends(values, which, k)) {
+    const auto wanted = order.begin() + std::min(count, static_cast<int64_t>(order.size()));
+    sum += std::count_if(order.begin(), wanted, [&](size_t i) { return converged[i]; });
+  }
+  return sum;
+}
+
 double residual_goal(double tol, double theta, double norm_a) {
   const double eps = std::numeric_limits<double>::epsilon();
   return tol * std::max(std::abs(theta), std::pow(eps, 2.0 / 3.0) * norm_a);

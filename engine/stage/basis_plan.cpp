@@ -55,9 +55,14 @@ std::unique_ptr<Basis> BasisPlan::make(int64_t n, int64_t first) const {
   return make_ram_basis(n, numbered, type);
 }
 
-std::function<std::unique_ptr<RowFile>()> row_files(const SegmentFolder* segments, const fs::path& out) {
+RowFiles row_files(const SegmentFolder* segments, const fs::path& out) {
   if (segments != nullptr) return [folder = segments->folder()] { return RowFile::create(new_rows(folder)); };
-  const fs::path scratch = out.string() + ".rows." + std::to_string(getpid());
+  return scratch_row_files(nullptr, out);
+}
+
+RowFiles scratch_row_files(const SegmentFolder* segments, const fs::path& out) {
+  const fs::path beside = segments != nullptr ? segments->folder() / "scratch" : out;
+  const fs::path scratch = beside.string() + ".rows." + std::to_string(getpid());
   return [scratch] { return RowFile::create_unnamed(scratch); };
 }
 

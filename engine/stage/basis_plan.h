@@ -13,6 +13,9 @@ namespace ritzflow {
 
 class SegmentFolder;
 
+/// Makes a file of rows each time it is called.
+using RowFiles = std::function<std::unique_ptr<RowFile>()>;
+
 /// `--basis ram | disk | auto --basis-memory SIZE`.
 struct BasisFlags {
   std::string basis = "auto";
@@ -32,7 +35,7 @@ void declare_basis_flags(CLI::App& app, BasisFlags& flags, const std::string& pl
 struct BasisPlan {
   BasisSize size;
   BasisType type = BasisType::float64;
-  std::function<std::unique_ptr<RowFile>()> new_file = {};  ///< where the rows lie on disk, else empty
+  RowFiles new_file = {};  ///< where the rows lie on disk, else empty
 
   /// An empty basis whose first row will have the number `first`.
   std::unique_ptr<Basis> make(int64_t n, int64_t first = 0) const;
@@ -40,8 +43,10 @@ struct BasisPlan {
 
 /// Gives files of rows: in the folder of a checkpoint, of which they are a part, or else files beside `out`
 /// that are gone with the process.
-std::function<std::unique_ptr<RowFile>()> row_files(const SegmentFolder* segments,
-                                                    const std::filesystem::path& out);
+RowFiles row_files(const SegmentFolder* segments, const std::filesystem::path& out);
+
+/// Gives files of rows that are gone with the process, in the same place.
+RowFiles scratch_row_files(const SegmentFolder* segments, const std::filesystem::path& out);
 
 /// Bytes that are free on the disk of `path`, which need not exist yet.
 int64_t free_disk(const std::filesystem::path& path);

@@ -50,7 +50,7 @@ void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
 }
 
 void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flags,
-                 const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage,
+                 const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record) {
   const LanczosSettings& s = record.settings;
   const int64_t budget = certificate_budget(flags.budget, process.factorization().products);
@@ -66,10 +66,8 @@ void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flag
                                 .draw = record.start.sha256,
                                 .norm_a = std::max(norm_a, process.factorization().norm_estimate()),
                                 .noise = s.noise_floor(record.noise)};
-  if (plan.new_file) {
-    options.new_basis = [n = op.dim(), scratch = row_files(nullptr, stage.out)] {
-      return make_disk_basis(n, BasisType::float64, scratch);
-    };
+  if (scratch) {
+    options.new_basis = [n = op.dim(), scratch] { return make_disk_basis(n, BasisType::float64, scratch); };
   }
   Progress progress = stage.progress("products of the certificate", budget);
   record.certificate = certify(op, deflated_pairs(process, record), options, [&](int64_t calls) {

@@ -19,10 +19,10 @@ void declare_certificate_flags(CLI::App& app, CertificateFlags& flags);
 
 /// certify() behind a run whose wanted pairs have settled in a mode that keeps orthogonality: looks for
 /// eigenvalues that one start vector cannot show, and adds what it finds to `record`. `norm_a` is the
-/// estimate of ||A|| from the operator's probes. Holds no more vectors than the run did, 20 at least, and
-/// where the run did. One line of the log says what came of it.
+/// estimate of ||A|| from the operator's probes. Holds no more vectors than the run did, 20 at least: in
+/// files that `scratch` gives, in host memory where it is empty. One line of the log says what came of it.
 void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flags,
-                 const LanczosProcess& process, const BasisPlan& plan, const StageRun& stage,
+                 const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record);
 
 }  // namespace ritzflow

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "krylov/wanted.h"
 #include "stage/reported_pairs.h"
 
 namespace ritzflow {
@@ -19,6 +20,10 @@ Json largest(const std::vector<double>& values) {
 }
 
 int64_t count(const std::vector<bool>& flags) { return std::count(flags.begin(), flags.end(), true); }
+
+Which which_of(const ArtifactReader& ritz) {
+  return ritz.has_attribute("which") ? parse_which(ritz.attribute<std::string>("which")) : Which::largest;
+}
 
 void add_extremes(Json& record, const ReportedPairs& w) {
   const bool any = !w.values.empty();
@@ -149,7 +154,7 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   record["reorth_mode_requested"] = ritz.attribute<std::string>("reorth_mode_requested");
   record["k_requested"] = k;
   record["k_computed"] = static_cast<int64_t>(w.values.size());
-  record["converged"] = count(w.converged) >= k;
+  record["converged"] = wanted_converged(measured.values, measured.converged, which_of(ritz), k) >= k;
   record["n_converged"] = count(w.converged);
   record["eigenvalues"] = w.values;
   record["ritz_residuals"] = w.residuals;

@@ -103,6 +103,23 @@ ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
                             all, allowed, mode.krylov_dim, s.which, noise_words(s, context.noise))};
 }
 
+ModeChoice decided_mode(LanczosSettings s, const ModeContext& context) {
+  const ModeDecision& decided = *context.decided;
+  s.reorth_mode = decided.reorth_mode;
+  s.krylov_dim = decided.krylov_dim;
+  spdlog::info("reorth_mode {} (as decided at the first start of this run: {})", s.reorth_mode,
+               decided.reason);
+  return {parse_mode(s, context.n, context.noise), decided.reason};
+}
+
+ModeChoice mode_of(const LanczosSettings& s, const ModeContext& context) {
+  if (s.reorth_mode != "auto") return {parse_mode(s, context.n, context.noise), "requested"};
+  if (context.decided) return decided_mode(s, context);
+  ModeChoice choice = automatic_mode(s, context);
+  spdlog::info("reorth_mode {} ({})", mode_name(choice.mode), choice.reason);
+  return choice;
+}
+
 // Where the vectors of the mode lie.
 void place_basis(const LanczosSettings& s, const ModeContext& context, ModeChoice& choice) {
   const Needs need = needs(choice.mode, s, context);
@@ -132,10 +149,7 @@ void place_basis(const LanczosSettings& s, const ModeContext& context, ModeChoic
 }  // namespace
 
 ModeChoice choose_mode(const LanczosSettings& s, const ModeContext& context) {
-  const bool automatic = s.reorth_mode == "auto";
-  ModeChoice choice = automatic ? automatic_mode(s, context)
-                                : ModeChoice{parse_mode(s, context.n, context.noise), "requested"};
-  if (automatic) spdlog::info("reorth_mode {} ({})", mode_name(choice.mode), choice.reason);
+  ModeChoice choice = mode_of(s, context);
   place_basis(s, context, choice);
   if (context.basis != "ram")
     spdlog::info("basis {} ({})", choice.on_disk ? "disk" : "ram", choice.basis_reason);

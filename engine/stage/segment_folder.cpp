@@ -42,7 +42,7 @@ std::vector<fs::path> segments(const fs::path& folder, const std::string& format
 
 const std::regex kAnySegment("[a-z]+-[0-9]{8,}\\.h5");
 const std::regex kRows("rows-[0-9]{8,}\\.bin");
-const std::regex kUnfinished(".*\\.part\\.[0-9]+");
+const std::regex kUnfinished(".*\\.(part|rows)\\.[0-9]+");
 
 void remove_all(const std::vector<fs::path>& files) {
   for (const auto& file : files) fs::remove(file);
@@ -104,6 +104,15 @@ nlohmann::json SegmentFolder::attempts() const {
   return lines;
 }
 
+nlohmann::json SegmentFolder::decision() const { return read_decision(folder_); }
+
+void SegmentFolder::decide(const nlohmann::json& decision) {
+  write_decision(folder_, decision);
+  nlohmann::json identity = parse_json(identity_, kManifest);
+  identity["decision"] = decision;
+  identity_ = identity.dump();
+}
+
 bool SegmentFolder::due() const { return std::chrono::steady_clock::now() - newest_ >= interval_; }
 
 void SegmentFolder::write(int64_t number, const std::string& format,
@@ -137,11 +146,19 @@ void SegmentFolder::keep_rows(const std::set<fs::path>& files) const {
 
 void SegmentFolder::retire(const fs::path& artifact) {
   check_user_block(artifact);
+  remove_all_of_it();
+}
+
+void SegmentFolder::leave_unused() {
+  if (files_with(folder_, kAnySegment).empty()) remove_all_of_it();
+}
+
+void SegmentFolder::remove_all_of_it() {
   remove_all(files_with(folder_, kAnySegment));
   keep_rows({});
   remove_all(files_with(folder_, kUnfinished));
   std::error_code ignored;  // folders that hold anything else stay
-  for (const char* name : {kAttempts, kManifest, "lock"}) fs::remove(folder_ / name, ignored);
+  for (const char* name : {kAttempts, kDecision, kManifest, "lock"}) fs::remove(folder_ / name, ignored);
   lock_.reset();
   if (fs::remove(folder_, ignored)) remove_empty(folder_.parent_path());
 }

@@ -18,10 +18,10 @@ namespace ritzflow {
 /// with its own digest: kill -9 at any moment costs at most the work since the newest segment.
 ///
 /// Segments of one identity lie in `root/<stage>-<digest of the identity>/<kind>-<number>.h5` (of a format
-/// ritzflow-<kind>), beside `manifest.json` (the identity in words), `attempts.jsonl` (a line a process),
-/// `lock`, and for a basis on disk `rows-<number>.bin`, whose rows segments name by their digests. A run of
-/// another identity starts anew in a folder of its own, says what differs, and touches nothing that it did
-/// not make.
+/// ritzflow-<kind>), beside `manifest.json` (the identity in words), `decision.json` (what was left
+/// open by it and decided at the first start), `attempts.jsonl` (a line a process), `lock`, and for a basis
+/// on disk `rows-<number>.bin`, whose rows segments name by their digests. A run of another identity starts
+/// anew in a folder of its own, says what differs, and touches nothing that it did not make.
 class SegmentFolder {
  public:
   using Seconds = std::chrono::duration<double>;
@@ -39,6 +39,14 @@ class SegmentFolder {
 
   /// The processes that worked on this, the present one included: start, host and pid, for /provenance.
   nlohmann::json attempts() const;
+
+  /// What an earlier process of this identity decided, or null: none did, or what it left is damaged, which
+  /// is said in a warning.
+  nlohmann::json decision() const;
+
+  /// Keeps a decision that depends on the state of the day, such as free memory, for the processes to come.
+  /// From here on segments are those of this decision: others are of another run.
+  void decide(const nlohmann::json& decision);
 
   /// Whether the interval since the newest segment, or since the start, has passed.
   bool due() const;
@@ -60,9 +68,14 @@ class SegmentFolder {
   /// folders if they are empty then: `root`, and where it is relative those on the way to it.
   void retire(const std::filesystem::path& artifact);
 
+  /// Removes the folder as retire() does where it holds no segment: for a run that could not begin.
+  void leave_unused();
+
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  void remove_all_of_it();
+
   std::filesystem::path folder_;
   std::string identity_;
   Seconds interval_;

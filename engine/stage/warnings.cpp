@@ -2,17 +2,31 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <limits>
 
+#include "krylov/wanted.h"
+
 namespace ritzflow {
+namespace {
+
+int64_t converged_of(const std::vector<RitzPair>& pairs, const EvidenceOptions& options) {
+  std::vector<double> values;
+  std::vector<bool> converged;
+  for (const RitzPair& pair : pairs) {
+    if (pair.verdict == Verdict::ghost || pair.verdict == Verdict::spurious) continue;
+    values.push_back(pair.value);
+    converged.push_back(pair.verdict == Verdict::converged);
+  }
+  return wanted_converged(values, converged, options.which, options.k);
+}
+
+}  // namespace
 
 std::vector<std::string> method_warnings(const RitzContext& context, const RitzEvidence& evidence) {
   const EvidenceOptions& o = context.options;
   std::vector<std::string> list;
-  const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),
-                                       [](const RitzPair& p) { return p.verdict == Verdict::converged; });
-  if (converged < o.k) list.push_back(fmt::format("only {} of {} wanted pairs converged", converged, o.k));
+  if (const int64_t converged = converged_of(evidence.pairs, o); converged < o.k)
+    list.push_back(fmt::format("only {} of {} wanted pairs converged", converged, o.k));
   if (const int64_t m = context.record.factorization.products; m < 2 * o.k) {
     list.push_back(fmt::format("too few iterations: {} for k = {}", m, o.k));
   }

@@ -173,9 +173,11 @@ def test_second_signal_ends_the_run_inside_the_product_in_flight(files, tmp_path
     assert "goes on behind product" in job.finish().stderr
 
 
-@pytest.mark.parametrize("name", ("train-adam", "collect-kfac", "lanczos-disk-restarts"))
+@pytest.mark.parametrize(
+    "name", ("train-adam", "collect-kfac", "lanczos-disk-restarts", "lanczos-certificate")
+)
 def test_damaged_files_of_a_checkpoint_never_change_a_bit(name, files, tmp_path):
-    """Every file of a checkpoint, flipped and cut: segments, rows, manifest, attempts, lock."""
+    """Every file of a checkpoint, flipped and cut: segments, rows, manifest, decision, attempts, lock."""
     job = Job(name, files, tmp_path)
     job.keep()
     names = sorted(path.relative_to(job.root) for path in job.root.rglob("*") if path.is_file())

@@ -4,7 +4,6 @@
 
 #include "artifact/writer.h"
 #include "core/error.h"
-#include "stage/warnings.h"
 #include "stage_testing.h"
 
 namespace ritzflow {
@@ -20,6 +19,7 @@ struct RitzFile {
   int64_t iterations = 100;
   int64_t batch_size = 32;
   std::vector<std::string> warnings = {};
+  std::string which = "largest";
 };
 
 void write_attributes(ArtifactWriter& file, const RitzFile& r) {
@@ -28,6 +28,7 @@ void write_attributes(ArtifactWriter& file, const RitzFile& r) {
   file.attribute("operator_sha256", std::string(64, '0'));
   file.attribute("is_psd", r.is_psd);
   file.attribute("k", r.k);
+  file.attribute("which", r.which);
   file.attribute("iterations", r.iterations);
   file.attribute("batch_size_used", r.batch_size);
   file.attribute("noise", 0.0);
@@ -127,6 +128,32 @@ TEST_F(Metrics, GhostsAndSpuriousPairsCountInNoQuantity) {
   EXPECT_EQ(r["converged"], false);
 }
 
+TEST_F(Metrics, CopyFoundAtOneEndDoesNotStandInForAnUnconvergedPairAtTheOther) {
+  const RitzFile r = {.eigenvalues = {9, 9, 8, -7, -8},
+                      .verdicts = {"converged", "converged", "converged", "unconverged", "converged"},
+                      .k = 4,
+                      .which = "both"};
+  EXPECT_EQ(record(r)["converged"], false);
+  EXPECT_EQ(record(r)["n_converged"], 4);
+  RitzFile all = r;
+  all.verdicts = {"converged", "converged", "unconverged", "converged", "converged"};  // 8 is not wanted
+  EXPECT_EQ(record(all)["converged"], true);
+}
+
+TEST_F(Metrics, WantedOfLargestMagnitudeAreToldByTheirAbsoluteValues) {
+  RitzFile r = {.eigenvalues = {5, 1, -6},
+                .verdicts = {"converged", "unconverged", "converged"},
+                .k = 2,
+                .which = "magnitude"};
+  EXPECT_EQ(record(r)["converged"], true);
+  r.which = "largest";
+  EXPECT_EQ(record(r)["converged"], false);
+}
+
+TEST_F(Metrics, FewerPairsThanWantedAreNeverConverged) {
+  EXPECT_EQ(record({.eigenvalues = {5, 4}, .k = 3})["converged"], false);
+}
+
 TEST_F(Metrics, WhatNoPairSaysIsNull) {
   for (const bool is_psd : {true, false}) {
     const auto r = record({.eigenvalues = {5}, .is_psd = is_psd, .verdicts = {"ghost"}});
@@ -192,25 +219,6 @@ TEST_F(Metrics, WarningsAreThoseOfTheRitzFileAndNullWhereItHasNone) {
   EXPECT_EQ(record({.eigenvalues = {5}})["warnings"], nullptr);
   const std::vector<std::string> list = {"repeated values: 1 of the naive top 2"};
   EXPECT_EQ(record({.eigenvalues = {5}, .warnings = list})["warnings"], list);
-}
-
-TEST(MethodWarnings, NameTheNumberThatRaisedThem) {
-  RitzContext context;
-  context.options = {.k = 9, .tol = 1e-6, .noise = 1e-3};
-  context.asymmetry = 0.5;
-  context.record.factorization.products = 10;
-  RitzEvidence evidence;
-  evidence.pairs.resize(1);
-  evidence.pairs[0].verdict = Verdict::converged;
-  evidence.naive_ghosts = 4;
-  const std::vector<std::string> list = method_warnings(context, evidence);
-  const auto starts = [](const std::string& text, const std::string& head) { return text.starts_with(head); };
-  ASSERT_EQ(list.size(), 5u);
-  EXPECT_PRED2(starts, list[0], "only 1 of 9 wanted pairs converged");
-  EXPECT_PRED2(starts, list[1], "too few iterations: 10 for k = 9");
-  EXPECT_PRED2(starts, list[2], "repeated values: 4 of the naive top 9");
-  EXPECT_PRED2(starts, list[3], "tol 1e-06 is below the operator's relative noise 0.001");
-  EXPECT_PRED2(starts, list[4], "asymmetry: |u'A v - v'A u| is 0.5 ||A||");
 }
 
 }  // namespace

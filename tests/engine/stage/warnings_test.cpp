@@ -1,0 +1,40 @@
+#include "stage/warnings.h"
+
+#include <gtest/gtest.h>
+
+namespace ritzflow {
+namespace {
+
+TEST(MethodWarnings, CountTheWantedPairsAlone) {
+  RitzContext context;
+  context.options = {.k = 2, .which = Which::both, .tol = 1e-6};
+  context.record.factorization.products = 10;
+  RitzEvidence evidence;
+  for (const double value : {9, 9, -8})
+    evidence.pairs.push_back({.value = value, .verdict = Verdict::converged});
+  evidence.pairs.back().verdict = Verdict::unconverged;
+  EXPECT_EQ(method_warnings(context, evidence),
+            (std::vector<std::string>{"not converged: 1 of 2 wanted pairs"}));
+}
+
+TEST(MethodWarnings, NameTheNumberThatRaisedThem) {
+  RitzContext context;
+  context.options = {.k = 9, .tol = 1e-6, .noise = 1e-3};
+  context.asymmetry = 0.5;
+  context.record.factorization.products = 10;
+  RitzEvidence evidence;
+  evidence.pairs.resize(1);
+  evidence.pairs[0].verdict = Verdict::converged;
+  evidence.naive_ghosts = 4;
+  const std::vector<std::string> list = method_warnings(context, evidence);
+  const auto starts = [](const std::string& text, const std::string& head) { return text.starts_with(head); };
+  ASSERT_EQ(list.size(), 5u);
+  EXPECT_PRED2(starts, list[0], "not converged: 1 of 9");
+  EXPECT_PRED2(starts, list[1], "too few iterations: 10 for k = 9");
+  EXPECT_PRED2(starts, list[2], "repeated values: 4 of the naive top 9");
+  EXPECT_PRED2(starts, list[3], "tol 1e-06 is below the operator's relative noise 0.001");
+  EXPECT_PRED2(starts, list[4], "asymmetry: |u'A v - v'A u| is 0.5 ||A||");
+}
+
+}  // namespace
+}  // namespace ritzflow
