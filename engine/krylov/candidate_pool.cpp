@@ -14,9 +14,10 @@ namespace {
 // Below this length Q's is the rounding noise of a cancelled sum, not a direction.
 constexpr double kUsableLength = 0.1;
 constexpr double kCopyEnergy = 0.5;
-constexpr double kFarBetter = 1e-3;                                   // of residual estimates
-constexpr double kShift = 1e-3;                                       // of a Rayleigh quotient, relative
-constexpr double kRounding = std::numeric_limits<double>::epsilon();  // of energy: it shifts no quotient
+constexpr double kFarBetter = 1e-3;  // of residual estimates
+constexpr double kShift = 1e-3;      // of a Rayleigh quotient, relative
+constexpr double kRounding =
+    std::numeric_limits<double>::epsilon();  // of energy: nothing that shifts a quotient
 
 void combine_rows(const Combinations& basis, const Eigen::VectorXd& c, VectorSpan out) {
   basis.combine(0, {c.data(), static_cast<size_t>(c.size())}, out);
@@ -31,8 +32,9 @@ struct Projection {
 
 Projection project(const std::vector<RitzPair>& pool, const Eigen::MatrixXd& gram,
                    const std::vector<Eigen::Index>& span, Eigen::Index x) {
-  if (span.empty()) return {};
-  const Eigen::VectorXd c = gram(span, x), a = gram(span, span).ldlt().solve(c);
+  const Eigen::VectorXd c = gram(span, x);
+  if (c.squaredNorm() < kRounding) return {};
+  const Eigen::VectorXd a = gram(span, span).ldlt().solve(c);
   Eigen::VectorXd weighted = a;
   for (size_t i = 0; i < span.size(); ++i) {
     weighted[static_cast<Eigen::Index>(i)] *= pool[static_cast<size_t>(span[i])].value;

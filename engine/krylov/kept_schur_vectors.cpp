@@ -53,7 +53,7 @@ KeptSchurVectors kept_schur_vectors(const KrylovFactorization& f, Which which, i
     if (is_locked(eigen.vectors.col(j))) continue;
     for (Eigen::Index i = j + 1; i < m; ++i) {
       const double gap = eigen.values[j] - eigen.values[i];
-      if (std::abs(e(i, j)) > kSmallAngle * std::abs(gap) || is_locked(eigen.vectors.col(i))) continue;
+      if (std::abs(e(i, j)) >= kSmallAngle * std::abs(gap) || is_locked(eigen.vectors.col(i))) continue;
       k(i, j) = e(i, j) / gap;
       k(j, i) = -k(i, j);
     }

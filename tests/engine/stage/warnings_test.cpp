@@ -14,7 +14,7 @@ TEST(MethodWarnings, CountTheWantedPairsAlone) {
     evidence.pairs.push_back({.value = value, .verdict = Verdict::converged});
   evidence.pairs.back().verdict = Verdict::unconverged;
   EXPECT_EQ(method_warnings(context, evidence),
-            (std::vector<std::string>{"not converged: 1 of 2 wanted pairs"}));
+            (std::vector<std::string>{"only 1 of 2 wanted pairs converged"}));
 }
 
 TEST(MethodWarnings, NameTheNumberThatRaisedThem) {
@@ -29,7 +29,7 @@ TEST(MethodWarnings, NameTheNumberThatRaisedThem) {
   const std::vector<std::string> list = method_warnings(context, evidence);
   const auto starts = [](const std::string& text, const std::string& head) { return text.starts_with(head); };
   ASSERT_EQ(list.size(), 5u);
-  EXPECT_PRED2(starts, list[0], "not converged: 1 of 9");
+  EXPECT_PRED2(starts, list[0], "only 1 of 9 wanted pairs converged");
   EXPECT_PRED2(starts, list[1], "too few iterations: 10 for k = 9");
   EXPECT_PRED2(starts, list[2], "repeated values: 4 of the naive top 9");
   EXPECT_PRED2(starts, list[3], "tol 1e-06 is below the operator's relative noise 0.001");
