@@ -27,10 +27,12 @@ struct OperatorFlags {
   }
 
  private:
+  // Defaults that are written out say nothing new.
   std::vector<std::string> given() const {
     std::vector<std::string> names;
     for (const CLI::Option* option : app->get_options()) {
-      if (option->count() > 0) names.push_back(option->get_name());
+      if (option->count() > 0 && option->results().back() != option->get_default_str())
+        names.push_back(option->get_name());
     }
     return names;
   }

@@ -21,10 +21,10 @@ FOREIGN = {
         ("--damping", 0.1), ("--power", -1), ("--matrix", "m.h5:/A"), ("--kfac", "kfac.h5"),
         ("--mc-samples", 3), ("--hessian-mode", "reverse_over_forward"), ("--force",),
     ),
-    "mc_fisher": (("--fisher-unit", "sample"), ("--damping", 0)),
-    "empirical_fisher": (("--mc-samples", 1), ("--ggn-mode", "auto")),
+    "mc_fisher": (("--fisher-unit", "sample"), ("--damping", 0.5)),
+    "empirical_fisher": (("--mc-samples", 2), ("--ggn-mode", "true")),
     "kfac": (("--mc-samples", 3), ("--ggn-mode", "true")),
-    "matrix": (("--data", "data.h5"), ("--model", "model.h5"), ("--step", 3), ("--power", 1)),
+    "matrix": (("--data", "data.h5"), ("--model", "model.h5"), ("--step", 3), ("--power", -1)),
 }  # fmt: skip
 
 
@@ -44,6 +44,11 @@ def test_a_flag_that_is_not_for_the_operator_is_refused_by_its_name(stage, kind,
 def test_the_refusal_names_the_kinds_that_the_flag_is_for(tmp_path):
     done = run("build-operator", "--operator", "ggn", "--damping", 0.1, "--out", tmp_path / "out.h5")
     assert error_line(done).startswith("error: --damping is for kfac and ekfac, not ggn")
+
+
+def test_a_default_that_is_written_out_is_no_mistake(tmp_path):
+    call = ("--operator", "hessian", "--mc-samples", 1, "--ggn-mode", "auto", "--damping", 0)
+    assert "--data" in error_line(run("build-operator", *call, "--out", tmp_path / "out.h5"))
 
 
 def test_an_unknown_operator_is_named_before_its_flags(tmp_path):
