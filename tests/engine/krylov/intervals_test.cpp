@@ -71,13 +71,13 @@ TEST(Gaps, NarrowedIntervalsStillContainAnEigenvalue) {
       if (which == Which::both && problem.spectrum.back() >= 0) continue;
       for (uint64_t seed = 0; seed < 10; ++seed) {
         const auto op = problem.make();
-        const EvidenceOptions wanted = {.k = 6, .which = which, .tol = 1e-3, .norm_a = problem.norm()};
+        const EvidenceOptions wanted = {.k = 6, .which = which, .tol = 1e-4, .norm_a = problem.norm()};
         LanczosProcess process(*op, random_start(op->dim(), seed), Full{}, seed);
-        run_lanczos(process, Full{}, {.k = 6, .max_iters = 300, .tol = 1e-3, .which = which},
+        run_lanczos(process, Full{}, {.k = 6, .max_iters = 300, .tol = 1e-4, .which = which},
                     [](const LanczosOutcome&) { return true; });
         auto pairs = ritz_evidence(*op, process.factorization(), process.basis(), Full{}, wanted).pairs;
         const Certificate known = certify(
-            *op, pairs, {.k = 6, .which = which, .tol = 1e-3, .seed = seed, .norm_a = problem.norm()});
+            *op, pairs, {.k = 6, .which = which, .tol = 1e-4, .seed = seed, .norm_a = problem.norm()});
         ASSERT_TRUE(known.certified_largest) << problem.name;
         narrow_by_gaps(pairs, {known.lower_bound, known.upper_bound}, 1e-15 * problem.norm());
         int64_t narrowed = 0;

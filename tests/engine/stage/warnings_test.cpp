@@ -10,8 +10,11 @@ TEST(MethodWarnings, CountTheWantedPairsAlone) {
   context.options = {.k = 2, .which = Which::both, .tol = 1e-6};
   context.record.factorization.products = 10;
   RitzEvidence evidence;
-  for (const double value : {9, 9, -8})
-    evidence.pairs.push_back({.value = value, .verdict = Verdict::converged});
+  evidence.pairs.resize(3);
+  for (size_t i = 0; i < 3; ++i) {
+    evidence.pairs[i].value = std::array{9, 9, -8}[i];
+    evidence.pairs[i].verdict = Verdict::converged;
+  }
   evidence.pairs.back().verdict = Verdict::unconverged;
   EXPECT_EQ(method_warnings(context, evidence),
             (std::vector<std::string>{"only 1 of 2 wanted pairs converged"}));
