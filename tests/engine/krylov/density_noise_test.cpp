@@ -76,7 +76,7 @@ TEST(DensityOfNoisyProducts, EigenvaluesWithinTheNoiseOfProductsAreNotNegative) 
     EXPECT_EQ(v.lower, 0);
   }
   EXPECT_GE(d.negative_fraction.upper, 0.5);  // they might be
-  EXPECT_LE(d.negative_mass.upper, 1e-9);  // what a breakdown may have hidden included
+  EXPECT_LE(d.negative_mass.upper, 1e-9);     // what a breakdown may have hidden included
 }
 
 // Each probe has the Ritz values -1e-9 and one that is positive: how much the bound leaves open, and the
