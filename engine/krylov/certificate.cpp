@@ -38,10 +38,8 @@ class Rounds {
   }
 
   Certificate run() {
-    ends_ = certificate_ends(known_, options_.which, options_.k);
-    while (!all_certified() && result_.calls < options_.budget && one_round()) {
-      ends_ = certificate_ends(known_, options_.which, options_.k);
-    }
+    renew_ends();
+    while (!all_certified() && result_.calls < options_.budget && one_round()) renew_ends();
     for (const CertificateEnd& end : ends_) {
       (end.sign > 0 ? result_.certified_largest : result_.certified_smallest) = end.certified;
       (end.sign > 0 ? result_.upper_bound : result_.lower_bound) = end.sign * end.bound;
@@ -50,6 +48,13 @@ class Rounds {
   }
 
  private:
+  // What bounded the eigenvalues that had not been returned then bounds those that are not returned now.
+  void renew_ends() {
+    std::vector<CertificateEnd> next = certificate_ends(known_, options_.which, options_.k);
+    for (size_t i = 0; i < ends_.size(); ++i) next[i].bound = ends_[i].bound;
+    ends_ = std::move(next);
+  }
+
   bool all_certified() const {
     return std::all_of(ends_.begin(), ends_.end(),
                        [](const CertificateEnd& end) { return end.certified || !end.asked; });

@@ -7,11 +7,12 @@
 namespace ritzflow {
 
 void CertificateEnd::set_bound(double u, double goal) {
-  bound = lifted(rest, u);
+  double now = lifted(rest, u);
   for (double value : converged) {  // ascending, and so do bounds
-    if (value > bound) break;
-    bound = lifted(std::max(rest, value), u);
+    if (value > now) break;
+    now = lifted(std::max(rest, value), u);
   }
+  bound = std::min(bound, now);
   certified = asked && bound <= threshold + goal;
 }
 

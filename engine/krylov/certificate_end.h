@@ -31,7 +31,7 @@ struct CertificateEnd {
 
   /// From u, the bound of the deflated operator: the larger eigenvalue of [[rest, ||R||], [||R||, u]], where
   /// every deflated value that does not lie above the bound counts as rest: it does not use up an eigenvalue
-  /// beyond the bound, and its residual may lift another one.
+  /// beyond the bound, and its residual may lift another one. A tighter bound that was set before stays.
   void set_bound(double u, double goal);
 
   /// The u that is enough to certify.

@@ -270,6 +270,14 @@ TEST(Certificate, BoundBehindAnInvariantSubspaceHoldsForEigenvaluesThatRoundingH
   }
 }
 
+TEST(Certificate, BoundOfARoundStaysWhereTheBudgetEndsInTheNextOne) {
+  Spectrum spectrum(300);
+  for (size_t i = 0; i < spectrum.size(); ++i) spectrum[i] = 1 - 0.25 * static_cast<double>(i % 5);
+  const Problem problem = diagonal_problem("five values", std::move(spectrum));
+  for (uint64_t seed = 0; seed < 10; ++seed)
+    EXPECT_LE(run_full(problem, 20, 1e-8, seed).certificate.upper_bound, 1.01) << seed;
+}
+
 TEST(Certificate, OfAScaledIdentityTakesAFewIndependentRounds) {
   const Problem problem = diagonal_problem("identity", Spectrum(10000, 3.0));
   const Certificate certificate = run_full(problem, 2, 1e-8, 1).certificate;
