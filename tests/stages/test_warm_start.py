@@ -102,7 +102,7 @@ def test_a_finished_run_is_extended_from_the_same_start_only(steps, tmp_path):
     onward = ("--continue-from", short)
     assert_same_contents(lanczos(steps, tmp_path / "on.h5", "--start", steps[2], *kept, *onward), whole)
     done = run("lanczos", "--operator", steps[1], *FLAGS, *kept, *onward, "--out", tmp_path / "x.h5")
-    assert done.returncode == 2 and "--start" in error_line(done)
+    assert done.returncode == 2 and "--start" in error_line(done) and "this run none" in error_line(done)
 
 
 def test_density_refuses_such_a_run(steps, tmp_path):
