@@ -227,8 +227,8 @@ Loose run_full(const Problem& problem, int64_t k, double tol, uint64_t seed, int
   result.pairs = ritz_evidence(*op, process.factorization(), process.basis(), Full{},
                                {.k = k, .tol = tol, .norm_a = problem.norm()})
                      .pairs;
-  result.certificate =
-      certify(*op, result.pairs, {.k = k, .tol = tol, .budget = 50, .seed = seed, .norm_a = problem.norm()});
+  result.certificate = certify(
+      *op, result.pairs, {.k = k, .tol = tol, .budget = budget, .seed = seed, .norm_a = problem.norm()});
   return result;
 }
 
