@@ -1,7 +1,6 @@
 #include <spdlog/spdlog.h>
 
 #include <cmath>
-#include <limits>
 
 #include "core/error.h"
 #include "core/kernels.h"
@@ -112,8 +111,8 @@ void run(const Options& options, const StageRun& stage) {
   context.replay_calls = vectors.replay_calls();
   add_locked(evidence, context);
   if (const auto& known = context.record.certificate) {
-    const double slack = context.options.noise + 4 * std::numeric_limits<double>::epsilon();
-    narrow_by_gaps(evidence.pairs, {known->lower_bound, known->upper_bound}, slack * context.options.norm_a);
+    const double slack = product_error(context.options.noise) * context.options.norm_a;
+    narrow_by_gaps(evidence.pairs, {known->lower_bound, known->upper_bound}, slack);
   }
   fill_gammas(evidence, context, file);
   nlohmann::json provenance = stage.provenance(segments.get());

@@ -38,8 +38,9 @@ Piece<T> load(const RowSource<T>& rows, int64_t first, int64_t last) {
 }
 
 template <class AnyRows>
-void gram_of_any(const AnyRows& rows, int64_t n, std::span<double> g) {
+std::vector<double> gram_of_any(const AnyRows& rows, int64_t n) {
   const size_t k = rows.size();
+  std::vector<double> g(k * k);
   const int64_t length = piece_of(rows);
   reduce_chunks(n, g, [&](int64_t first, int64_t last, double* partial) {
     std::vector<double> lanes(4 * k * k), row(static_cast<size_t>(std::min(length, last - first)));
@@ -54,22 +55,23 @@ void gram_of_any(const AnyRows& rows, int64_t n, std::span<double> g) {
       }
     }
   });
+  return g;
 }
 
 }  // namespace
 
 template <class T>
-void gram(BasicRows<T> rows, int64_t n, std::span<double> g) {
-  gram_of_any(rows, n, g);
+std::vector<double> gram(BasicRows<T> rows, int64_t n) {
+  return gram_of_any(rows, n);
 }
 template <class T>
-void gram(const RowSource<T>& rows, int64_t n, std::span<double> g) {
-  gram_of_any(rows, n, g);
+std::vector<double> gram(const RowSource<T>& rows, int64_t n) {
+  return gram_of_any(rows, n);
 }
 
-template void gram(BasicRows<double>, int64_t, std::span<double>);
-template void gram(BasicRows<float>, int64_t, std::span<double>);
-template void gram(const RowSource<double>&, int64_t, std::span<double>);
-template void gram(const RowSource<float>&, int64_t, std::span<double>);
+template std::vector<double> gram(BasicRows<double>, int64_t);
+template std::vector<double> gram(BasicRows<float>, int64_t);
+template std::vector<double> gram(const RowSource<double>&, int64_t);
+template std::vector<double> gram(const RowSource<float>&, int64_t);
 
 }  // namespace ritzflow

@@ -1,15 +1,15 @@
 #pragma once
-#include <span>
+#include <vector>
 
 #include "core/kernels.h"
 
 namespace ritzflow {
 
-/// g[j k + i] = rows_i' rows_j for i <= j, of k rows of length n: one read of the rows, of which a stretch of
-/// all is in cache while each is multiplied with those before it. The bits are those of dots().
+/// [k k] rows_i' rows_j at [j k + i] for i <= j, of k rows of length n: one read of the rows, of which a
+/// stretch of all is in cache while each is multiplied with those before it. The bits are those of dots().
 template <class T>
-void gram(BasicRows<T> rows, int64_t n, std::span<double> g);
+std::vector<double> gram(BasicRows<T> rows, int64_t n);
 template <class T>
-void gram(const RowSource<T>& rows, int64_t n, std::span<double> g);
+std::vector<double> gram(const RowSource<T>& rows, int64_t n);
 
 }  // namespace ritzflow

@@ -73,9 +73,7 @@ class RamBasis final : public Basis {
   }
 
   std::vector<double> gram() const override {
-    std::vector<double> g(static_cast<size_t>(size_ * size_));
-    ritzflow::gram(rows(0, static_cast<size_t>(size_)), n_, g);
-    return g;
+    return ritzflow::gram(rows(0, static_cast<size_t>(size_)), n_);
   }
 
   void compress(const Eigen::MatrixXd& s) override {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace ritzflow {
 
@@ -69,9 +68,7 @@ bool CertificateBounds::companions_are_in_the_way(const TridiagonalEigen& eigen)
   });
 }
 
-double CertificateBounds::slack() const {
-  return (options_.noise + 4 * std::numeric_limits<double>::epsilon()) * options_.norm_a;
-}
+double CertificateBounds::slack() const { return product_error(options_.noise) * options_.norm_a; }
 
 // How far beyond a wanted value another one counts as the same.
 double CertificateBounds::goal(double theta) const {

@@ -136,9 +136,7 @@ class RowsInFile final : public DiskBasis {
   }
 
   std::vector<double> gram() const override {
-    std::vector<double> g(static_cast<size_t>(size_ * size_));
-    ritzflow::gram<T>(rows(0, static_cast<size_t>(size_)), n_, g);
-    return g;
+    return ritzflow::gram<T>(rows(0, static_cast<size_t>(size_)), n_);
   }
 
   void compress(const Eigen::MatrixXd& s) override {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <tuple>
 
 #include "core/error.h"
@@ -12,8 +11,6 @@
 
 namespace ritzflow {
 namespace {
-
-constexpr double kEps = std::numeric_limits<double>::epsilon();
 
 std::vector<double> naive_list(const KrylovFactorization& f, const EvidenceOptions& options) {
   std::vector<double> values = projected_ends(f).values, wanted;
@@ -97,7 +94,7 @@ std::string verdict_name(Verdict verdict) {
 }
 
 void judge_pair(const EvidenceOptions& options, RitzPair& pair) {
-  const double radius = pair.residual + (options.noise + 4 * kEps) * options.norm_a;
+  const double radius = pair.residual + product_error(options.noise) * options.norm_a;
   pair.interval = {pair.value - radius, pair.value + radius};
   if (pair.verdict == Verdict::unconverged &&
       pair.residual <= residual_goal(options.tol, pair.value, options.norm_a)) {

@@ -54,6 +54,8 @@ int64_t wanted_converged(const std::vector<double>& values, const std::vector<bo
   return sum;
 }
 
+double product_error(double noise) { return noise + 4 * std::numeric_limits<double>::epsilon(); }
+
 double residual_goal(double tol, double theta, double norm_a) {
   const double eps = std::numeric_limits<double>::epsilon();
   return tol * std::max(std::abs(theta), std::pow(eps, 2.0 / 3.0) * norm_a);

@@ -2,8 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <limits>
-
 #include "krylov/wanted.h"
 
 namespace ritzflow {
@@ -40,7 +38,7 @@ std::vector<std::string> method_warnings(const RitzContext& context, const RitzE
         "float64",
         o.tol, o.noise));
   }
-  if (context.asymmetry > o.noise + 4 * std::numeric_limits<double>::epsilon()) {
+  if (context.asymmetry > product_error(o.noise)) {
     list.push_back(
         fmt::format("asymmetry: |u'A v - v'A u| is {:.3g} ||A||, above the operator's relative noise {:.3g}",
                     context.asymmetry, o.noise));
