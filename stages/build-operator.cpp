@@ -45,6 +45,7 @@ nlohmann::json identity(const BuiltOperator& built) {
           {"fisher_clip", s.fisher_clip},
           {"linearizations", s.linearizations},
           {"compute_threads", s.compute_threads},
+          {"device", s.device},
           {"uncovered", s.uncovered},
           {"damping", s.damping},
           {"power", s.power},
@@ -56,8 +57,9 @@ void run(const Flags& flags, const StageRun& stage) {
   const BuiltOperator built = build_operator(flags.of_operator.parsed());
   const auto segments = open_segments(flags.checkpoint, "build-operator", identity(built));
   ProductLog products(*built.op, segments.get());
-  const int64_t memory = state_memory(built.loaded_memory, built.settings.memory_needed,
-                                      probe_vectors * built.op->dim() * int64_t{sizeof(double)});
+  const int64_t memory =
+      state_memory(built.loaded_memory, host_memory_needed(built.settings, built.op->dim()),
+                   probe_vectors * built.op->dim() * int64_t{sizeof(double)});
   const Probes probes = checked_probes(built, products);
   nlohmann::json provenance = stage.provenance(segments.get());
   if (memory > 0) provenance["expected_memory_bytes"] = memory;

@@ -55,6 +55,8 @@ void declare(CLI::App& app, Flags& flags) {
                  "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");
   app.add_option("--dtype-compute", s.dtype_compute, "float32 | float64; sums are float64 in both")
       ->capture_default_str();
+  app.add_option("--device", s.device, "cpu | cuda: where products run; eigenpairs are the processors' work")
+      ->capture_default_str();
   declare_checkpoint_flags(app, flags.checkpoint);
 }
 
@@ -96,6 +98,7 @@ nlohmann::json identity(const Flags& flags, const KfacOptions& options, const Ri
           {"step", point.settings.step},
           {"batch_size", point.settings.batch_size},
           {"dtype_compute", flags.settings.dtype_compute},
+          {"device", flags.settings.device},
           {"kfac_approx", flags.kfac_approx},
           {"fisher_type", flags.fisher_type},
           {"token_terms", to_string(options.fisher.terms)},
@@ -148,6 +151,7 @@ void run(const Flags& flags, const StageRun& stage) {
                           .fisher_type = flags.fisher_type,
                           .token_terms = has_terms(flags, risk) ? to_string(options.fisher.terms) : "",
                           .dtype_compute = flags.settings.dtype_compute,
+                          .device = flags.settings.device,
                           .loss = risk.loss_function().name(),
                           .mc_samples = flags.mc_samples,
                           .seed = flags.settings.seed,

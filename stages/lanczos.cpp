@@ -158,7 +158,7 @@ void run_from(SegmentFolder* segments, const Options& options, const StageRun& s
   const ModeChoice choice = choose_mode_once(record.settings, context, segments);
   add_choice(choice, record);
   const bool warm = !options.start.empty();
-  const int64_t memory = state_memory(opened.loaded_memory, opened.settings.memory_needed,
+  const int64_t memory = state_memory(opened.loaded_memory, host_memory_needed(opened.settings, n),
                                       choice.vectors_in_memory + (warm ? n : 0) * int64_t{sizeof(double)});
 
   const BasisPlan plan = {.size = basis_size(choice.mode, n, options.settings.max_iters, options.keep_basis),

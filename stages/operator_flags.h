@@ -82,6 +82,10 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   app.add_option("--compute-threads", s.compute_threads,
                  "threads inside one micro-batch; part of the result's bits, unlike --threads")
       ->capture_default_str();
+  app.add_option(
+         "--device", s.device,
+         "cpu | cuda: where products run, of which --memory is then the memory; vectors stay in host memory")
+      ->capture_default_str();
   app.add_option("--dtype-compute", s.dtype_compute,
                  "float32 | float64 | bfloat16 (features alone; the rest in float32); a matrix is applied in "
                  "float64")

@@ -96,7 +96,7 @@ void run(const Options& options, const StageRun& stage) {
                              .disk = free_disk(stage.out),
                              .repeatability = opened.info.probes.repeatability,
                              .loaded = opened.loaded_memory,
-                             .products = opened.settings.memory_needed},
+                             .products = host_memory_needed(opened.settings, opened.op->dim())},
                             context, stage);
   const LanczosSettings& settings = context.record.settings;
   context.options = {.k = settings.k,

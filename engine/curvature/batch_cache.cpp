@@ -8,14 +8,16 @@
 namespace ritzflow {
 namespace {
 
-/// Sums what LibTorch's CPU allocator hands out and takes back in the thread where it is installed, and tells
-/// the counter under which it is installed.
+/// Sums what LibTorch's allocator of a device hands out and takes back in the thread where it is installed,
+/// and tells the counter under which it is installed.
 class AllocationCounter : public c10::MemoryReportingInfoBase {
  public:
-  AllocationCounter() : outer_(c10::ThreadLocalDebugInfo::get(c10::DebugInfoKind::PROFILER_STATE)) {}
+  explicit AllocationCounter(c10::Device device)
+      : device_(device), outer_(c10::ThreadLocalDebugInfo::get(c10::DebugInfoKind::PROFILER_STATE)) {}
 
   void reportMemoryUsage(void* p, int64_t size, size_t a, size_t r, c10::Device device) override {
     if (outer_) static_cast<c10::MemoryReportingInfoBase*>(outer_)->reportMemoryUsage(p, size, a, r, device);
+    if (device.type() != device_.type()) return;
     bytes.kept += size;
     bytes.peak = std::max(bytes.peak, bytes.kept);
   }
@@ -23,13 +25,14 @@ class AllocationCounter : public c10::MemoryReportingInfoBase {
   Allocation bytes;
 
  private:
+  c10::Device device_;
   c10::DebugInfoBase* outer_;
 };
 
 }  // namespace
 
-Allocation allocation_of(const std::function<void()>& work) {
-  const auto counter = std::make_shared<AllocationCounter>();
+Allocation allocation_of(at::Device device, const std::function<void()>& work) {
+  const auto counter = std::make_shared<AllocationCounter>(device);
   const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, counter);
   work();
   return counter->bytes;

@@ -8,14 +8,14 @@
 
 namespace ritzflow {
 
-/// Bytes that LibTorch allocates on the CPU for some work in one thread.
+/// Bytes that LibTorch allocates on a device for some work in one thread.
 struct Allocation {
   int64_t kept = 0;  ///< held behind it
   int64_t peak = 0;  ///< at most, at any time, above what was held before
 };
 
-/// Runs `work` and counts its allocations in this thread.
-Allocation allocation_of(const std::function<void()>& work);
+/// Runs `work` and counts its allocations on `device` in this thread.
+Allocation allocation_of(at::Device device, const std::function<void()>& work);
 
 /// What an operator needs of each micro-batch and what does not depend on the vector (logits, graphs, draws).
 /// It is kept between products or made anew for each, as the risk's options say. Different batches may be

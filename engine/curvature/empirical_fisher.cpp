@@ -31,8 +31,8 @@ class SampleFisher : public LinearOperator {
   int64_t dim() const override { return risk_->dim(); }
 
   void apply(VectorView v, VectorSpan out) override {
-    const ParamTensors direction = risk_->tensors(v);
     const at::Tensor flat = risk_->flat(v);
+    const ParamTensors direction = risk_->network().params().blobs(flat);
     const auto product = [&](int64_t b) {
       const at::AutoGradMode no_grad(false);
       const auto part = parts_.at(b);
@@ -45,7 +45,7 @@ class SampleFisher : public LinearOperator {
   std::shared_ptr<SamplePart> make_part(int64_t b, Lifetime lifetime) {
     const Batch batch = risk_->batch(b);
     const auto part = std::make_shared<SamplePart>();
-    const int64_t bytes = allocation_of([&] {
+    const int64_t bytes = allocation_of(risk_->options().device, [&] {
                             part->outputs.emplace(risk_->network(), risk_->theta(), batch.inputs, lifetime);
                           }).kept;
     // Reading gradients costs what reading activations costs: they pay where they are not larger.

@@ -36,7 +36,7 @@ EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared
       options_(options),
       inputs_(data.inputs),
       targets_(data.targets),
-      weights_(data.weights.to(vector_type(options.dtype))),
+      weights_(data.weights.to(options.device, vector_type(options.dtype))),
       samples_(data.samples),
       rows_per_sample_(data.rows_per_sample),
       total_weight_(data.total_weight) {
@@ -51,9 +51,13 @@ EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared
   reuse_tensor_memory();
   const at::ScalarType dtype = vector_type(options.dtype);
   if (options.dtype == at::kBFloat16) network_ = in_bfloat16(network_);
-  if (inputs_.is_floating_point()) inputs_ = inputs_.to(dtype);
-  if (targets_.is_floating_point()) targets_ = targets_.to(dtype);
-  theta_ = network_->params().blobs(theta.to(dtype).clone());
+  const auto placed = [&](const at::Tensor& t) {
+    return t.to(options.device, t.is_floating_point() ? dtype : t.scalar_type());
+  };
+  inputs_ = placed(inputs_);
+  targets_ = placed(targets_);
+  theta_ = network_->params().blobs(theta.to(options.device, dtype).clone());
+  if (!options.device.is_cpu()) options_.in_flight = 1;  // one micro-batch keeps it busy
 }
 
 Batch EmpiricalRisk::batch(int64_t b) const {
@@ -71,6 +75,13 @@ EmpiricalRisk EmpiricalRisk::cut(int64_t batch_size, Lifetime lifetime, int64_t 
   same.options_.lifetime = lifetime;
   same.options_.in_flight = in_flight;
   return same;
+}
+
+int64_t EmpiricalRisk::resident_bytes() const {
+  size_t bytes = 0;
+  for (const at::Tensor& t : {inputs_, targets_, weights_}) bytes += t.nbytes();
+  for (const at::Tensor& t : theta_) bytes += t.nbytes();
+  return static_cast<int64_t>(bytes);
 }
 
 int64_t EmpiricalRisk::counted_rows() const { return weights_.gt(0).sum().item<int64_t>(); }
@@ -109,13 +120,14 @@ void EmpiricalRisk::gradient(VectorSpan out) const {
 
 at::Tensor EmpiricalRisk::flat(VectorView v) const {
   const auto view = at::from_blob(const_cast<double*>(v.data()), {dim()}, at::kDouble);
-  return view.to(vector_type(options_.dtype), /*non_blocking=*/false, /*copy=*/true);
+  return view.to(options_.device, vector_type(options_.dtype), /*non_blocking=*/true, /*copy=*/true);
 }
 
 ParamTensors EmpiricalRisk::tensors(VectorView v) const { return network_->params().blobs(flat(v)); }
 
 void EmpiricalRisk::accumulate(const BatchProduct& product, VectorSpan out) const {
-  const at::Tensor sum = as_tensor(out);
+  const at::Tensor result = as_tensor(out);
+  const at::Tensor sum = options_.device.is_cpu() ? result : at::empty_like(result, options_.device);
   const auto& parameters = network_->params().parameters();
   bool first = true;
   const auto add = [&](const ParamTensors& part) {
@@ -128,6 +140,7 @@ void EmpiricalRisk::accumulate(const BatchProduct& product, VectorSpan out) cons
   };
   ordered_reduce(batches(), product, add, options_.in_flight);
   sum.div_(total_weight_);
+  if (!sum.is_same(result)) result.copy_(sum);  // waits for the device
 }
 
 }  // namespace ritzflow

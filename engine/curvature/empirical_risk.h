@@ -25,6 +25,7 @@ struct RiskOptions {
   Lifetime lifetime = Lifetime::many_products;  ///< of linearizations: kept between products or made anew
   int64_t in_flight = 1 << 20;                  ///< micro-batches that may be at work at once
   int compute_threads = 1;                      ///< of one micro-batch, inside LibTorch; changes bits
+  at::Device device = at::kCPU;                 ///< where theta, data and products are
 };
 
 /// The empirical risk at a point: where curvature is taken.
@@ -33,7 +34,8 @@ struct RiskOptions {
 ///
 /// The average is over weights, never over batches, so that it is exact for any cut into micro-batches. Those
 /// run in parallel with `compute_threads` each, and are summed in float64 in the order of the batches: no
-/// bit depends on how many run at once.
+/// bit depends on how many run at once. On another device than the CPU they run one behind the other, and
+/// vectors come from host memory and return there: a product waits for the device once.
 class EmpiricalRisk {
  public:
   /// `theta` [n] float64. Throws InputError on a batch size below 1 or another dtype.
@@ -64,12 +66,15 @@ class EmpiricalRisk {
   const ParamTensors& theta() const { return theta_; }
   const RiskOptions& options() const { return options_; }
 
+  /// Bytes of theta and of the data set, which lie where products run.
+  int64_t resident_bytes() const;
+
   /// L(theta).
   double loss() const;
   /// out <- grad L(theta) [n].
   void gradient(VectorSpan out) const;
 
-  /// A copy of v [n] in the dtype of theta, and as tensors of the parameters' shapes.
+  /// A copy of v [n] in the dtype of theta on its device, and as tensors of the parameters' shapes.
   at::Tensor flat(VectorView v) const;
   ParamTensors tensors(VectorView v) const;
 

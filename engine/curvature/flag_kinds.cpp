@@ -17,6 +17,7 @@ using Kinds = std::vector<std::string>;
 
 const Kinds of_networks = {"hessian", "ggn", "mc_fisher", "empirical_fisher", "kfac", "ekfac"};
 const Kinds kronecker = {"kfac", "ekfac"};
+const Kinds by_products = {"hessian", "ggn", "mc_fisher", "empirical_fisher"};
 
 // Flags of some kinds alone. The rest cost time or memory, round, or belong to the file and are for every
 // kind.
@@ -25,6 +26,7 @@ const std::map<std::string, Kinds> kinds_of_flag = {
     {"--model", of_networks},
     {"--step", of_networks},
     {"--matrix", {"matrix"}},
+    {"--device", by_products},
     {"--ggn-mode", {"ggn"}},
     {"--mc-samples", {"mc_fisher"}},
     {"--hessian-mode", {"hessian"}},

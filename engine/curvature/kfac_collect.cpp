@@ -24,6 +24,8 @@ class Collector {
             const std::function<void(const KfacSums&)>& on_batch, KfacSums from)
       : risk_(risk), options_(options), on_batch_(on_batch), sums_(std::move(from)) {
     const at::AutoGradMode no_grad(false);
+    for (SymmetricSum& sum : sums_.factors) place(sum);
+    place(sums_.second_moments);
     Taps taps;
     risk.network().forward_with_taps(risk.theta(), risk.batch(0).inputs.narrow(0, 0, 1), taps);
     plan_ = make_kfac_plan(risk.network().params(), taps, options.plan);
@@ -47,6 +49,12 @@ class Collector {
   }
 
  private:
+  void place(std::vector<at::Tensor>& sums) const {
+    for (at::Tensor& sum : sums) {
+      if (sum.defined()) sum = sum.to(risk_.options().device);
+    }
+  }
+
   using FactorSums = std::vector<SymmetricSum>;
   using SecondMoments = std::vector<at::Tensor>;
 
@@ -57,7 +65,7 @@ class Collector {
     layer.a_eigenvectors = bases_[from.a].pairs.vectors;
     layer.g_eigenvalues = bases_[from.g].pairs.values;
     layer.g_eigenvectors = bases_[from.g].pairs.vectors;
-    if (options_.ekfac) layer.ekfac_eigenvalues = sums_.second_moments[i] / risk_.total_weight();
+    if (options_.ekfac) layer.ekfac_eigenvalues = (sums_.second_moments[i] / risk_.total_weight()).cpu();
     return layer;
   }
 
@@ -72,7 +80,8 @@ class Collector {
           add_part(part);
           ++sums_.batches;
           if (on_batch_) on_batch_(sums_);
-        });
+        },
+        risk_.options().in_flight);
   }
 
   void add(const FactorSums& part) {
@@ -112,6 +121,10 @@ class Collector {
         .narrow(2, place.range.first, place.range.count);
   }
 
+  at::TensorOptions tensor_options() const {
+    return at::TensorOptions(risk_.options().device).dtype(risk_.options().dtype);
+  }
+
   void decompose() {
     bases_.resize(plan_.factors.size());
     tbb::parallel_for(size_t{0}, bases_.size(), [&](size_t f) {
@@ -123,9 +136,9 @@ class Collector {
   EigenBasis basis_of(const SymmetricSum& sum) const {
     const double w = risk_.total_weight();
     // A diagonal matrix, of an embedding, has the identity as eigenvectors.
-    if (sum.front().dim() == 1) return {{sum.front() / w, {}}, {}};
-    Eigenpairs pairs = eigenpairs(symmetric_matrix(sum).div_(w));
-    const at::Tensor rotation = pairs.vectors.to(risk_.options().dtype);
+    if (sum.front().dim() == 1) return {{(sum.front() / w).cpu(), {}}, {}};
+    Eigenpairs pairs = eigenpairs(symmetric_matrix(sum).div_(w).cpu());
+    const at::Tensor rotation = pairs.vectors.to(tensor_options());
     return {std::move(pairs), rotation};
   }
 
@@ -141,7 +154,7 @@ class Collector {
     SecondMoments sums;
     for (const auto& [layer, a, g] : plan_.layers) {
       const int64_t out = bases_[g].pairs.values.size(0), in = bases_[a].pairs.values.size(0);
-      sums.push_back(at::zeros({out, in}, risk_.options().dtype));
+      sums.push_back(at::zeros({out, in}, tensor_options()));
     }
     batch.for_each_gradient([&](const std::vector<at::Tensor>& gradients) {
       for (size_t f = 0; f < rotated.size(); ++f) {

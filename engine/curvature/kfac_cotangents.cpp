@@ -73,8 +73,8 @@ Cotangents by_terms(const std::function<at::Tensor(int64_t c)>& column, int64_t 
   const double scale = 1 / std::sqrt(static_cast<double>(options.mc_samples));
   return {options.mc_samples * columns, [=](int64_t k) {
             const at::Tensor c = column(k % columns);
-            return c *
-                   (scale * random_signs(batch, options.seed, k / columns, k % columns)).to(c.scalar_type());
+            const at::Tensor signs = random_signs(batch, options.seed, k / columns, k % columns);
+            return c * (scale * signs).to(c.options());
           }};
 }
 

@@ -33,6 +33,7 @@ void write_origin(ArtifactWriter& file, const KfacOrigin& origin) {
     file.attribute("seed", origin.seed);
   }
   file.attribute("dtype_compute", origin.dtype_compute);
+  if (origin.device != "cpu") file.attribute("device", origin.device);
   file.attribute("loss", origin.loss);
   file.attribute("step", origin.step);
   file.attribute("batch_size_used", origin.batch_size_used);

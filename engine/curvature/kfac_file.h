@@ -10,7 +10,9 @@ namespace ritzflow {
 
 /// What kfac.h5 says of where its factors come from; empty where the file does not say.
 struct KfacOrigin {
-  std::string kfac_approx, fisher_type, token_terms, dtype_compute, loss;
+  std::string kfac_approx, fisher_type, token_terms, dtype_compute;
+  std::string device = "cpu";
+  std::string loss;
   int64_t mc_samples = 1;
   int64_t seed = 0;
   int64_t step = -1;  ///< of the model; -1: unknown

@@ -8,7 +8,7 @@ namespace ritzflow {
 namespace {
 
 void write_tensor(ArtifactWriter& file, const std::string& path, const at::Tensor& tensor) {
-  const at::Tensor values = tensor.contiguous();
+  const at::Tensor values = tensor.cpu().contiguous();
   file.dataset(path,
                std::span<const double>(values.const_data_ptr<double>(), static_cast<size_t>(values.numel())),
                values.sizes().vec());

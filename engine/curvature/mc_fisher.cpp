@@ -3,7 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include <algorithm>
+#include <functional>
+#include <span>
 #include <string>
 
 #include "core/error.h"
@@ -13,36 +14,41 @@
 namespace ritzflow {
 namespace {
 
+/// Numbers [rows, columns] of one stream, drawn in host memory: the same on every device.
+at::Tensor drawn(int64_t rows, int64_t columns, at::Device device,
+                 const std::function<double(uint64_t)>& number, int64_t first_row) {
+  const at::Tensor values = at::empty({rows, columns}, at::kDouble);
+  const std::span<double> all(values.data_ptr<double>(), static_cast<size_t>(values.numel()));
+  const auto first = static_cast<uint64_t>(first_row * columns);
+  for (size_t k = 0; k < all.size(); ++k) all[k] = number(first + k);
+  return values.to(device, /*non_blocking=*/true);
+}
+
+at::Tensor uniforms(int64_t columns, const at::Tensor& logits, int64_t first_row, const Philox& random) {
+  return drawn(
+      logits.size(0), columns, logits.device(), [&](uint64_t k) { return random.uniform(k); }, first_row);
+}
+
 /// Index c with cumulative probability F(c - 1) <= u F(C - 1) < F(c): the inverse of the distribution
 /// function.
 at::Tensor draw_classes(const at::Tensor& logits, int64_t first_row, const Philox& random) {
-  const at::Tensor cdf = logits.to(at::kDouble).softmax(1).cumsum(1).contiguous();
-  const int64_t rows = cdf.size(0), classes = cdf.size(1);
-  at::Tensor drawn = at::empty({rows}, at::kLong);
-  for (int64_t i = 0; i < rows; ++i) {
-    const double* f = cdf.data_ptr<double>() + i * classes;
-    const double u = random.uniform(static_cast<uint64_t>(first_row + i)) * f[classes - 1];
-    drawn.data_ptr<int64_t>()[i] = std::upper_bound(f, f + classes - 1, u) - f;
-  }
-  return drawn;
+  const at::Tensor cdf = logits.to(at::kDouble).softmax(1).cumsum(1);
+  const int64_t last = cdf.size(1) - 1;
+  const at::Tensor u = uniforms(1, logits, first_row, random) * cdf.narrow(1, last, 1);
+  return at::searchsorted(cdf.narrow(1, 0, last).contiguous(), u, /*out_int32=*/false, /*right=*/true)
+      .squeeze(1);
 }
 
 at::Tensor draw_values(const at::Tensor& logits, int64_t first_row, const Philox& random) {
-  at::Tensor noise = at::empty(logits.sizes(), at::kDouble);
-  const int64_t first = first_row * logits.size(1);
-  for (int64_t k = 0; k < noise.numel(); ++k) {
-    noise.data_ptr<double>()[k] = random.normal(static_cast<uint64_t>(first + k));
-  }
+  const at::Tensor noise = drawn(
+      logits.size(0), logits.size(1), logits.device(), [&](uint64_t k) { return random.normal(k); },
+      first_row);
   return (logits.to(at::kDouble) + noise).to(logits.scalar_type());
 }
 
 /// y_c = 1 with probability sigma(z_c), each for itself.
 at::Tensor draw_labels(const at::Tensor& logits, int64_t first_row, const Philox& random) {
-  at::Tensor uniform = at::empty(logits.sizes(), at::kDouble);
-  const int64_t first = first_row * logits.size(1);
-  for (int64_t k = 0; k < uniform.numel(); ++k) {
-    uniform.data_ptr<double>()[k] = random.uniform(static_cast<uint64_t>(first + k));
-  }
+  const at::Tensor uniform = uniforms(logits.size(1), logits, first_row, random);
   return uniform.lt(logits.to(at::kDouble).sigmoid()).to(logits.scalar_type());
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <tbb/task_arena.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 
 #include "core/error.h"
 #include "curvature/batch_cache.h"
+#include "model/device.h"
 
 namespace ritzflow {
 namespace {
@@ -34,7 +34,7 @@ Allocation measure(const EmpiricalRisk& risk, const MakeOperator& make, int64_t 
   const auto few = std::make_shared<const EmpiricalRisk>(risk.first_samples(samples, lifetime));
   std::vector<double> v(static_cast<size_t>(risk.dim()), 1.0), out(v.size());
   std::unique_ptr<LinearOperator> op;
-  return allocation_of([&] {
+  return allocation_of(risk.options().device, [&] {
     op = make(few);
     op->apply(v, out);
   });
@@ -71,20 +71,21 @@ int64_t batches_of(const EmpiricalRisk& risk, int64_t batch_size) {
 
 }  // namespace
 
-void require_machine(int64_t bytes) {
-  const int64_t machine = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
-  if (bytes <= machine) return;
-  throw Refusal(fmt::format(
-      "the operator's products need {}, and this machine has {}: build it with a smaller --memory",
-      size_text(bytes), size_text(machine)));
+void require_room(int64_t bytes, at::Device device) {
+  const int64_t room = total_memory(device);
+  if (bytes <= room) return;
+  throw Refusal(
+      fmt::format("the operator's products need {}, and this {} has {}: build it with a smaller --memory",
+                  size_text(bytes), device.is_cpu() ? "machine" : "GPU", size_text(room)));
 }
 
 MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,
                        int64_t limit) {
-  // v and out in float64 are the caller's.
-  const int64_t vectors = 2 * risk.dim() * int64_t{sizeof(double)};
+  const bool on_host = risk.options().device.is_cpu();
+  // In host memory v and out in float64 are the caller's, and what the risk itself holds was there before.
+  const int64_t held = on_host ? 2 * risk.dim() * int64_t{sizeof(double)} : risk.resident_bytes();
   Cost once = measured_cost(risk, make, std::min<int64_t>(2, batch_size), Lifetime::one_product);
-  const auto needed = [&](int64_t samples) { return vectors + once.kept(samples) + once.work(samples); };
+  const auto needed = [&](int64_t samples) { return held + once.kept(samples) + once.work(samples); };
   const auto fitting = [&](int64_t size) {
     while (!fixed && size > 1 && needed(size) > limit) size = (size + 1) / 2;
     if (needed(size) <= limit) return size;
@@ -99,7 +100,7 @@ MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int6
     once = measured_cost(risk, make, size, Lifetime::one_product);
   }
   const Cost often = measured_cost(risk, make, size, Lifetime::many_products);
-  const int64_t all = vectors + batches_of(risk, size) * often.kept(size) + often.work(size);
+  const int64_t all = held + batches_of(risk, size) * often.kept(size) + often.work(size);
   const bool keep = all <= limit;
   const int64_t bytes = keep ? all : needed(size), work = keep ? often.work(size) : once.work(size);
   spdlog::info(
@@ -108,7 +109,7 @@ MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int6
       size_text(bytes), size_text(limit));
   return {.batch_size = size,
           .lifetime = keep ? Lifetime::many_products : Lifetime::one_product,
-          .in_flight = 1 + (limit - bytes) / std::max<int64_t>(1, work),
+          .in_flight = on_host ? 1 + (limit - bytes) / std::max<int64_t>(1, work) : 1,
           .bytes = bytes};
 }
 

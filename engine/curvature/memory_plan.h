@@ -13,8 +13,8 @@ namespace ritzflow {
 /// micro-batches may not depend on where a sweep runs.
 inline constexpr int64_t default_memory = int64_t{4} << 30;
 
-/// Throws Refusal where this machine has less than `bytes` of memory.
-void require_machine(int64_t bytes);
+/// Throws Refusal where `device` has less than `bytes` of memory.
+void require_room(int64_t bytes, at::Device device);
 
 /// How a product over the whole data set fits into memory.
 struct MemoryPlan {
@@ -29,7 +29,8 @@ using MakeOperator =
 
 /// The largest micro-batch of at most `batch_size` samples with which products stay within `limit` bytes, and
 /// whether the linearizations of all micro-batches fit as well. Bytes are measured by products over the first
-/// one and two samples and extrapolated, then measured again at the size chosen. Where `fixed`, no smaller
+/// one and two samples and extrapolated, then measured again at the size chosen; they are of the device where
+/// products run, whose memory also holds theta and the data. Where `fixed`, no smaller
 /// micro-batch is taken. Says so in one line of the log. Throws Refusal that names the least memory that
 /// would do.
 MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,

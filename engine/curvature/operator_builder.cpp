@@ -132,7 +132,7 @@ std::unique_ptr<LinearOperator> make_planned(RiskPoint& point, bool fixed_batch,
     settings.in_flight = plan.in_flight;
     settings.memory_needed = plan.bytes;
   }
-  require_machine(settings.memory_needed);
+  require_room(settings.memory_needed, point.risk->options().device);
   require_one_of("linearizations", settings.linearizations, {"kept", "rebuilt"});
   const auto lifetime = settings.linearizations == "kept" ? Lifetime::many_products : Lifetime::one_product;
   point.risk = std::make_shared<const EmpiricalRisk>(

@@ -44,6 +44,7 @@ void write_settings(ArtifactWriter& file, const BuiltOperator& built) {
   file.attribute("samples", built.samples);
   file.attribute("rows", built.rows);
   file.attribute("compute_threads", int64_t{settings.compute_threads});
+  if (settings.device != "cpu") file.attribute("device", settings.device);
   if (!settings.linearizations.empty()) {
     file.attribute("memory", settings.memory);
     file.attribute("memory_needed", settings.memory_needed);
@@ -131,6 +132,7 @@ OperatorSettings read_settings(const ArtifactReader& file) {
   settings.linearizations = attribute_or(file, "linearizations", settings.linearizations);
   settings.in_flight = attribute_or(file, "in_flight", settings.in_flight);
   settings.compute_threads = static_cast<int>(attribute_or<int64_t>(file, "compute_threads", 1));
+  settings.device = attribute_or(file, "device", settings.device);
   settings.params_filter = attribute_or<std::vector<std::string>>(file, "params_filter", {});
   return settings;
 }

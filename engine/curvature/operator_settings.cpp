@@ -23,6 +23,11 @@ void require_one_of(const std::string& flag, const std::string& value,
                                did_you_mean(value, choices)));
 }
 
+int64_t host_memory_needed(const OperatorSettings& settings, int64_t n) {
+  if (settings.device == "cpu" || settings.memory_needed == 0) return settings.memory_needed;
+  return 2 * n * int64_t{sizeof(double)};
+}
+
 void require_digest(const std::filesystem::path& file, const std::string& actual,
                     const std::string& expected) {
   if (expected.empty() || actual == expected) return;

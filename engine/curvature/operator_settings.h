@@ -23,11 +23,12 @@ struct OperatorSettings {
   std::string hessian_mode = "reverse_over_reverse";  ///< or forward_over_reverse, reverse_over_forward
   std::string fisher_unit = "auto";  ///< of empirical_fisher: sample | token | auto (= token)
   double fisher_clip = 0;            ///< of empirical_fisher: L2 bound of a sample's gradient; 0: none
-  int64_t memory = default_memory;   ///< bytes that products may use
+  int64_t memory = default_memory;   ///< bytes of the device that products may use
   std::string linearizations;        ///< kept | rebuilt; empty: by the memory plan
   int64_t memory_needed = 0;         ///< bytes of that plan
   int64_t in_flight = 1;             ///< micro-batches at once that the memory plan allows
   int compute_threads = 1;           ///< of a micro-batch, inside LibTorch
+  std::string device = "cpu";        ///< cpu | cuda: where products run; vectors stay in host memory
   bool force = false;                ///< a Hessian in bfloat16 whatever its noise
   int64_t seed = 0;                  ///< of the Monte-Carlo draws and of the probes' vectors
   MatrixPlace matrix;
@@ -36,6 +37,10 @@ struct OperatorSettings {
   double damping = 0;                ///< of kfac and ekfac: (K + damping I)^power
   double power = 1;                  ///< 1, -1 or -0.5
 };
+
+/// Bytes of host memory that a product takes: those of the plan, on a GPU the two vectors [n] alone; 0
+/// without a plan.
+int64_t host_memory_needed(const OperatorSettings& settings, int64_t n);
 
 /// Content digests of the files under an operator; an empty one is unknown, or of a file that is not used.
 struct Digests {

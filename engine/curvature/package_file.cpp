@@ -115,7 +115,14 @@ PackageFunction load_compiled(const fs::path& path) {
   const auto runners = static_cast<size_t>(tbb::this_task_arena::max_concurrency());
   const auto loader = std::make_shared<torch::inductor::AOTIModelPackageLoader>(
       path.string(), "model", /*run_single_threaded=*/false, runners);
-  return [loader](std::vector<at::Tensor> inputs) { return loader->boxed_run(std::move(inputs)); };
+  return [loader](std::vector<at::Tensor> inputs) {
+    if (!inputs.at(0).is_cpu()) {
+      throw Refusal(
+          "--device cuda: the model was exported with --compile aoti, for processors; export it with "
+          "--compile none");
+    }
+    return loader->boxed_run(std::move(inputs));
+  };
 }
 
 /// What `read` makes of JSON in a file; keys that are missing or of another type are the file's fault.

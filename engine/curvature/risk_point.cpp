@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "curvature/model_file.h"
+#include "model/device.h"
 
 namespace ritzflow {
 namespace {
@@ -47,6 +48,7 @@ int64_t default_batch_size(const Dataset& data) {
 }
 
 RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
+  const at::Device device = open_device(settings.device);
   const at::ScalarType dtype = scalar_type(settings.dtype_compute);
   RiskPoint point;
   point.settings = settings;
@@ -63,12 +65,12 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   choose_batch_size(data, model.micro_batch, point.settings);
   const std::string loss = loss_name(model, data);
   require_loss_fits(loss, data);
-  point.risk =
-      std::make_shared<const EmpiricalRisk>(model.network, make_loss(loss), data, model.theta,
-                                            RiskOptions{.batch_size = point.settings.batch_size,
-                                                        .dtype = dtype,
-                                                        .lifetime = Lifetime::one_product,
-                                                        .compute_threads = settings.compute_threads});
+  point.risk = std::make_shared<const EmpiricalRisk>(model.network, make_loss(loss), data, model.theta,
+                                                     RiskOptions{.batch_size = point.settings.batch_size,
+                                                                 .dtype = dtype,
+                                                                 .lifetime = Lifetime::one_product,
+                                                                 .compute_threads = settings.compute_threads,
+                                                                 .device = device});
   if (model.check) model.check(point.risk->theta(), settings.kind == "hessian");
   return point;
 }

@@ -44,7 +44,7 @@ SlotValues CompiledNetwork::start(const Package& package, const ParamTensors& th
   }
   for (const size_t i : package.slots_of("buffer")) {
     const Slot& slot = package.slots()[i];
-    values[i] = buffers_.at(slot.name.substr(7)).to(slot.dtype).reshape(slot.shape);
+    values[i] = buffers_.at(slot.name.substr(7)).to(theta.at(0).device(), slot.dtype).reshape(slot.shape);
   }
   values[package.slot("x")] = filled_up(inputs, package.micro_batch());
   return values;
@@ -80,7 +80,7 @@ void CompiledNetwork::initialize(uint64_t, VectorSpan) const {
 void CompiledNetwork::check(const ParamTensors& theta, const CheckValues& expected, bool hessian) const {
   const Package& products = package(theta.at(0).scalar_type());
   const Slot& x = products.slots()[products.slot("x")];
-  const at::Tensor inputs = check_input(x.shape, products.vocabulary(), theta.at(0).scalar_type());
+  const at::Tensor inputs = check_input(x.shape, products.vocabulary(), theta.at(0).options());
   check_package(products, start(products, theta, inputs), theta, expected, hessian);
 }
 

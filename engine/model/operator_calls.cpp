@@ -141,7 +141,9 @@ OperatorCalls::OperatorCalls(const json& listed)
   }
 }
 
-c10::IValue OperatorCalls::bound(const Argument& argument, const std::vector<at::Tensor>& registers) {
+c10::IValue OperatorCalls::bound(const Argument& argument, const std::vector<at::Tensor>& registers,
+                                 at::Device device) {
+  if (argument.value.isDevice()) return device;
   const auto value = [&](int64_t reg) { return registers[static_cast<size_t>(reg)]; };
   if (argument.reg >= 0) return value(argument.reg);
   if (!argument.is_list) return argument.value;
@@ -171,11 +173,12 @@ void OperatorCalls::store(const c10::IValue& result, const std::vector<int64_t>&
 std::vector<at::Tensor> OperatorCalls::run(std::vector<at::Tensor> inputs) const {
   if (inputs.size() != inputs_) throw InputError("a stored function takes another number of inputs");
   const at::AutoGradMode no_grad(false);
+  const at::Device device = inputs.at(0).device();
   std::vector<at::Tensor> registers = std::move(inputs);
   registers.resize(registers_);
   for (const Call& call : calls_) {
     c10::Stack stack;
-    for (const Argument& argument : call.arguments) stack.push_back(bound(argument, registers));
+    for (const Argument& argument : call.arguments) stack.push_back(bound(argument, registers, device));
     call.op.callBoxed(stack);
     size_t next = 0;
     for (const c10::IValue& result : stack) store(result, call.results, registers, next);

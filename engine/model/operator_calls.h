@@ -9,7 +9,7 @@ namespace ritzflow {
 
 /// A function as a list of operator calls that LibTorch's dispatcher runs one by one: a traced graph without
 /// Python and without TorchScript (format: stages/scripts/products/calls.py). It holds no values, so that
-/// threads may run it at the same time.
+/// threads may run it at the same time. It runs on the device of its inputs, whichever it was traced on.
 class OperatorCalls {
  public:
   /// Throws InputError where an operator is unknown to this LibTorch or the list is malformed.
@@ -36,7 +36,8 @@ class OperatorCalls {
   std::vector<int64_t> checked(std::vector<int64_t> listed) const;
 
   Argument parse(const nlohmann::json& value, const c10::Type& type) const;
-  static c10::IValue bound(const Argument& argument, const std::vector<at::Tensor>& registers);
+  static c10::IValue bound(const Argument& argument, const std::vector<at::Tensor>& registers,
+                           at::Device device);
   static void store(const c10::IValue& result, const std::vector<int64_t>& places,
                     std::vector<at::Tensor>& registers, size_t& next);
 

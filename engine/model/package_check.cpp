@@ -19,7 +19,7 @@ std::vector<double> sketch(const ParamTensors& tensors) {
   std::vector<double> values(5);
   int64_t first = 0;
   for (const at::Tensor& t : tensors) {
-    const at::Tensor flat = t.reshape({-1}).to(at::kDouble);
+    const at::Tensor flat = t.reshape({-1}).to(at::kCPU, at::kDouble);
     values[0] += flat.dot(flat).item<double>();
     for (int64_t i = 1; i < 5; ++i) {
       values[static_cast<size_t>(i)] += flat.dot(wave(flat.numel(), 3 + i, first)).item<double>();

@@ -9,10 +9,12 @@ namespace ritzflow {
 /// Python makes alike (stages/scripts/products/tensors.py).
 at::Tensor wave(int64_t count, int64_t stream, int64_t first = 0);
 
-/// One wave cut into pieces of the shapes and types of `tensors`.
+/// One wave cut into pieces of the shapes, types and devices of `tensors`.
 std::vector<at::Tensor> waves_like(const std::vector<at::Tensor>& tensors, int64_t stream);
 
-/// An input of a model: token i is 7919 i modulo `vocabulary`; a real input (`vocabulary` 0) is a wave.
-at::Tensor check_input(const std::vector<int64_t>& shape, int64_t vocabulary, at::ScalarType dtype);
+/// An input of a model on the device of `options`: token i is 7919 i modulo `vocabulary`; a real input
+/// (`vocabulary` 0) is a wave of their type.
+at::Tensor check_input(const std::vector<int64_t>& shape, int64_t vocabulary,
+                       const at::TensorOptions& options);
 
 }  // namespace ritzflow

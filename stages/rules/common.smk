@@ -144,7 +144,7 @@ def kronecker_factors(wildcards):
 
 def kfac_flags(wildcards):
     options = SWEEP["operators"][wildcards.operator]
-    shared = ("mc_samples", "dtype_compute", "batch_size")
+    shared = ("mc_samples", "dtype_compute", "device", "batch_size")
     return flags({name: options[name] for name in (*COLLECT_OPTIONS, *shared)})
 
 
@@ -162,11 +162,21 @@ def comparisons():
 
 def operator_flags(wildcards):
     options = dict(SWEEP["operators"][wildcards.operator])
-    collected = ("mc_samples",) if options["kind"] in stage_versions.KRONECKER_KINDS else ()
+    collected = ("mc_samples", "device") if options["kind"] in stage_versions.KRONECKER_KINDS else ()
     for name in (*COLLECT_OPTIONS, *collected, *REPORT_OPTIONS, "blocks"):
         del options[name]
     options["params_filter"] = options["params_filter"] or blocks.params_filter(wildcards.block)
     return flags({"operator": options.pop("kind"), **options, "kfac": kronecker_factors(wildcards)})
+
+
+def gpus(wildcards):
+    """GPUs that a job with products takes. Products of K-FAC are the processors' work: it needs one to be collected."""
+    return int(SWEEP["operators"][wildcards.operator]["device"] == "cuda")
+
+
+def gpus_of_products(wildcards):
+    kind = SWEEP["operators"][wildcards.operator]["kind"]
+    return 0 if kind in stage_versions.KRONECKER_KINDS else gpus(wildcards)
 
 
 def metrics_flags(wildcards):

@@ -14,6 +14,8 @@ rule collect_kfac:
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/collect-kfac.tsv"
     threads: 1
+    resources:
+        gpu=gpus,
     params:
         version=VERSION.get("collect-kfac"),
         flags=kfac_flags,
@@ -38,6 +40,8 @@ rule build_operator:
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/build-operator.tsv"
     threads: 1
+    resources:
+        gpu=gpus_of_products,
     params:
         version=VERSION["build-operator"],
         flags=operator_flags,
@@ -80,6 +84,8 @@ rule lanczos:
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/lanczos.tsv"
     threads: 1
+    resources:
+        gpu=gpus_of_products,
     params:
         version=VERSION["lanczos"],
         flags=lanczos_flags,
@@ -103,6 +109,8 @@ rule ritz_residuals:
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/ritz-residuals.tsv"
     threads: 1
+    resources:
+        gpu=gpus_of_products,
     params:
         version=VERSION["ritz-residuals"],
         checkpoint=f"{SWEEP['name']}/{CELL}",

@@ -35,7 +35,7 @@ std::shared_ptr<const EmpiricalRisk> language_model() {
 
 class LargeVocabulary : public ::testing::Test {
  protected:
-  int64_t peak(const std::function<void()>& work) const { return allocation_of(work).peak; }
+  int64_t peak(const std::function<void()>& work) const { return allocation_of(at::kCPU, work).peak; }
 
   /// Two products: the second one finds what the first one kept.
   int64_t peak_of(const std::function<std::unique_ptr<LinearOperator>()>& make) const {

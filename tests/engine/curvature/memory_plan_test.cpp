@@ -27,7 +27,7 @@ int64_t measured(const MemoryPlan& plan, const MakeOperator& make) {
   const auto cut =
       std::make_shared<const EmpiricalRisk>(risk()->cut(plan.batch_size, plan.lifetime, plan.in_flight));
   std::vector<double> v(static_cast<size_t>(cut->dim()), 1.0), out(v.size());
-  const int64_t peak = allocation_of([&] {
+  const int64_t peak = allocation_of(at::kCPU, [&] {
                          const auto op = make(cut);
                          op->apply(v, out);
                          op->apply(v, out);
