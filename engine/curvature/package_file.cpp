@@ -118,7 +118,7 @@ PackageFunction load_compiled(const fs::path& path) {
   return [loader](std::vector<at::Tensor> inputs) {
     if (!inputs.at(0).is_cpu()) {
       throw Refusal(
-          "--device cuda: the model was exported with --compile aoti, for processors; export it with "
+          "device cuda: the model was exported with --compile aoti, for processors; export it with "
           "--compile none");
     }
     return loader->boxed_run(std::move(inputs));

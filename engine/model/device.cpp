@@ -25,18 +25,18 @@ void require_reproducible(at::Context& context) {
   context.setAllowTF32CuDNN(false);
 }
 
+[[noreturn]] void no_gpu(const std::string& why) {
+  throw Refusal("device cuda: " + why + "; processors take what is built with --device cpu");
+}
+
 at::Device open_cuda() {
   // The programs link LibTorch's part for processors; this one registers itself where it is loaded.
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    throw Refusal(
-        fmt::format("--device cuda: this LibTorch has no part for GPUs ({}); install a wheel torch with "
-                    "CUDA, or leave --device out",
-                    dlerror()));
+    no_gpu(
+        fmt::format("this LibTorch has no part for GPUs ({}); the wheel torch with CUDA has one", dlerror()));
   }
   require_reproducible(at::globalContext());
-  if (!at::hasCUDA()) {
-    throw Refusal("--device cuda: no GPU is to be seen here (nvidia-smi lists them); leave --device out");
-  }
+  if (!at::hasCUDA()) no_gpu("no GPU is to be seen here (nvidia-smi lists them)");
   at::globalContext().lazyInitDevice(at::kCUDA);
   return {at::kCUDA, 0};
 }

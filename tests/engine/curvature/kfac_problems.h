@@ -94,14 +94,18 @@ inline std::shared_ptr<const Network> image_network(const std::string& norm,
       {{2, 4, 4}, 3, false});
 }
 
-inline Risk image_risk(const std::string& norm, int64_t batch_size = 2, int64_t samples = 5) {
+inline Dataset images(int64_t samples) {
   Dataset data = labelled(samples);
   data.inputs = random_matrix(samples, 2 * 4 * 4, 7).view({samples, 2, 4, 4});
   data.shape = {{2, 4, 4}, 3, false};
-  return make_risk(image_network(norm), data, batch_size);
+  return data;
 }
 
-inline Risk language_risk(bool tied, int64_t batch_size = 2) {
+inline Risk image_risk(const std::string& norm, int64_t batch_size = 2, int64_t samples = 5) {
+  return make_risk(image_network(norm), images(samples), batch_size);
+}
+
+inline Dataset sentences() {
   const int64_t samples = 4, context = 3, vocabulary = 5;
   Dataset data = dataset(at::zeros({samples, context}, at::kLong),
                          random_labels(samples * context, vocabulary, 3), vocabulary);
@@ -112,14 +116,21 @@ inline Risk language_risk(bool tied, int64_t batch_size = 2) {
   data.rows_per_sample = context;
   data.total_weight = data.weights.sum().item<double>();
   data.task = Task::language_modeling;
-  return make_risk(make_network({{"kind", "transformer"},
-                                 {"layers", 1},
-                                 {"heads", 2},
-                                 {"d_model", 4},
-                                 {"mlp_ratio", 2},
-                                 {"tie_embeddings", tied}},
-                                data.shape),
-                   data, batch_size);
+  return data;
+}
+
+inline std::shared_ptr<const Network> language_network(bool tied) {
+  return make_network({{"kind", "transformer"},
+                       {"layers", 1},
+                       {"heads", 2},
+                       {"d_model", 4},
+                       {"mlp_ratio", 2},
+                       {"tie_embeddings", tied}},
+                      sentences().shape);
+}
+
+inline Risk language_risk(bool tied, int64_t batch_size = 2) {
+  return make_risk(language_network(tied), sentences(), batch_size);
 }
 
 /// z = W2 tanh(W1 x + b1) + b2, of which K-FAC sees the first layer alone: 35 of 59 elements.

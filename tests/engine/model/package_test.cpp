@@ -50,6 +50,14 @@ TEST(OperatorCalls, ANumberMayStandForATensor) {
   EXPECT_TRUE(at::equal(y, 2 * x) && y.scalar_type() == at::kFloat);
 }
 
+TEST(OperatorCalls, RunOnTheDeviceOfTheirInputs) {
+  const json listed = json::parse(R"({"registers": 2, "inputs": 1, "outputs": [1], "calls": [
+    {"op": "aten::zeros_like", "overload": "", "results": [1], "free": [],
+     "arguments": [{"r": 0}, null, null, "cpu", null, null]}]})");
+  const at::Tensor x = at::empty({3}, at::TensorOptions(at::kMeta));
+  EXPECT_EQ(OperatorCalls(listed).run({x})[0].device().type(), at::kMeta);
+}
+
 TEST(OperatorCalls, AnOptionalListMayHaveGaps) {
   const json listed = {
       {"inputs", 2},
