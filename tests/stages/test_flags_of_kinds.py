@@ -24,7 +24,9 @@ FOREIGN = {
     "mc_fisher": (("--fisher-unit", "sample"), ("--damping", 0.5)),
     "empirical_fisher": (("--mc-samples", 2), ("--ggn-mode", "true")),
     "kfac": (("--mc-samples", 3), ("--ggn-mode", "true"), ("--device", "cuda")),
-    "matrix": (("--data", "data.h5"), ("--model", "model.h5"), ("--step", 3), ("--power", -1), ("--device", "cuda")),
+    "matrix": (
+        ("--data", "data.h5"), ("--model", "model.h5"), ("--step", 3), ("--power", -1), ("--device", "cuda"),
+    ),
 }  # fmt: skip
 
 

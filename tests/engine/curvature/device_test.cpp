@@ -100,14 +100,15 @@ TEST(OnADevice, MicroBatchesRunOneBehindTheOther) {
 }
 
 TEST(OnADevice, TheMemoryPlanIsOfItsMemory) {
-  const Problem problem = problems().at("sentences");
+  const Problem problem{mlp({{50}, 10, false}), "cross_entropy",
+                        dataset(random_matrix(64, 50, 1), random_labels(64, 10, 2), 10)};
   const Risk risk = problem.on(stand_in_device());
-  const MemoryPlan plan = plan_memory(*risk, make_ggn, 2, false, int64_t{1} << 30);
+  const MemoryPlan plan = plan_memory(*risk, make_ggn, 32, false, int64_t{1} << 30);
   ASSERT_EQ(plan.lifetime, Lifetime::many_products);
   Risk kept;
   const auto on_device = [](const auto& work) { return allocation_of(stand_in_device(), work); };
   const int64_t resident =
-      on_device([&] { kept = problem.on(stand_in_device(), Lifetime::many_products); }).kept;
+      on_device([&] { kept = problem.on(stand_in_device(), Lifetime::many_products, 32); }).kept;
   std::vector<double> v(static_cast<size_t>(kept->dim()), 1.0), out(v.size());
   std::unique_ptr<LinearOperator> op;
   const int64_t peak = on_device([&] {
@@ -115,7 +116,8 @@ TEST(OnADevice, TheMemoryPlanIsOfItsMemory) {
                          op->apply(v, out);
                          op->apply(v, out);
                        }).peak;
-  EXPECT_NEAR(static_cast<double>(plan.bytes), static_cast<double>(resident + peak), 0.1 * peak);
+  EXPECT_LE(resident + peak, plan.bytes * 115 / 100);
+  EXPECT_GE(resident + peak, plan.bytes / 2);
 }
 
 TEST(OnADevice, KroneckerFactorsAreThoseOfTheCpu) {

@@ -133,12 +133,12 @@ TEST(StandInDevice, CountsWhatMakesTheHostWait) {
 TEST(StandInDevice, ReportsItsMemoryAndNotThatOfItsKernels) {
   const at::Tensor x = on_device(random_matrix(100, 10, 1));
   at::Tensor y;
-  const Allocation sum = allocation_of([&] { y = x + x; });
+  const Allocation sum = allocation_of(stand_in_device(), [&] { y = x + x; });
   EXPECT_EQ(sum.kept, 8000);
   EXPECT_EQ(sum.peak, 8000);
-  const Allocation freed = allocation_of([&] { y.reset(); });
+  const Allocation freed = allocation_of(stand_in_device(), [&] { y.reset(); });
   EXPECT_EQ(freed.kept, -8000);
-  const Allocation index = allocation_of([&] { x.cumsum(1); });
+  const Allocation index = allocation_of(stand_in_device(), [&] { x.cumsum(1); });
   EXPECT_EQ(index.kept, 0);
 }
 
