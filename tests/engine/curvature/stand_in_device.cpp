@@ -7,6 +7,7 @@
 #include <ATen/core/stack.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <ATen/native/TensorFactories.h>
+#include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/library.h>
@@ -30,6 +31,8 @@ struct Guard final : c10::impl::NoOpDeviceGuardImpl<device_type> {
   c10::Stream getStream(c10::Device) const noexcept override { return stream(); }
   c10::Stream getNewStream(c10::Device, int) const override { return stream(); }
   c10::Stream exchangeStream(c10::Stream) const noexcept override { return stream(); }
+  void synchronizeStream(const c10::Stream&) const override { ++copies_to_host; }
+  void synchronizeDevice(c10::DeviceIndex) const override { ++copies_to_host; }
 
  private:
   static c10::Stream stream() { return c10::Stream(c10::Stream::DEFAULT, stand_in_device()); }
@@ -46,6 +49,7 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   c10::DeviceIndex exchangeDevice(c10::DeviceIndex) const override { return 0; }
   c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex) const override { return 0; }
   at::Device getDeviceFromPtr(void*) const override { return stand_in_device(); }
+  at::Allocator* getPinnedMemoryAllocator() const override { return c10::GetCPUAllocator(); }
 };
 
 bool on_device(const at::Tensor& t) { return t.device().type() == device_type; }
@@ -77,6 +81,8 @@ class Loans {
   ~Loans() {
     const UnreportedMemory unreported;
     results_.clear();
+    for (auto& pair : tensors_) pair.host.reset();
+    for (auto& pair : storages_) pair.host = {};
   }
   Loans(const Loans&) = delete;
   Loans& operator=(const Loans&) = delete;
@@ -96,14 +102,12 @@ class Loans {
     }
     for (const auto& [device, host] : tensors_) {
       c10::TensorImpl* const impl = device.unsafeGetTensorImpl();
-      if (!taken_back(host.storage()).is_alias_of(device.storage())) {
-        impl->set_storage_keep_dtype(taken_back(host.storage()));
+      const c10::Storage storage = taken_back(host.storage());
+      if (!storage.is_alias_of(device.storage())) impl->set_storage_keep_dtype(storage);
+      if (host.sizes() != device.sizes() || host.strides() != device.strides() ||
+          host.storage_offset() != device.storage_offset()) {
+        impl->set_sizes_and_strides(host.sizes(), host.strides(), host.storage_offset());
       }
-      if (host.sizes() == device.sizes() && host.strides() == device.strides() &&
-          host.storage_offset() == device.storage_offset()) {
-        continue;
-      }
-      impl->set_sizes_and_strides(host.sizes(), host.strides(), host.storage_offset());
     }
   }
 
@@ -254,7 +258,6 @@ const bool registered = [] {
   static Hooks hooks;
   c10::register_privateuse1_backend("stand_in");
   at::RegisterPrivateUse1HooksInterface(&hooks);
-  c10::SetAllocator(device_type, &device_allocator());
   return true;
 }();
 

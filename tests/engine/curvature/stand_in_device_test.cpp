@@ -81,6 +81,13 @@ TEST(StandInDevice, TakesNumbersOfTheHost) {
   EXPECT_TRUE(same(number / on_device(host), number / host));
 }
 
+TEST(StandInDevice, GivesPinnedMemoryOfTheHost) {
+  const at::Tensor pinned = at::empty({3, 3}, at::dtype(at::kDouble).pinned_memory(true));
+  const at::Tensor host = random_matrix(3, 3, 1), device = on_device(host);
+  EXPECT_EQ(transfers_of([&] { pinned.copy_(device, /*non_blocking=*/true); }), (Transfers{1, 0}));
+  EXPECT_TRUE(at::equal(pinned, host));
+}
+
 TEST(StandInDevice, CountsCopies) {
   const at::Tensor host = random_matrix(3, 3, 1), device = on_device(host);
   EXPECT_EQ(transfers_of([&] { device.cpu(); }), (Transfers{1, 0}));
@@ -136,6 +143,8 @@ TEST(StandInDevice, ReportsItsMemoryAndNotThatOfItsKernels) {
   const Allocation sum = allocation_of([&] { y = x + x; });
   EXPECT_EQ(sum.kept, 8000);
   EXPECT_EQ(sum.peak, 8000);
+  at::Tensor grown = at::empty({0}, x.options());
+  EXPECT_EQ(allocation_of([&] { at::add_out(grown, x, x); }).kept, 8000);
   const Allocation freed = allocation_of([&] { y.reset(); });
   EXPECT_EQ(freed.kept, -8000);
   const Allocation index = allocation_of([&] { x.cumsum(1); });
@@ -183,6 +192,46 @@ TEST(StandInDevice, ResizesOutputs) {
   sum.set_(device);
   EXPECT_TRUE(sum.is_alias_of(device));
   EXPECT_TRUE(same(sum, host));
+}
+
+TEST(StandInDevice, LetsGradientsPassBetweenDevices) {
+  const at::Tensor x = random_matrix(3, 4, 1).requires_grad_();
+  const auto f = [&](const at::Device& device) {
+    const at::Tensor inside = x.to(device).tanh() * x.sum(0).exp().to(device);
+    return (inside.to(at::kCPU) * x).sum() + inside.square().sum().cpu();
+  };
+  const auto twice = [&](const at::Device& device) {
+    const at::Tensor g = grad({f(device)}, {x}, {}, true, true)[0];
+    return grad({g.square().sum()}, {x})[0];
+  };
+  EXPECT_TRUE(at::allclose(twice(stand_in_device()), twice(at::kCPU), 1e-13, 1e-13));
+}
+
+TEST(StandInDevice, MakesAndComparesTensorsLikeTheCpu) {
+  const std::vector<std::pair<const char*, std::function<at::Tensor(const at::TensorOptions&)>>> makers = {
+      {"zeros", [](const auto& o) { return at::zeros({2, 3}, o); }},
+      {"full", [](const auto& o) { return at::full({2, 3}, 1.5, o); }},
+      {"arange", [](const auto& o) { return at::arange(2, 9, 3, o); }},
+      {"linspace", [](const auto& o) { return at::linspace(0, 1, 5, o); }},
+      {"eye", [](const auto& o) { return at::eye(3, o); }},
+      {"scalar", [](const auto& o) { return at::scalar_tensor(3, o); }},
+      {"one_hot", [](const auto& o) { return at::one_hot(at::arange(3, o.dtype(at::kLong)), 4); }},
+      {"comparisons",
+       [](const auto& o) {
+         const at::Tensor x = at::arange(6, o);
+         return at::cat({x.eq(2), x.gt(3), x.isfinite(), x.le(x.flip(0)).logical_not()});
+       }},
+      {"searchsorted",
+       [](const auto& o) { return at::searchsorted(at::arange(6, o), at::linspace(0, 5, 4, o)); }},
+      {"argmax", [](const auto& o) { return at::arange(6, o).sin().argmax(); }},
+      {"sort", [](const auto& o) { return std::get<1>(at::arange(6, o).sin().sort()); }},
+      {"topk", [](const auto& o) { return std::get<0>(at::arange(6, o).sin().topk(2)); }},
+      {"eigenvalues", [](const auto& o) { return at::linalg_eigvalsh(at::arange(9, o).view({3, 3})); }},
+      {"in bfloat16", [](const auto& o) { return at::arange(6, o).to(at::kBFloat16).exp().view({2, 3}); }}};
+  const at::TensorOptions options = at::dtype(at::kDouble);
+  for (const auto& [name, make] : makers) {
+    EXPECT_TRUE(same(make(options.device(stand_in_device())), make(options))) << name;
+  }
 }
 
 struct Case {
