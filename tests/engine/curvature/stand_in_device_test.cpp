@@ -325,7 +325,8 @@ std::vector<Case> functions() {
       {"cholesky", [](const auto& x) { return at::linalg_cholesky(x.mm(x.t()) + at::eye(4, x.options())); }}};
 }
 
-/// f, the gradient of <f, w>, the gradient of <that, u>, and the tangent of f and of the gradient.
+/// f; the gradient of <f, w>; the gradients of <that, u>; the tangent of f along u, and that of the gradient
+/// where there is one.
 std::vector<at::Tensor> derivatives(const std::function<at::Tensor(const at::Tensor&)>& f,
                                     const at::Tensor& at) {
   const at::Tensor x = at.detach().requires_grad_();
@@ -340,20 +341,22 @@ std::vector<at::Tensor> derivatives(const std::function<at::Tensor(const at::Ten
   all.push_back(tangent_of(z));
   try {
     all.push_back(tangent_of(grad({z}, {dual}, {w}, true, true)[0]));
-  } catch (const c10::NotImplementedError&) {  // LibTorch has no tangent of some gradients
+  } catch (const c10::NotImplementedError&) {
+    all.emplace_back();  // LibTorch has no tangent of some gradients
   }
   return all;
 }
 
-// Not to the bit: autograd adds up the terms of a second derivative in the order in which their nodes were
-// made, but those that the device's thread made have numbers of their own.
+// Not to the bit: autograd adds up the terms of a second derivative in an order that follows the numbers of
+// their nodes, and each thread numbers those that it makes by itself; here the device's thread makes some.
 TEST(StandInDevice, HasTheCpusFunctionsAndDerivatives) {
   const at::Tensor host = random_matrix(4, 6, 1);
   for (const auto& [name, f] : functions()) {
     const auto expected = derivatives(f, host), actual = derivatives(f, on_device(host));
-    ASSERT_EQ(actual.size(), expected.size()) << name;
     EXPECT_TRUE(same(actual[0], expected[0])) << name;
     for (size_t i = 1; i < expected.size(); ++i) {
+      ASSERT_EQ(actual[i].defined(), expected[i].defined()) << name << ", result " << i;
+      if (!expected[i].defined()) continue;
       EXPECT_EQ(actual[i].device(), stand_in_device()) << name << ", result " << i;
       EXPECT_TRUE(at::allclose(actual[i].cpu(), expected[i], 1e-13, 1e-13)) << name << ", result " << i;
     }
