@@ -52,7 +52,7 @@ void declare(CLI::App& app, Options& options) {
   declare_checkpoint_flags(app, options.checkpoint);
 }
 
-constexpr int kAlgorithm = 3;
+constexpr int kAlgorithm = 4;
 
 // What a continuation must share with the run that it goes on from: what was asked for, not what `auto` makes
 // of it, which depends on the memory of the day and is decided once (choose_mode_once()).
@@ -114,6 +114,7 @@ LanczosRecord record_of(const Options& options, const OpenOperator& opened) {
   LanczosRecord record;
   record.n = opened.op->dim();
   record.noise = opened.info.noise();
+  record.epsilon = opened.info.epsilon();
   record.settings = resolved(options.settings, record.n, record.noise);
   record.operator_sha256 = opened.info.sha256;
   return record;

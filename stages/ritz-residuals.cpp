@@ -21,7 +21,7 @@ struct Options {
   CheckpointFlags checkpoint;
 };
 
-constexpr int kAlgorithm = 3;
+constexpr int kAlgorithm = 4;
 
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")
@@ -104,14 +104,16 @@ void run(const Options& options, const StageRun& stage) {
                      .tol = settings.tol,
                      .norm_a = std::max(opened.info.norm(), context.record.factorization.norm_estimate()),
                      .noise = opened.info.noise(),
+                     .epsilon = opened.info.epsilon(),
                      .shelf = vectors.shelf()};
   context.asymmetry = opened.info.probes.symmetry;
   RitzEvidence evidence = ritz_evidence(op, context.record.factorization, vectors.combinations(),
                                         context.record.mode(), context.options);
+  context.options.norm_a = evidence.norm_a;
   context.replay_calls = vectors.replay_calls();
   add_locked(evidence, context);
   if (const auto& known = context.record.certificate) {
-    const double slack = product_error(context.options.noise) * context.options.norm_a;
+    const double slack = product_error(opened.info.noise(), opened.info.epsilon()) * evidence.norm_a;
     narrow_by_gaps(evidence.pairs, {known->lower_bound, known->upper_bound}, slack);
   }
   fill_gammas(evidence, context, file);

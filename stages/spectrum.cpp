@@ -64,7 +64,8 @@ void run(const Options& options, const StageRun& stage) {
                      .which = parse_which(options.lanczos.which),
                      .tol = options.lanczos.tol,
                      .norm_a = std::max(probes.norm, f.norm_estimate()),
-                     .noise = noise};
+                     .noise = noise,
+                     .epsilon = unit_roundoff(built.settings.dtype_compute)};
   context.asymmetry = probes.symmetry;
   context.record.factorization.products = f.products;
   const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode, context.options);
@@ -84,7 +85,7 @@ Stage make_stage() {
       .example =
           "spectrum --data data.h5 --model model.h5 --operator hessian --k 10 --tol 1e-6 --dtype-compute "
           "float64",
-      .algorithm = 2,
+      .algorithm = 3,
       .writes_file = false,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};

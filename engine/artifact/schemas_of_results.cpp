@@ -36,6 +36,8 @@ Schema lanczos_schema() {
           optional(attr("converged", integer, "wanted pairs that met the tolerance by their estimate")),
           optional(attr("norm_estimate", real, "estimate of ||A||_2")),
           optional(attr("noise", real, "relative noise of a product, from the operator's probes")),
+          optional(attr("product_error", real,
+                        "noise + 4 eps of the products' type: in every bound, times ||A||")),
           optional(attr("operator_sha256", text, "content_sha256 of the operator")),
           optional(attr("exhausted", boolean, "an invariant subspace was met, and no direction behind it")),
       }))};
@@ -74,6 +76,8 @@ Schema ritz_schema() {
           optional(attr("certificate_calls", integer,
                         "products of the certificate, part of lanczos_operator_calls")),
           optional(attr("upper_bound", real, "of every eigenvalue that was not returned")),
+          optional(attr("product_error", real,
+                        "noise + 4 eps of the products' type: in every interval, times ||A||")),
           attr("operator_calls", integer, "products of this stage"),
           optional(attr("is_psd", boolean, "positive semi-definite by construction")),
           optional(attr("operator", text, "kind of the operator")),

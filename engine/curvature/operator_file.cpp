@@ -157,6 +157,8 @@ double unit_roundoff(const std::string& dtype_compute) {
   return dtype_compute == "float64" ? DBL_EPSILON : FLT_EPSILON;
 }
 
+double OperatorInfo::epsilon() const { return unit_roundoff(dtype_compute); }
+
 void require_usable(const OperatorSettings& settings, const Probes& probes) {
   if (settings.kind != "hessian" || settings.dtype_compute != "bfloat16" || settings.force) return;
   throw Refusal(

@@ -27,6 +27,8 @@ struct OperatorInfo {
   double norm() const { return probes.norm; }
   /// Operator noise relative to the norm: additivity + repeatability.
   double noise() const { return probes.additivity + probes.repeatability; }
+  /// Of the arithmetic of products.
+  double epsilon() const;
   /// Whether the same vector gave the same bits.
   bool deterministic() const { return probes.repeatability == 0; }
 };

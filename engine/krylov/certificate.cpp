@@ -118,7 +118,8 @@ class Rounds {
                     .which = options_.which,
                     .tol = options_.tol,
                     .norm_a = options_.norm_a,
-                    .noise = options_.noise},
+                    .noise = options_.noise,
+                    .epsilon = options_.epsilon},
                    pair);
       ++result_.calls;
       found.push_back(std::move(pair));

@@ -20,6 +20,7 @@ struct CertificateOptions {
   std::string draw = {};   ///< keys them beside the seed, where the run itself did not start at random
   double norm_a = 0;       ///< estimate of ||A||
   double noise = 0;        ///< relative noise of a product
+  double epsilon = std::numeric_limits<double>::epsilon();  ///< of the arithmetic of products
 
   /// For the Lanczos vectors of a round; empty: host memory.
   std::function<std::unique_ptr<Basis>()> new_basis = {};

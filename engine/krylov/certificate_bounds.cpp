@@ -21,14 +21,14 @@ void CertificateBounds::update(const KrylovFactorization& f, int64_t n) {
     std::vector<RandomStart> runs;
     for (const RandomStart& run : ended_) runs.push_back(run.seen_from(end.sign));
     runs.push_back(now.seen_from(end.sign));
-    end.set_bound(slack() + probabilistic_upper_bound(runs, delta, n), goal(end.threshold));
-    end.progress = progress_to_bound(runs.back(), delta, n, end.enough(goal(end.threshold)) - slack());
+    end.set_bound(slack() + probabilistic_upper_bound(runs, delta, n), goal(end.threshold), slack());
+    end.progress = progress_to_bound(runs.back(), delta, n, enough(end) - slack());
   }
   if (f.beta.back() == 0) ended_.push_back(now);
 }
 
 void CertificateBounds::nothing_is_left() {
-  for (CertificateEnd& end : ends_) end.set_bound(-HUGE_VAL, goal(end.threshold));
+  for (CertificateEnd& end : ends_) end.set_bound(-HUGE_VAL, goal(end.threshold), slack());
 }
 
 bool CertificateBounds::all_certified() const {
@@ -64,11 +64,17 @@ bool CertificateBounds::missed_are_converged(const KrylovFactorization& f,
 bool CertificateBounds::companions_are_in_the_way(const TridiagonalEigen& eigen) const {
   return std::any_of(ends_.begin(), ends_.end(), [&](const CertificateEnd& end) {
     const double largest = end.sign > 0 ? eigen.values.back() : -eigen.values.front();
-    return end.asked && largest > end.enough(goal(end.threshold));
+    return end.asked && largest > enough(end);
   });
 }
 
-double CertificateBounds::slack() const { return product_error(options_.noise) * options_.norm_a; }
+double CertificateBounds::enough(const CertificateEnd& end) const {
+  return end.enough(goal(end.threshold), slack());
+}
+
+double CertificateBounds::slack() const {
+  return product_error(options_.noise, options_.epsilon) * options_.norm_a;
+}
 
 // How far beyond a wanted value another one counts as the same.
 double CertificateBounds::goal(double theta) const {

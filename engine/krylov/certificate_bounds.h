@@ -54,6 +54,7 @@ class CertificateBounds {
 
  private:
   double goal(double theta) const;
+  double enough(const CertificateEnd& end) const;
 
   const CertificateOptions& options_;
   std::vector<CertificateEnd> ends_;

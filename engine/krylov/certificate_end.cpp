@@ -6,13 +6,13 @@
 
 namespace ritzflow {
 
-void CertificateEnd::set_bound(double u, double goal) {
+void CertificateEnd::set_bound(double u, double goal, double slack) {
   double now = lifted(rest, u);
   for (double value : converged) {  // ascending, and so do bounds
-    if (value > now) break;
+    if (value > now + 2 * slack) break;
     now = lifted(std::max(rest, value), u);
   }
-  bound = std::min(bound, now);
+  bound = std::min(bound, now + slack);
   certified = asked && bound <= threshold + goal;
 }
 
@@ -25,12 +25,13 @@ double CertificateEnd::lifted(double below, double u) const {
 }
 
 // Either the bound stays below the threshold, which is then no rest, or within the goal above it.
-double CertificateEnd::enough(double goal) const {
+double CertificateEnd::enough(double goal, double slack) const {
   const auto lowest_u = [&](double below, double c) {
-    return std::isinf(below) ? c : c - coupling_square / (c - below);
+    if (std::isinf(below)) return c;
+    return c > below ? c - coupling_square / (c - below) : -std::numeric_limits<double>::infinity();
   };
-  const double within = lowest_u(std::max(rest, threshold), threshold + goal);
-  return std::max(lowest_u(rest, threshold), within);
+  const double within = lowest_u(std::max(rest, threshold), threshold + goal - slack);
+  return std::max(lowest_u(rest, threshold - 2 * slack), within);
 }
 
 namespace {

@@ -31,11 +31,14 @@ struct CertificateEnd {
 
   /// From u, the bound of the deflated operator: the larger eigenvalue of [[rest, ||R||], [||R||, u]], where
   /// every deflated value that does not lie above the bound counts as rest: it does not use up an eigenvalue
-  /// beyond the bound, and its residual may lift another one. A tighter bound that was set before stays.
-  void set_bound(double u, double goal);
+  /// beyond the bound, and its residual may lift another one. All of that is of A as its products are; A
+  /// itself is within `slack` of it, and so are its eigenvalues (Weyl): the bound rises by it, and a deflated
+  /// value uses up an eigenvalue of A only if it stands twice as far above. A tighter bound that was set
+  /// before stays.
+  void set_bound(double u, double goal, double slack);
 
   /// The u that is enough to certify.
-  double enough(double goal) const;
+  double enough(double goal, double slack) const;
 
  private:
   double lifted(double below, double u) const;

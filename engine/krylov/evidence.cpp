@@ -93,8 +93,15 @@ std::string verdict_name(Verdict verdict) {
   return "";
 }
 
+double norm_with(const std::vector<RitzPair>& pairs, double norm_a) {
+  for (const RitzPair& pair : pairs) {
+    norm_a = std::max(norm_a, std::abs(pair.value) - std::min(pair.shift, pair.residual));
+  }
+  return norm_a;
+}
+
 void judge_pair(const EvidenceOptions& options, RitzPair& pair) {
-  const double radius = pair.residual + product_error(options.noise) * options.norm_a;
+  const double radius = pair.residual + product_error(options.noise, options.epsilon) * options.norm_a;
   pair.interval = {pair.value - radius, pair.value + radius};
   if (pair.verdict == Verdict::unconverged &&
       pair.residual <= residual_goal(options.tol, pair.value, options.norm_a)) {
@@ -135,6 +142,9 @@ RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, con
   RitzEvidence evidence;
   evidence.pairs = wanted_pairs(candidates, basis, options.which, options.k, options.shelf);
   for (auto& pair : evidence.pairs) measure_pair(op, options, pair);
+  EvidenceOptions measured = options;
+  evidence.norm_a = measured.norm_a = norm_with(evidence.pairs, options.norm_a);
+  for (auto& pair : evidence.pairs) judge_pair(measured, pair);
   evidence.operator_calls = static_cast<int64_t>(evidence.pairs.size());
   std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),
                    [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });

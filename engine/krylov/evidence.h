@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ struct RitzEvidence {
   double ritz_min = 0, ritz_max = 0;       ///< inner bounds of the spectrum: extreme Ritz values, or Rayleigh
                                            ///< quotients where the mode lets Ritz values leave it
   int64_t operator_calls = 0;
+  double norm_a = 0;  ///< that of the options, raised by norm_with()
 };
 
 struct EvidenceOptions {
@@ -65,6 +67,7 @@ struct EvidenceOptions {
   double tol = 1e-8;
   double norm_a = 0;  ///< estimate of ||A||
   double noise = 0;   ///< relative noise of a product: a floor of every interval
+  double epsilon = std::numeric_limits<double>::epsilon();  ///< of the arithmetic of products
   /// Takes the vectors of pairs as rows where they shall not stay in memory, 2 k of them and more; else null.
   Basis* shelf = nullptr;
 };
@@ -73,6 +76,10 @@ struct EvidenceOptions {
 /// `basis`, with `residual` as estimated: no product is spent. Verdicts are all but `converged`.
 std::vector<RitzPair> wanted_pairs(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
                                    Which which, int64_t k, Basis* shelf = nullptr);
+
+/// `norm_a`, an estimate of ||A|| from below, or a larger one that a pair shows: |x'A x|, or the magnitude of
+/// the eigenvalue within its residual.
+double norm_with(const std::vector<RitzPair>& pairs, double norm_a);
 
 /// Derives the interval theta -+ (residual + noise) of a pair, and whether it meets the goal. The residual is
 /// that of a noisy product, which puts the noise into it.

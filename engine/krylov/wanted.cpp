@@ -54,7 +54,7 @@ int64_t wanted_converged(const std::vector<double>& values, const std::vector<bo
   return sum;
 }
 
-double product_error(double noise) { return noise + 4 * std::numeric_limits<double>::epsilon(); }
+double product_error(double noise, double epsilon) { return noise + 4 * epsilon; }
 
 double residual_goal(double tol, double theta, double norm_a) {
   const double eps = std::numeric_limits<double>::epsilon();

@@ -54,23 +54,26 @@ void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flag
                  LanczosRecord& record) {
   const LanczosSettings& s = record.settings;
   const int64_t budget = certificate_budget(flags.budget, process.factorization().products);
+  const std::vector<RitzPair> pairs = deflated_pairs(process, record);
   record.certificate_budget = budget;
   record.certificate_delta = flags.delta;
-  CertificateOptions options = {.k = s.k,
-                                .which = parse_which(s.which),
-                                .tol = s.tol,
-                                .delta = flags.delta,
-                                .budget = budget,
-                                .rows = certificate_rows(record.mode(), budget),
-                                .seed = static_cast<uint64_t>(s.seed),
-                                .draw = record.start.sha256,
-                                .norm_a = std::max(norm_a, process.factorization().norm_estimate()),
-                                .noise = s.noise_floor(record.noise)};
+  CertificateOptions options = {
+      .k = s.k,
+      .which = parse_which(s.which),
+      .tol = s.tol,
+      .delta = flags.delta,
+      .budget = budget,
+      .rows = certificate_rows(record.mode(), budget),
+      .seed = static_cast<uint64_t>(s.seed),
+      .draw = record.start.sha256,
+      .norm_a = norm_with(pairs, std::max(norm_a, process.factorization().norm_estimate())),
+      .noise = s.noise_floor(record.noise),
+      .epsilon = record.epsilon};
   if (scratch) {
     options.new_basis = [n = op.dim(), scratch] { return make_disk_basis(n, BasisType::float64, scratch); };
   }
   Progress progress = stage.progress("products of the certificate", budget);
-  record.certificate = certify(op, deflated_pairs(process, record), options, [&](int64_t calls) {
+  record.certificate = certify(op, pairs, options, [&](int64_t calls) {
     progress.update(calls);
     return true;  // a signal ends the product log
   });

@@ -44,11 +44,12 @@ ProbeRun read_probe(const ArtifactReader& file) {
                      ": the run was restarted, its T is no quadrature of a probe vector; use a run of mode "
                      "full, partial or off, or one whose krylov_dim is at least its max_iters");
   }
-  const double noise = file.attribute<double>("noise") + kRounding;
+  const bool newer = file.has_attribute("product_error");
+  const double error = file.attribute<double>(newer ? "product_error" : "noise") + kRounding;
   return {.alpha = file.read<double>("alpha"),
           .beta = file.read<double>("beta"),
           .certified = read_certified_ends(file),
-          .slack = noise * file.attribute<double>("norm_estimate")};
+          .slack = error * file.attribute<double>("norm_estimate")};
 }
 
 void require_same(const ArtifactReader& file, const std::string& name, const std::string& found,

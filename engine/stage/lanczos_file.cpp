@@ -117,6 +117,7 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   file.attribute("basis_bytes", record.basis_bytes);
   file.attribute("norm_estimate", f.norm_estimate());
   file.attribute("noise", record.noise);
+  file.attribute("product_error", product_error(record.noise, record.epsilon));
   file.attribute("operator_sha256", record.operator_sha256);
   file.attribute("exhausted", f.exhausted);
   write_start(file, record.start);

@@ -25,7 +25,8 @@ struct LanczosRecord {
   KrylovFactorization factorization;
   int64_t converged = 0;
   int64_t basis_bytes = 0;
-  double noise = 0;  ///< relative noise of a product, as probed
+  double noise = 0;                                         ///< relative noise of a product, as probed
+  double epsilon = std::numeric_limits<double>::epsilon();  ///< of the arithmetic of products
   std::string operator_sha256;
   std::optional<Certificate> certificate;  ///< what a deflated run found behind the wanted pairs
   double certificate_delta = 0;

@@ -37,6 +37,7 @@ void write_settings(ArtifactWriter& file, const RitzContext& context) {
   file.attribute("certificate_calls", context.record.certificate ? context.record.certificate->calls : 0);
   file.attribute("norm_estimate", context.options.norm_a);
   file.attribute("noise", context.options.noise);
+  file.attribute("product_error", product_error(context.options.noise, context.options.epsilon));
   for (const auto& [name, value] : context.operator_facts) file.attribute(name, value);
 }
 

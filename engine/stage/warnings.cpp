@@ -38,7 +38,7 @@ std::vector<std::string> method_warnings(const RitzContext& context, const RitzE
         "float64",
         o.tol, o.noise));
   }
-  if (context.asymmetry > product_error(o.noise)) {
+  if (context.asymmetry > product_error(o.noise, o.epsilon)) {
     list.push_back(
         fmt::format("asymmetry: |u'A v - v'A u| is {:.3g} ||A||, above the operator's relative noise {:.3g}",
                     context.asymmetry, o.noise));

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "model/linearization.h"
+#include "model/low_precision.h"
 #include "problems.h"
 #include "stand_in_device.h"
 
@@ -9,7 +10,7 @@ namespace ritzflow::test {
 namespace {
 
 struct Problem {
-  std::unique_ptr<Network> network;
+  std::shared_ptr<const Network> network;
   std::unique_ptr<Loss> loss;
   at::Tensor theta, v, inputs, targets, weights;  ///< theta and v [n]
 
@@ -26,6 +27,13 @@ struct Problem {
     targets[1] = -100;
   }
 
+  /// bfloat16 is of the features, the rest in float32.
+  void compute_in(at::ScalarType dtype) {
+    if (dtype == at::kBFloat16) network = in_bfloat16(network);
+    for (at::Tensor* t : {&theta, &v, &inputs, &weights}) {
+      if (t->is_floating_point()) *t = t->to(dtype == at::kDouble ? at::kDouble : at::kFloat);
+    }
+  }
   void move_to(const at::Device& device) {
     for (at::Tensor* t : {&theta, &v, &inputs, &targets, &weights}) *t = t->to(device);
   }
@@ -93,18 +101,27 @@ std::map<std::string, Product> products() {
   return all;
 }
 
-TEST(NetworksOnDevice, HaveTheCpusProductsBitForBitAndNeverWait) {
+/// The same bits on the device as on the host, by operators that never wait for the device.
+void check(const std::function<Problem()>& make, const Product& product, at::ScalarType dtype) {
+  Problem problem = make();
+  problem.compute_in(dtype);
+  const ParamTensors expected = product(problem);
+  problem.move_to(stand_in_device());
+  ParamTensors actual;
+  EXPECT_EQ(transfers_of([&] { actual = product(problem); }), Transfers{});
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(actual[i].device(), stand_in_device());
+    EXPECT_TRUE(at::equal(actual[i].cpu(), expected[i])) << "parameter " << i;
+  }
+}
+
+TEST(NetworksOnDevice, HaveTheCpusProductsAndNeverWait) {
   for (const auto& [network, make] : problems()) {
     for (const auto& [kind, product] : products()) {
-      SCOPED_TRACE(network + ", " + kind);
-      Problem problem = make();
-      const ParamTensors expected = product(problem);
-      problem.move_to(stand_in_device());
-      ParamTensors actual;
-      EXPECT_EQ(transfers_of([&] { actual = product(problem); }), Transfers{});
-      for (size_t i = 0; i < expected.size(); ++i) {
-        EXPECT_EQ(actual[i].device(), stand_in_device());
-        EXPECT_TRUE(at::equal(actual[i].cpu(), expected[i])) << "parameter " << i;
+      for (const at::ScalarType dtype : {at::kDouble, at::kFloat, at::kBFloat16}) {
+        SCOPED_TRACE(network + ", " + kind + ", " + c10::toString(dtype));
+        check(make, product, dtype);
       }
     }
   }

@@ -7,13 +7,14 @@
 #include <ATen/core/stack.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <ATen/native/TensorFactories.h>
+#include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
-#include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <atomic>
 
+#include "stand_in_loans.h"
 #include "stand_in_memory.h"
 
 namespace ritzflow::test {
@@ -30,6 +31,8 @@ struct Guard final : c10::impl::NoOpDeviceGuardImpl<device_type> {
   c10::Stream getStream(c10::Device) const noexcept override { return stream(); }
   c10::Stream getNewStream(c10::Device, int) const override { return stream(); }
   c10::Stream exchangeStream(c10::Stream) const noexcept override { return stream(); }
+  void synchronizeStream(const c10::Stream&) const override { ++copies_to_host; }
+  void synchronizeDevice(c10::DeviceIndex) const override { ++copies_to_host; }
 
  private:
   static c10::Stream stream() { return c10::Stream(c10::Stream::DEFAULT, stand_in_device()); }
@@ -46,99 +49,10 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   c10::DeviceIndex exchangeDevice(c10::DeviceIndex) const override { return 0; }
   c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex) const override { return 0; }
   at::Device getDeviceFromPtr(void*) const override { return stand_in_device(); }
+  at::Allocator* getPinnedMemoryAllocator() const override { return c10::GetCPUAllocator(); }
 };
 
 bool on_device(const at::Tensor& t) { return t.device().type() == device_type; }
-
-/// While it lives, allocations of this thread are not reported: the memory in which the CPU's kernels work.
-class UnreportedMemory {
- public:
-  UnreportedMemory() : guard_(c10::DebugInfoKind::PROFILER_STATE, std::make_shared<Deaf>()) {}
-
- private:
-  struct Deaf : c10::MemoryReportingInfoBase {
-    void reportMemoryUsage(void*, int64_t, size_t, size_t, c10::Device) override {}
-    bool memoryProfilingEnabled() const override { return false; }
-  };
-  c10::DebugInfoGuard guard_;
-};
-
-at::Tensor tensor_over(c10::Storage storage, c10::DispatchKey key, const at::Tensor& like) {
-  at::Tensor t =
-      at::detail::make_tensor<at::TensorImpl>(std::move(storage), c10::DispatchKeySet(key), like.dtype());
-  t.unsafeGetTensorImpl()->set_sizes_and_strides(like.sizes(), like.strides(), like.storage_offset());
-  return t;
-}
-
-/// The tensors that one call of a CPU kernel is lent.
-class Loans {
- public:
-  Loans() = default;
-  ~Loans() {
-    const UnreportedMemory unreported;
-    results_.clear();
-  }
-  Loans(const Loans&) = delete;
-  Loans& operator=(const Loans&) = delete;
-
-  /// A host tensor over the memory of `t`; the same one for the same tensor.
-  at::Tensor lend(const at::Tensor& t) {
-    const auto known =
-        std::ranges::find_if(tensors_, [&](const auto& pair) { return pair.device.is_same(t); });
-    if (known != tensors_.end()) return known->host;
-    return tensors_.emplace_back(t, tensor_over(lend(t.storage()), c10::DispatchKey::CPU, t)).host;
-  }
-
-  /// Brings to the device what the kernel did to sizes, strides and storages of what it was lent.
-  void settle() {
-    for (const auto& [device, host] : storages_) {
-      if (host.data() != host_address(device.data())) copy_contents(host, device);
-    }
-    for (const auto& [device, host] : tensors_) {
-      c10::TensorImpl* const impl = device.unsafeGetTensorImpl();
-      if (!taken_back(host.storage()).is_alias_of(device.storage())) {
-        impl->set_storage_keep_dtype(taken_back(host.storage()));
-      }
-      if (host.sizes() == device.sizes() && host.strides() == device.strides() &&
-          host.storage_offset() == device.storage_offset()) {
-        continue;
-      }
-      impl->set_sizes_and_strides(host.sizes(), host.strides(), host.storage_offset());
-    }
-  }
-
-  /// What the kernel returned, as a tensor of the device: one that it was lent, a view of one, or a new one.
-  at::Tensor taken_back(const at::Tensor& host) {
-    const auto lent =
-        std::ranges::find_if(tensors_, [&](const auto& pair) { return pair.host.is_same(host); });
-    if (lent != tensors_.end()) return lent->device;
-    results_.push_back(host);
-    return tensor_over(taken_back(host.storage()), c10::DispatchKey::PrivateUse1, host);
-  }
-
- private:
-  template <class T>
-  struct Pair {
-    T device, host;
-  };
-
-  c10::Storage lend(const c10::Storage& s) {
-    const auto known =
-        std::ranges::find_if(storages_, [&](const auto& pair) { return pair.device.is_alias_of(s); });
-    if (known != storages_.end()) return known->host;
-    return storages_.emplace_back(s, seen_from_host(s)).host;
-  }
-
-  c10::Storage taken_back(const c10::Storage& host) {
-    const auto lent =
-        std::ranges::find_if(storages_, [&](const auto& pair) { return pair.host.is_alias_of(host); });
-    return lent == storages_.end() ? copied_to_device(host) : lent->device;
-  }
-
-  std::vector<Pair<at::Tensor>> tensors_;
-  std::vector<Pair<c10::Storage>> storages_;
-  std::vector<at::Tensor> results_;
-};
 
 /// Calls f(tensor) for each defined tensor of an argument or a result and puts its result in the place.
 template <class F>
@@ -254,7 +168,6 @@ const bool registered = [] {
   static Hooks hooks;
   c10::register_privateuse1_backend("stand_in");
   at::RegisterPrivateUse1HooksInterface(&hooks);
-  c10::SetAllocator(device_type, &device_allocator());
   return true;
 }();
 

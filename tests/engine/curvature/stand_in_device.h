@@ -12,9 +12,10 @@ namespace ritzflow::test {
 ///   - an operator that is given tensors of this device and of the host throws, but for copies and for
 ///   numbers
 ///     (host tensors of dimension 0, which are only read);
-///   - whatever makes the host wait for the device is counted;
+///   - whatever makes the host wait for the device is counted, as it would be with CUDA;
 ///   - what is allocated and freed is reported to LibTorch's profiler under this device.
-/// Fresh memory is filled with NaN. Dense real tensors only; there are no random numbers, events or streams.
+/// Fresh memory is filled with NaN. Dense real tensors only; there are no random numbers and no events.
+/// Backward passes run in a thread of the device, as they do on a GPU.
 at::Device stand_in_device();
 
 /// What passed between the host and the stand-in device.

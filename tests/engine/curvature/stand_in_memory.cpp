@@ -67,17 +67,15 @@ c10::Allocator& device_allocator() {
   return allocator;
 }
 
-c10::DataPtr allocate_on_device(std::size_t bytes) { return device_allocator().allocate(bytes); }
-
 void copy_contents(const c10::Storage& host, const c10::Storage& device) {
-  c10::DataPtr fresh = allocate_on_device(host.nbytes());
+  c10::DataPtr fresh = device_allocator().allocate(host.nbytes());
   if (host.nbytes() > 0) std::memcpy(host_address(fresh.get()), host.data(), host.nbytes());
   device.unsafeGetStorageImpl()->set_data_ptr_noswap(std::move(fresh));
   device.unsafeGetStorageImpl()->set_nbytes(host.nbytes());
 }
 
 c10::Storage copied_to_device(const c10::Storage& host) {
-  c10::Storage device({}, 0, allocate_on_device(0), &device_allocator(), /*resizable=*/true);
+  c10::Storage device({}, 0, device_allocator().allocate(0), &device_allocator(), /*resizable=*/true);
   copy_contents(host, device);
   return device;
 }

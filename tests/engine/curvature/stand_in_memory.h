@@ -2,17 +2,12 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/Storage.h>
 
-#include <cstddef>
-
 namespace ritzflow::test {
 
 /// Where the memory behind a pointer of the stand-in device really is; null stays null.
 void* host_address(const void* device_address);
 
-/// Allocates memory of the stand-in device.
-c10::DataPtr allocate_on_device(std::size_t bytes);
-
-/// The allocator behind allocate_on_device().
+/// Allocates memory of the stand-in device, none for 0 bytes.
 c10::Allocator& device_allocator();
 
 /// Points `device` at a fresh copy of what `host` holds, of the same size.
