@@ -67,7 +67,9 @@ void run(const Options& options, const StageRun& stage) {
                      .noise = noise,
                      .epsilon = unit_roundoff(built.settings.dtype_compute)};
   context.asymmetry = probes.symmetry;
+  context.record.n = n;
   context.record.factorization.products = f.products;
+  context.record.factorization.exhausted = f.exhausted;
   const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode, context.options);
   print(built, probes, mode_name(choice.mode), f.products, evidence);
   for (const auto& warning : method_warnings(context, evidence)) spdlog::warn("{}", warning);

@@ -102,6 +102,7 @@ class Rounds {
           too_slow(progress, std::min(options_.budget - result_.calls, options_.rows - f.size()));
       if (result_.hopeless) return false;
     }
+    result_.out_of_rows = result_.calls < options_.budget && f.size() >= options_.rows;
     return false;
   }
 

@@ -39,6 +39,7 @@ struct Certificate {
   std::vector<double> alpha, beta;  ///< T of the last round
   int64_t calls = 0;                ///< products, those for residuals of `found` included
   bool hopeless = false;            ///< ended early: the bound falls too slowly for the budget
+  bool out_of_rows = false;         ///< ended early: the last round has all the vectors that it may hold
   bool stopped = false;             ///< keep_going() said no
 };
 

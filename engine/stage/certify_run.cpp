@@ -26,14 +26,20 @@ std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const Lanczo
   return pairs;
 }
 
+std::string end_of(const Certificate& certificate) {
+  if (certificate.hopeless) return " (the bound falls too slowly)";
+  return certificate.out_of_rows ? " (as many vectors as it may hold: a larger --krylov-dim goes further)"
+                                 : "";
+}
+
 void report(const Certificate& certificate, int64_t budget, double delta) {
   const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
   spdlog::info(
       "certificate: {} of {} products{}, {} pairs found behind the wanted ones; largest {}, smallest {}; "
       "every other eigenvalue in [{:.6g}, {:.6g}] but for probability {:g}",
-      certificate.calls, budget, certificate.hopeless ? " (the bound falls too slowly)" : "",
-      certificate.found.size(), said(certificate.certified_largest), said(certificate.certified_smallest),
-      certificate.lower_bound, certificate.upper_bound, delta);
+      certificate.calls, budget, end_of(certificate), certificate.found.size(),
+      said(certificate.certified_largest), said(certificate.certified_smallest), certificate.lower_bound,
+      certificate.upper_bound, delta);
 }
 
 }  // namespace

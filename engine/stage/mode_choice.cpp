@@ -45,21 +45,46 @@ int64_t disk_needed(const Reorthogonalization& mode, const Needs& needs) {
   return needs.certificate + (restarts(mode) ? 3 : 1) * needs.basis;
 }
 
+// The most --krylov-dim (of a restarted run) or --max-iters, from `least` to `most`, with which all vectors
+// of the run fit into memory; 0 where none does.
+int64_t most_that_fit(Reorthogonalization mode, LanczosSettings s, const ModeContext& context, int64_t least,
+                      int64_t most) {
+  auto* restarted = std::get_if<ThickRestart>(&mode);
+  for (int64_t rows = most; rows >= least; --rows) {
+    (restarted != nullptr ? restarted->krylov_dim : s.max_iters) = rows;
+    if (needs(mode, s, context).all() <= context.memory) return rows;
+  }
+  return 0;
+}
+
+int64_t least_rows(const LanczosSettings& s, const ModeContext& context) {
+  return std::min(context.n, s.k + 2);
+}
+
+// What would make the run fit: less of what holds vectors, or no certificate.
+std::string advice(const Reorthogonalization& mode, const LanczosSettings& s, const ModeContext& context,
+                   int64_t rows) {
+  const int64_t most = most_that_fit(mode, s, context, least_rows(s, context), rows - 1);
+  if (most > 0) return fmt::format("lower it to {}", most);
+  ModeContext without = context;
+  without.certificate = false;
+  const bool would_do = context.certificate && needs(mode, s, without).all() <= context.memory;
+  return would_do ? "leave the certificate out: --no-certificate" : "give it more: --basis-memory";
+}
+
 [[noreturn]] void refuse(const Reorthogonalization& mode, const LanczosSettings& s,
                          const ModeContext& context, const Needs& needs) {
   const bool restarted = restarts(mode);
   const int64_t rows = restarted ? std::get<ThickRestart>(mode).krylov_dim : s.max_iters;
-  const double share = static_cast<double>(context.memory - needs.others) /
-                       static_cast<double>(std::max<int64_t>(1, needs.basis + needs.certificate));
   std::string disk = ", or hold them on disk: --basis disk";
   if (context.basis == "auto")
     disk = fmt::format(", or make room on the disk: {} are needed, {} are free",
                        gib(disk_needed(mode, needs)), gib(context.disk));
   throw Refusal(fmt::format(
-      "mode {} holds {} of Lanczos vectors for {} {}{}, and the memory plan allows {}; lower it to {}{}{}",
+      "mode {} holds {} of Lanczos vectors for {} {}{}, and the memory plan allows {}; {}{}{}",
       mode_name(mode), gib(needs.all()), restarted ? "--krylov-dim" : "--max-iters", rows,
       needs.certificate > 0 ? " and its certificate" : "", gib(context.memory),
-      std::max<int64_t>(0, static_cast<int64_t>(share * static_cast<double>(rows))),
+      advice(mode, s, context, rows),
       restarted ? "" : ", or ask for --reorth-mode thick_restart, which holds --krylov-dim vectors", disk));
 }
 
@@ -93,14 +118,18 @@ ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   }
   s.reorth_mode = "thick_restart";
   auto mode = std::get<ThickRestart>(parse_mode(s, context.n, context.noise));
-  const int64_t least = std::min(context.n, s.k + 2), good = std::max(mode.krylov_dim, rows_worth_having(s));
-  const int64_t a_row =
-      context.n * (element_bytes(parse_basis_type(s.dtype_basis)) + (context.certificate ? 8 : 0));
-  const int64_t allowed = std::max<int64_t>(0, (context.memory - needs(mode, s, context).others) / a_row);
-  if (s.krylov_dim == 0) mode.krylov_dim = std::max(least, std::min(allowed, good));
-  return {mode, fmt::format("auto: {} Lanczos vectors do not fit into memory, {} do; thick_restart with {}, "
-                            "enough for which {}, can be certified, off cannot; {}",
-                            all, allowed, mode.krylov_dim, s.which, noise_words(s, context.noise))};
+  std::string why = "as asked for";
+  if (s.krylov_dim == 0) {
+    const int64_t least = least_rows(s, context), good = std::max(mode.krylov_dim, rows_worth_having(s));
+    const int64_t fit = most_that_fit(mode, s, context, least, good);
+    mode.krylov_dim = std::max(least, fit);
+    why = fit == good ? "enough for which " + s.which
+                      : (fit > 0 ? "as many as fit" : fmt::format("the least for k = {}", s.k));
+  }
+  return {mode,
+          fmt::format("auto: {} Lanczos vectors do not fit into memory; thick_restart with {}, {}, can be "
+                      "certified, off cannot; {}",
+                      all, mode.krylov_dim, why, noise_words(s, context.noise))};
 }
 
 ModeChoice decided_mode(LanczosSettings s, const ModeContext& context) {

@@ -18,16 +18,29 @@ int64_t converged_of(const std::vector<RitzPair>& pairs, const EvidenceOptions& 
   return wanted_converged(values, converged, options.which, options.k);
 }
 
+bool certified(const LanczosRecord& record, Which which) {
+  if (!record.certificate) return false;
+  const bool largest = record.certificate->certified_largest,
+             smallest = record.certificate->certified_smallest;
+  if (which == Which::largest) return largest;
+  return which == Which::smallest ? smallest : largest && smallest;
+}
+
+// Whether the space was seen as a whole, so that more iterations would add nothing.
+bool whole_space(const LanczosRecord& record) {
+  return record.factorization.exhausted || record.factorization.products >= record.n;
+}
+
 }  // namespace
 
 std::vector<std::string> method_warnings(const RitzContext& context, const RitzEvidence& evidence) {
   const EvidenceOptions& o = context.options;
   std::vector<std::string> list;
-  if (const int64_t converged = converged_of(evidence.pairs, o); converged < o.k)
-    list.push_back(fmt::format("only {} of {} wanted pairs converged", converged, o.k));
-  if (const int64_t m = context.record.factorization.products; m < 2 * o.k) {
-    list.push_back(fmt::format("too few iterations: {} for k = {}", m, o.k));
-  }
+  const int64_t converged = converged_of(evidence.pairs, o), m = context.record.factorization.products;
+  if (converged < o.k) list.push_back(fmt::format("only {} of {} wanted pairs converged", converged, o.k));
+  const bool complete = converged >= o.k && certified(context.record, o.which);
+  if (m < 2 * o.k && !complete && !whole_space(context.record))
+    list.push_back(fmt::format("too few iterations: {} for k = {}, fewer than 2 k", m, o.k));
   if (evidence.naive_ghosts > 0) {
     list.push_back(fmt::format("repeated values: {} of the naive top {} are copies or have no eigenpair",
                                evidence.naive_ghosts, o.k));

@@ -84,4 +84,4 @@ def test_too_few_products_are_warned_of_with_their_number(problem, tmp_path):
     with h5py.File(ritz) as f:
         warnings = list(f.attrs["warnings"])
     assert any(re.match(r"only \d of 4 wanted pairs converged", text) for text in warnings)
-    assert "too few iterations: 6 for k = 4" in warnings
+    assert "too few iterations: 6 for k = 4, fewer than 2 k" in warnings

@@ -19,7 +19,10 @@ TEST(ChooseMode, AutoTakesFullWhereAllVectorsFitAndThickRestartWhereTheyDoNot) {
   const ModeChoice restarted = chosen(settings, 100);
   ASSERT_TRUE(std::holds_alternative<ThickRestart>(restarted.mode));
   EXPECT_LE(std::get<ThickRestart>(restarted.mode).krylov_dim, 77);
-  EXPECT_NE(restarted.reason.find("200 Lanczos vectors do not fit into memory, 77 do"), std::string::npos)
+  EXPECT_NE(
+      restarted.reason.find(
+          "200 Lanczos vectors do not fit into memory; thick_restart with 50, enough for which largest"),
+      std::string::npos)
       << restarted.reason;
 }
 
@@ -42,6 +45,40 @@ TEST(ChooseMode, AutoSaysWhetherNoiseLeavesRoomForTheTolerance) {
   };
   EXPECT_NE(reason(1e-9).find("below tol 1e-06"), std::string::npos);
   EXPECT_NE(reason(1e-4).find("above tol 1e-06: no mode can"), std::string::npos);
+}
+
+// The vectors of the certificate count, too: 20 at least.
+TEST(ChooseMode, AutoIsRefusedOnlyWhereNoBasisFits) {
+  for (int64_t rows = 10; rows < 120; ++rows) {
+    const ModeContext context{.n = kDimension, .memory = rows * kRow, .certificate = true};
+    LanczosSettings settings = {.k = 3, .max_iters = 100, .reorth_mode = "auto"};
+    try {
+      choose_mode(settings, context);
+    } catch (const Refusal&) {
+      settings.reorth_mode = "thick_restart";
+      settings.krylov_dim = 5;
+      EXPECT_THROW(choose_mode(settings, context), Refusal) << rows;
+    }
+  }
+}
+
+// 46: the least basis, 20 of the certificate, 18 that it deflates and 3 beside them.
+TEST(ChooseMode, WhatARefusalAdvisesIsThenAccepted) {
+  for (int64_t rows = 46; rows < 120; ++rows) {
+    const ModeContext context{.n = kDimension, .memory = rows * kRow, .certificate = true};
+    for (const char* mode : {"full", "thick_restart"}) {
+      LanczosSettings settings = {.k = 3, .max_iters = 300, .reorth_mode = mode, .krylov_dim = 90};
+      try {
+        choose_mode(settings, context);
+      } catch (const Refusal& refusal) {
+        const std::string text = refusal.what(), head = "lower it to ";
+        const auto at = text.find(head);
+        ASSERT_NE(at, std::string::npos) << text;
+        settings.max_iters = settings.krylov_dim = std::stoll(text.substr(at + head.size()));
+        EXPECT_NO_THROW(choose_mode(settings, context)) << text;
+      }
+    }
+  }
 }
 
 TEST(ChooseMode, AutoRefusesRatherThanTakeAModeThatCannotCertify) {

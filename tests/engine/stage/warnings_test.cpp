@@ -24,6 +24,7 @@ TEST(MethodWarnings, NameTheNumberThatRaisedThem) {
   RitzContext context;
   context.options = {.k = 9, .tol = 1e-6, .noise = 1e-3};
   context.asymmetry = 0.5;
+  context.record.n = 1000;
   context.record.factorization.products = 10;
   RitzEvidence evidence;
   evidence.pairs.resize(1);
@@ -33,10 +34,27 @@ TEST(MethodWarnings, NameTheNumberThatRaisedThem) {
   const auto starts = [](const std::string& text, const std::string& head) { return text.starts_with(head); };
   ASSERT_EQ(list.size(), 5u);
   EXPECT_PRED2(starts, list[0], "only 1 of 9 wanted pairs converged");
-  EXPECT_PRED2(starts, list[1], "too few iterations: 10 for k = 9");
+  EXPECT_PRED2(starts, list[1], "too few iterations: 10 for k = 9, fewer than 2 k");
   EXPECT_PRED2(starts, list[2], "repeated values: 4 of the naive top 9");
   EXPECT_PRED2(starts, list[3], "tol 1e-06 is below the operator's relative noise 0.001");
   EXPECT_PRED2(starts, list[4], "asymmetry: |u'A v - v'A u| is 0.5 ||A||");
+}
+
+TEST(MethodWarnings, FewIterationsAreEnoughWhereTheyAreCertifiedOrSawTheWholeSpace) {
+  RitzContext context;
+  context.options = {.k = 2, .tol = 1e-6};
+  context.record.n = 1000;
+  context.record.factorization.products = 3;
+  RitzEvidence evidence;
+  evidence.pairs.resize(2);
+  for (RitzPair& pair : evidence.pairs) pair.verdict = Verdict::converged;
+  EXPECT_EQ(method_warnings(context, evidence).size(), 1u);
+  context.record.certificate.emplace().certified_largest = true;
+  EXPECT_TRUE(method_warnings(context, evidence).empty());
+  context.options.which = Which::both;
+  EXPECT_EQ(method_warnings(context, evidence).size(), 1u);
+  context.record.n = 3;
+  EXPECT_TRUE(method_warnings(context, evidence).empty());
 }
 
 }  // namespace
