@@ -13,7 +13,7 @@ import pytest
 from stage_runs import command, error_line, make, run, sha256, write_matrix
 
 N, STOPPED, BAD_INPUT, REFUSED = 2000, 75, 2, 3
-LITTLE, MORE, PLENTY = ("--basis-memory", "600KiB"), ("--basis-memory", "640KiB"), ("--basis-memory", "40MiB")
+LITTLE, MORE, PLENTY = ("--basis-memory", "400KiB"), ("--basis-memory", "480KiB"), ("--basis-memory", "40MiB")
 
 
 @pytest.fixture(scope="module")
