@@ -66,6 +66,7 @@ void run(const Options& options, const StageRun& stage) {
                      .norm_a = std::max(probes.norm, f.norm_estimate()),
                      .noise = noise};
   context.asymmetry = probes.symmetry;
+  context.record.settings = options.lanczos;
   context.record.factorization.products = f.products;
   const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode, context.options);
   print(built, probes, mode_name(choice.mode), f.products, evidence);

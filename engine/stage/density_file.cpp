@@ -8,6 +8,7 @@
 
 #include "artifact/writer.h"
 #include "core/error.h"
+#include "stage/lanczos_file.h"
 
 namespace ritzflow {
 namespace {
@@ -44,7 +45,7 @@ ProbeRun read_probe(const ArtifactReader& file) {
                      ": the run was restarted, its T is no quadrature of a probe vector; use a run of mode "
                      "full, partial or off, or one whose krylov_dim is at least its max_iters");
   }
-  const double noise = file.attribute<double>("noise") + kRounding;
+  const double noise = noise_floor(file) + kRounding;
   return {.alpha = file.read<double>("alpha"),
           .beta = file.read<double>("beta"),
           .certified = read_certified_ends(file),
