@@ -144,12 +144,19 @@ nlohmann::json provenance_of(const StageRun& stage, const SegmentFolder* segment
   return provenance;
 }
 
+// What lies above the tolerance where an estimate that meets it says nothing.
+std::string floor_of(const LanczosRecord& record) {
+  const double floor = record.settings.noise_floor(record.noise);
+  return floor > record.noise ? fmt::format("what a float32 basis rounds away, {:.3g} ||A||", floor)
+                              : "the operator's noise";
+}
+
 void report(const LanczosOutcome& outcome, const LanczosRecord& record) {
   const int64_t below_noise = outcome.settled - outcome.converged;
   spdlog::info(
       "{} products, {} of {} wanted pairs meet the tolerance by their estimate{}",
       record.factorization.products, outcome.converged, record.settings.k,
-      below_noise == 0 ? "" : fmt::format("; for {} more it is below the operator's noise", below_noise));
+      below_noise == 0 ? "" : fmt::format("; for {} more it is below {}", below_noise, floor_of(record)));
 }
 
 // The part of a run that is kept in `segments`.

@@ -81,7 +81,7 @@ Stage make_stage() {
           "ritz_effective_rank = exp(-sum p log p), p = theta / sum theta;  sharpness_score = max |theta|;\n"
           "negative_mass_topk = sum of |theta < 0| / sum of |theta|.  What is unknown is null, never 0.",
       .example = "metrics --ritz ritz.h5 --out metrics.json",
-      .algorithm = 4,
+      .algorithm = 5,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};
 }

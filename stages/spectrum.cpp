@@ -68,6 +68,7 @@ void run(const Options& options, const StageRun& stage) {
                      .epsilon = unit_roundoff(built.settings.dtype_compute)};
   context.asymmetry = probes.symmetry;
   context.record.n = n;
+  context.record.settings = options.lanczos;
   context.record.factorization.products = f.products;
   context.record.factorization.exhausted = f.exhausted;
   const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode, context.options);

@@ -8,6 +8,7 @@
 
 #include "artifact/writer.h"
 #include "core/error.h"
+#include "stage/lanczos_file.h"
 
 namespace ritzflow {
 namespace {
@@ -44,8 +45,9 @@ ProbeRun read_probe(const ArtifactReader& file) {
                      ": the run was restarted, its T is no quadrature of a probe vector; use a run of mode "
                      "full, partial or off, or one whose krylov_dim is at least its max_iters");
   }
-  const bool newer = file.has_attribute("product_error");
-  const double error = file.attribute<double>(newer ? "product_error" : "noise") + kRounding;
+  const double of_products =
+      file.has_attribute("product_error") ? file.attribute<double>("product_error") : 0;
+  const double error = std::max(noise_floor(file), of_products) + kRounding;
   return {.alpha = file.read<double>("alpha"),
           .beta = file.read<double>("beta"),
           .certified = read_certified_ends(file),

@@ -134,6 +134,12 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   file.commit();
 }
 
+double noise_floor(const ArtifactReader& file) {
+  LanczosSettings settings;
+  if (file.has_attribute("dtype_basis")) settings.dtype_basis = file.attribute<std::string>("dtype_basis");
+  return settings.noise_floor(file.attribute<double>("noise"));
+}
+
 LanczosRecord read_lanczos(const ArtifactReader& file) {
   LanczosRecord record;
   LanczosSettings& s = record.settings;

@@ -45,6 +45,10 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
 /// The attributes of a warm start: none for a random one.
 void write_start(ArtifactWriter& file, const WarmStart& start);
 
+/// Relative noise of products through the stored vectors of a lanczos.h5, or of that behind a ritz.h5
+/// (LanczosSettings::noise_floor()).
+double noise_floor(const ArtifactReader& file);
+
 /// Reads the record back; the start vector, the rows of a kept basis and the residual vector stay in the
 /// file.
 LanczosRecord read_lanczos(const ArtifactReader& file);

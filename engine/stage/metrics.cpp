@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "krylov/wanted.h"
+#include "stage/lanczos_file.h"
 #include "stage/reported_pairs.h"
 
 namespace ritzflow {
@@ -109,8 +110,8 @@ Json worst_ratio(const ReportedPairs& w, double floor) {
 
 void add_evidence(Json& record, const ReportedPairs& w, const ArtifactReader& ritz,
                   const ArtifactReader* density) {
-  const double norm_a = ritz.attribute<double>("norm_estimate"), noise = ritz.attribute<double>("noise");
-  const double floor = (noise + 100 * std::numeric_limits<double>::epsilon()) * norm_a;
+  const double norm_a = ritz.attribute<double>("norm_estimate");
+  const double floor = (noise_floor(ritz) + 100 * std::numeric_limits<double>::epsilon()) * norm_a;
   std::vector<double> relative;
   for (size_t i = 0; i < w.values.size(); ++i) {
     if (w.values[i] != 0) relative.push_back(w.residuals[i] / std::abs(w.values[i]));

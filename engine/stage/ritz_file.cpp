@@ -74,12 +74,12 @@ void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, double norm
   file.strings("verdicts", verdicts);
 }
 
-template <class T>
+// As they were measured, whatever the type of the basis: rounding them to it would change their residuals.
 void write_vectors(ArtifactWriter& file, const RitzEvidence& evidence, const RitzContext& context) {
-  auto rows = file.rows<T>("vectors", static_cast<int64_t>(evidence.pairs.size()), context.record.n);
+  auto rows = file.rows<double>("vectors", static_cast<int64_t>(evidence.pairs.size()), context.record.n);
   for (const auto& pair : evidence.pairs) {
     const PairVector x(pair, context.options.shelf);
-    rows.append(std::vector<T>(x.view().begin(), x.view().end()));
+    rows.append(x.view());
   }
 }
 
@@ -100,8 +100,7 @@ void write_ritz(const std::filesystem::path& out, const RitzContext& context, co
   file.attribute("asymmetry", context.asymmetry);
   file.attribute("warnings", method_warnings(context, evidence));
   write_pairs(file, evidence, context.options.norm_a);
-  const bool single = parse_basis_type(context.record.settings.dtype_basis) == BasisType::float32;
-  single ? write_vectors<float>(file, evidence, context) : write_vectors<double>(file, evidence, context);
+  write_vectors(file, evidence, context);
   file.dataset("naive_eigenvalues", evidence.naive_eigenvalues);
   if (!evidence.orthogonality_loss.empty()) file.dataset("orthogonality_loss", evidence.orthogonality_loss);
   file.provenance(provenance);

@@ -123,7 +123,7 @@ def test_basis_in_float32_is_a_setting_of_its_own(dense, tmp_path):
         assert again["@basis_source"] == "replayed"
         assert (again["eigenvalues"] == files[dtype][1]["eigenvalues"]).all()
     (full, exact), (half, rounded) = files["float64"], files["float32"]
-    assert half["basis"].dtype == rounded["vectors"].dtype == np.float32
+    assert half["basis"].dtype == np.float32 and rounded["vectors"].dtype == np.float64
     assert half["@dtype_basis"] == rounded["@dtype_basis"] == "float32"
     assert half["@basis_bytes"] * 2 == full["@basis_bytes"]
     error = np.abs(rounded["eigenvalues"][:5] - exact["eigenvalues"][:5])

@@ -20,6 +20,7 @@ struct RitzFile {
   int64_t batch_size = 32;
   std::vector<std::string> warnings = {};
   std::string which = "largest";
+  std::string dtype_basis = "float64";
 };
 
 void write_attributes(ArtifactWriter& file, const RitzFile& r) {
@@ -32,6 +33,7 @@ void write_attributes(ArtifactWriter& file, const RitzFile& r) {
   file.attribute("iterations", r.iterations);
   file.attribute("batch_size_used", r.batch_size);
   file.attribute("noise", 0.0);
+  file.attribute("dtype_basis", r.dtype_basis);
   if (!r.warnings.empty()) file.attribute("warnings", r.warnings);
   for (const char* name :
        {"n_params", "seed", "lanczos_operator_calls", "operator_calls", "naive_ghosts", "basis_bytes"}) {
@@ -213,6 +215,14 @@ TEST_F(Metrics, RegularizationIsAddedToTheReportedValuesOfSemiDefiniteOperatorsO
   const RitzFile indefinite = {.eigenvalues = {8, -2}};
   EXPECT_EQ(with(indefinite, {"auto", 0.5})["eigenvalues"], (std::vector<double>{8, -2}));
   EXPECT_THROW(with(indefinite, {"fixed", 0.5}), InputError);
+}
+
+TEST_F(Metrics, RoundingOfAFloat32BasisIsPartOfTheNoiseFloor) {
+  EXPECT_LT(record({.eigenvalues = {5}})["noise_floor"], 1e-13);
+  EXPECT_EQ(record({.eigenvalues = {5}})["residual_ratio"], 1.0);
+  const auto rounded = record({.eigenvalues = {5}, .dtype_basis = "float32"});
+  EXPECT_NEAR(rounded["noise_floor"], 0x1p-24, 1e-13);
+  EXPECT_EQ(rounded["residual_ratio"], nullptr);  // residual and estimate are rounding, 1e-9
 }
 
 TEST_F(Metrics, WarningsAreThoseOfTheRitzFileAndNullWhereItHasNone) {

@@ -57,5 +57,39 @@ TEST(MethodWarnings, FewIterationsAreEnoughWhereTheyAreCertifiedOrSawTheWholeSpa
   EXPECT_TRUE(method_warnings(context, evidence).empty());
 }
 
+class Float32Basis : public ::testing::Test {
+ protected:
+  void SetUp() override { context_.record.settings.dtype_basis = "float32"; }
+
+  /// Warnings about two wanted pairs, values 10 = ||A|| and 1, of which the second has this verdict.
+  std::vector<std::string> warnings(double tol, Verdict second = Verdict::unconverged) {
+    context_.options = {.k = 2, .tol = tol, .norm_a = 10, .noise = 1e-16};
+    context_.record.factorization.products = 10;
+    RitzEvidence evidence;
+    evidence.pairs.resize(2);
+    evidence.pairs[0].value = 10;
+    evidence.pairs[1].value = 1;
+    evidence.pairs[0].verdict = Verdict::converged;
+    evidence.pairs[1].verdict = second;
+    return method_warnings(context_, evidence);
+  }
+  RitzContext context_;
+};
+
+TEST_F(Float32Basis, IsNamedWhereItRoundsAwayMoreThanTheTolerance) {
+  EXPECT_EQ(warnings(1e-7),
+            (std::vector<std::string>{
+                "only 1 of 2 wanted pairs converged",
+                "tol 1e-07 is below what a float32 basis rounds away, 5.96e-08 ||A||, for 1 of 1 unconverged "
+                "pairs: use --dtype-basis float64, or a tol of at least 6e-07"}));
+}
+
+TEST_F(Float32Basis, IsNotBlamedForWhatItDoesNotCause) {
+  EXPECT_EQ(warnings(1e-6).size(), 1u);  // within its reach
+  EXPECT_TRUE(warnings(1e-7, Verdict::converged).empty());
+  context_.record.settings.dtype_basis = "float64";
+  EXPECT_EQ(warnings(1e-7).size(), 1u);
+}
+
 }  // namespace
 }  // namespace ritzflow
