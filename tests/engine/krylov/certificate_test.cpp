@@ -61,7 +61,7 @@ TEST(Certificate, SpikedSpectraAreCertifiedInFewProducts) {
 
 TEST(Certificate, MissedCopiesOfTheClustersAreFound) {
   const Problem problem = clusters();
-  for (uint64_t seed = 0; seed < 5; ++seed) {
+  for (uint64_t seed = 0; seed < 10; ++seed) {
     const Certified result = run_and_certify(problem, Which::largest, seed, 300);
     EXPECT_TRUE(result.certificate.certified_largest) << seed;
     EXPECT_FALSE(result.certificate.found.empty());

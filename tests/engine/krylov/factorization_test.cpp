@@ -73,6 +73,22 @@ TEST(Factorization, EigenvectorAsStartIsExhaustedAfterOneProductInOff) {
   EXPECT_EQ(process.factorization().beta[0], 0);
 }
 
+TEST(Factorization, EigenvectorAsStartDecouplesInEveryMode) {
+  const std::vector<double> values = {5, 4, 3, 2, 1};
+  for (const Reorthogonalization& mode : std::vector<Reorthogonalization>{
+           Off{}, Window{}, Full{}, Partial{}, ParlettScott{}, ThickRestart{.krylov_dim = 5, .k = 1}}) {
+    DiagonalOperator op(values);
+    LanczosProcess process(op, std::vector<double>{0, 0, 7, 0, 0}, mode, 1, true);
+    while (process.step()) {
+    }
+    const auto& f = process.factorization();
+    EXPECT_EQ(f.alpha(0), 3) << mode_name(mode);
+    EXPECT_EQ(f.beta[0], 0) << mode_name(mode);
+    EXPECT_EQ(f.size(), keeps_orthogonality(mode) ? 5 : 1) << mode_name(mode);
+    EXPECT_LE(identity_defect(op, f, process.basis()), 2e-14) << mode_name(mode);
+  }
+}
+
 TEST(Factorization, RankDeficientRecordsTheBreakdownAndStaysFinite) {
   const Problem problem = rank_deficient();
   const auto op = problem.make();
@@ -168,14 +184,17 @@ struct NanOperator final : LinearOperator {
 };
 
 TEST(Factorization, NanFromTheProductIsAnErrorThatNamesTheProduct) {
-  NanOperator op;
-  LanczosProcess process(op, std::vector<double>{1, 2, 3, 4}, Full{}, 1);
-  EXPECT_TRUE(process.step());
-  try {
-    process.step();
-    FAIL();
-  } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find("product 2"), std::string::npos) << error.what();
+  for (const Reorthogonalization& mode : std::vector<Reorthogonalization>{
+           Off{}, Window{}, Full{}, Partial{}, ParlettScott{}, ThickRestart{.krylov_dim = 4, .k = 1}}) {
+    NanOperator op;
+    LanczosProcess process(op, std::vector<double>{1, 2, 3, 4}, mode, 1);
+    EXPECT_TRUE(process.step());
+    try {
+      process.step();
+      FAIL() << mode_name(mode);
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find("product 2"), std::string::npos) << error.what();
+    }
   }
 }
 

@@ -34,8 +34,9 @@ uint64_t seeds() {
 std::vector<Problem> all_problems() {
   std::vector<Problem> problems = standard_problems();
   for (const Problem& problem :
-       {laplacian_1d(300), laplacian_2d(16, 16), laplacian_2d(13, 17), marchenko_pastur(400),
-        diagonal_problem("identity", Spectrum(30, 2.5)), diagonal_problem("zero", Spectrum(30, 0.0)),
+       {laplacian_1d(300), laplacian_2d(16, 16), laplacian_2d(13, 17), marchenko_pastur(400), laguerre(),
+        gaussian_ensemble(), chebyshev(), diagonal_problem("identity", Spectrum(30, 2.5)),
+        diagonal_problem("zero", Spectrum(30, 0.0)),
         diagonal_problem("rank_one", joined({7}, Spectrum(30, 0.0))), diagonal_problem("one", {3}),
         diagonal_problem("three", {3, 1, -2})}) {
     problems.push_back(problem);

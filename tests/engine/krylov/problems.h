@@ -143,6 +143,33 @@ inline Problem marchenko_pastur(int n = 1000, double gamma = 0.5) {
   return diagonal_problem("marchenko_pastur", l);
 }
 
+/// Problem 9: eigenvalues of the Jacobi matrix of Laguerre polynomials, alpha_i = 2i - 1, beta_i = i.
+inline Problem laguerre(int n = 60) {
+  Eigen::VectorXd alpha(n), beta(n - 1);
+  for (int i = 0; i < n; ++i) alpha[i] = 2 * i + 1;
+  for (int i = 0; i + 1 < n; ++i) beta[i] = i + 1;
+  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
+  solver.computeFromTridiagonal(alpha, beta, Eigen::EigenvaluesOnly);
+  return diagonal_problem("laguerre", Spectrum(solver.eigenvalues().begin(), solver.eigenvalues().end()));
+}
+
+/// Problem 9: a matrix of the Gaussian orthogonal ensemble.
+inline Problem gaussian_ensemble(int n = 150) {
+  std::vector<double> draws(static_cast<size_t>(n) * static_cast<size_t>(n));
+  Philox(1, "test", "gaussian ensemble").fill_normal(draws);
+  const Eigen::MatrixXd a = Eigen::Map<Eigen::MatrixXd>(draws.data(), n, n);
+  const Eigen::VectorXd values =
+      Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(a + a.transpose()).eigenvalues();
+  return diagonal_problem("gaussian_ensemble", Spectrum(values.begin(), values.end()));
+}
+
+/// Problem 9: the nodes of Chebyshev, which crowd at both ends.
+inline Problem chebyshev(int n = 200) {
+  Spectrum l;
+  for (int i = 0; i < n; ++i) l.push_back(std::cos(M_PI * (i + 0.5) / n));
+  return diagonal_problem("chebyshev", l);
+}
+
 /// Problem 10: a heavy-tailed semi-definite bulk and ten outliers.
 inline Problem psd_curvature() {
   const Philox random(1, "test", "psd curvature");
