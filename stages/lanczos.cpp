@@ -191,8 +191,10 @@ void run_from(SegmentFolder* segments, const Options& options, const StageRun& s
   record.factorization = process.factorization();
   record.converged = outcome.converged;
   try {
-    const bool certifiable = !options.certificate.off && outcome.settled >= wanted.k;
-    if (certifiable && keeps_orthogonality(choice.mode)) {
+    const std::string without = no_certificate(options.certificate, choice.mode, outcome, wanted.k);
+    if (!without.empty()) {
+      spdlog::info("no certificate: {}", without);
+    } else {
       ProductLog logged(op, segments);
       certify_run(logged, opened.info.norm(), options.certificate, process,
                   choice.on_disk ? scratch_row_files(segments, stage.out) : nullptr, stage, record);

@@ -41,6 +41,13 @@ struct Certificate {
   bool hopeless = false;            ///< ended early: the bound falls too slowly for the budget
   bool out_of_rows = false;         ///< ended early: the last round has all the vectors that it may hold
   bool stopped = false;             ///< keep_going() said no
+
+  /// Whether each end that holds wanted pairs is certified.
+  bool certifies(Which which, int64_t k) const {
+    const bool upper = which != Which::smallest;
+    const bool lower = which != Which::largest && (which != Which::both || k > 1);
+    return (!upper || certified_largest) && (!lower || certified_smallest);
+  }
 };
 
 /// Deflates X, the converged among `pairs` and the unconverged ones as companions, starts Lanczos on

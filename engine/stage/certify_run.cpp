@@ -26,20 +26,26 @@ std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const Lanczo
   return pairs;
 }
 
-std::string end_of(const Certificate& certificate) {
-  if (certificate.hopeless) return " (the bound falls too slowly)";
-  return certificate.out_of_rows ? " (as many vectors as it may hold: a larger --krylov-dim goes further)"
-                                 : "";
+// Why the search ended where the wanted pairs are not certified, and what would take it further.
+std::string end_of(const Certificate& certificate, const CertificateOptions& options) {
+  const auto unconverged = [](const RitzPair& pair) { return pair.verdict != Verdict::converged; };
+  if (std::any_of(certificate.found.begin(), certificate.found.end(), unconverged))
+    return "a pair that it found does not meet the tolerance (larger: --tol)";
+  if (certificate.out_of_rows) return "it holds as many vectors as the run (more: --krylov-dim)";
+  if (certificate.hopeless) return "the bound falls too slowly for its budget (more: --certificate-budget)";
+  return certificate.calls < options.budget ? "no fresh start vector shows more than an invariant subspace"
+                                            : "its budget is spent (more: --certificate-budget)";
 }
 
-void report(const Certificate& certificate, int64_t budget, double delta) {
+void report(const Certificate& certificate, const CertificateOptions& options) {
   const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
+  const bool done = certificate.certifies(options.which, options.k);
   spdlog::info(
-      "certificate: {} of {} products{}, {} pairs found behind the wanted ones; largest {}, smallest {}; "
-      "every other eigenvalue in [{:.6g}, {:.6g}] but for probability {:g}",
-      certificate.calls, budget, end_of(certificate), certificate.found.size(),
-      said(certificate.certified_largest), said(certificate.certified_smallest), certificate.lower_bound,
-      certificate.upper_bound, delta);
+      "certificate: {} of {} products, {} pairs found behind the wanted ones; largest {}, smallest {}; "
+      "every other eigenvalue in [{:.6g}, {:.6g}] but for probability {:g}{}",
+      certificate.calls, options.budget, certificate.found.size(), said(certificate.certified_largest),
+      said(certificate.certified_smallest), certificate.lower_bound, certificate.upper_bound, options.delta,
+      done ? "" : "; not certified, because " + end_of(certificate, options));
 }
 
 }  // namespace
@@ -53,6 +59,16 @@ void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
                  "products at most; 0: as many as the run took, 20 at least")
       ->check(integer_from(0))
       ->capture_default_str();
+}
+
+std::string no_certificate(const CertificateFlags& flags, const Reorthogonalization& mode,
+                           const LanczosOutcome& outcome, int64_t k) {
+  if (flags.off) return "--no-certificate";
+  if (!keeps_orthogonality(mode))
+    return fmt::format("mode {} does not keep its vectors orthogonal", mode_name(mode));
+  if (outcome.settled >= k) return {};
+  return fmt::format("{} of {} wanted pairs meet the tolerance, all must (more: --max-iters)",
+                     outcome.settled, k);
 }
 
 void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flags,
@@ -83,7 +99,7 @@ void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flag
     progress.update(calls);
     return true;  // a signal ends the product log
   });
-  report(*record.certificate, budget, flags.delta);
+  report(*record.certificate, options);
 }
 
 }  // namespace ritzflow

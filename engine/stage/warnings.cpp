@@ -22,14 +22,6 @@ int64_t converged_of(const std::vector<RitzPair>& pairs, const EvidenceOptions& 
   return wanted_converged(values, converged, options.which, options.k);
 }
 
-bool certified(const LanczosRecord& record, Which which) {
-  if (!record.certificate) return false;
-  const bool largest = record.certificate->certified_largest,
-             smallest = record.certificate->certified_smallest;
-  if (which == Which::largest) return largest;
-  return which == Which::smallest ? smallest : largest && smallest;
-}
-
 // Whether the space was seen as a whole, so that more iterations would add nothing.
 bool whole_space(const LanczosRecord& record) {
   return record.factorization.exhausted || record.factorization.products >= record.n;
@@ -67,7 +59,8 @@ std::vector<std::string> method_warnings(const RitzContext& context, const RitzE
   std::vector<std::string> list;
   const int64_t converged = converged_of(evidence.pairs, o), m = context.record.factorization.products;
   if (converged < o.k) list.push_back(fmt::format("only {} of {} wanted pairs converged", converged, o.k));
-  const bool complete = converged >= o.k && certified(context.record, o.which);
+  const auto& certificate = context.record.certificate;
+  const bool complete = converged >= o.k && certificate && certificate->certifies(o.which, o.k);
   if (m < 2 * o.k && !complete && !whole_space(context.record))
     list.push_back(fmt::format("too few iterations: {} for k = {}, fewer than 2 k", m, o.k));
   if (evidence.naive_ghosts > 0) {

@@ -85,3 +85,23 @@ def test_too_few_products_are_warned_of_with_their_number(problem, tmp_path):
         warnings = list(f.attrs["warnings"])
     assert any(re.match(r"only \d of 4 wanted pairs converged", text) for text in warnings)
     assert "too few iterations: 6 for k = 4, fewer than 2 k" in warnings
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--reorth-mode", "off", "--max-iters", 60), "mode off does not keep its vectors orthogonal"),
+        (("--reorth-mode", "full", "--max-iters", 60, "--no-certificate"), "--no-certificate"),
+        (("--reorth-mode", "full", "--max-iters", 5), "0 of 4 wanted pairs meet the tolerance, all must"),
+    ],
+    ids=str,
+)
+def test_the_log_says_why_there_is_no_certificate(flags, reason, dense, tmp_path):
+    done = run("lanczos", "--operator", dense.operator, "--k", 4, *flags, "--out", tmp_path / "l.h5")
+    assert done.returncode == 0 and f"no certificate: {reason}" in done.stderr
+
+
+def test_the_log_says_why_a_certificate_ended_without_a_bound(dense, tmp_path):
+    call = ("lanczos", "--operator", dense.operator, "--k", 12, "--max-iters", 100, "--reorth-mode", "full")
+    done = run(*call, "--certificate-budget", 3, "--out", tmp_path / "l.h5")
+    assert "; not certified, because its budget is spent (more: --certificate-budget)" in done.stderr
