@@ -23,7 +23,8 @@ struct LanczosOutcome {
 };
 
 /// Wanted pairs of the current T whose estimate max(beta |s_m|, noise ||A||) meets residual_goal(), after the
-/// ghost filter of Cullum and Willoughby where the mode loses orthogonality.
+/// ghost filter of Cullum and Willoughby where the mode loses orthogonality: there T shows a multiple
+/// eigenvalue as it shows copies of a simple one, and values count once.
 LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonalization& mode,
                                 const LanczosOptions& options);
 
