@@ -154,9 +154,13 @@ std::string floor_of(const LanczosRecord& record) {
 void report(const LanczosOutcome& outcome, const LanczosRecord& record) {
   const int64_t below_noise = outcome.settled - outcome.converged;
   spdlog::info(
-      "{} products, {} of {} wanted pairs meet the tolerance by their estimate{}",
+      "{} products, {} of {} wanted pairs meet the tolerance by their estimate{}{}",
       record.factorization.products, outcome.converged, record.settings.k,
-      below_noise == 0 ? "" : fmt::format("; for {} more it is below {}", below_noise, floor_of(record)));
+      below_noise == 0 ? "" : fmt::format("; for {} more it is below {}", below_noise, floor_of(record)),
+      keeps_orthogonality(record.mode())
+          ? ""
+          : "; equal values count once, as T does not tell copies from a multiple "
+            "eigenvalue: ritz-residuals does");
 }
 
 // The part of a run that is kept in `segments`.

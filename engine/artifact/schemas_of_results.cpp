@@ -34,7 +34,9 @@ Schema lanczos_schema() {
           optional(attr("upper_bound", real, "of every eigenvalue that is neither wanted nor locked")),
           optional(attr("lower_bound", real, "of every eigenvalue that is neither wanted nor locked")),
           optional(attr("basis_bytes", integer, "bytes of Lanczos vectors that were held at most")),
-          optional(attr("converged", integer, "wanted pairs that met the tolerance by their estimate")),
+          optional(attr("converged", integer,
+                        "wanted pairs that met the tolerance by their estimate; in off and selective equal "
+                        "values count once")),
           optional(attr("norm_estimate", real, "estimate of ||A||_2")),
           optional(attr("noise", real, "relative noise of a product, from the operator's probes")),
           optional(attr("product_error", real,
