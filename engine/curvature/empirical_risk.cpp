@@ -36,7 +36,7 @@ EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared
       options_(options),
       inputs_(data.inputs),
       targets_(data.targets),
-      weights_(data.weights.to(options.device, vector_type(options.dtype))),
+      weights_(data.weights),
       samples_(data.samples),
       rows_per_sample_(data.rows_per_sample),
       total_weight_(data.total_weight) {
@@ -56,7 +56,8 @@ EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared
   };
   inputs_ = placed(inputs_);
   targets_ = placed(targets_);
-  theta_ = network_->params().blobs(theta.to(options.device, dtype).clone());
+  weights_ = placed(weights_);
+  theta_ = network_->params().blobs(theta.to(options.device, dtype, /*non_blocking=*/false, /*copy=*/true));
   if (!options.device.is_cpu()) options_.in_flight = 1;  // one micro-batch keeps it busy
 }
 
