@@ -50,11 +50,18 @@ int64_t disk_needed(const Reorthogonalization& mode, const Needs& needs) {
 int64_t most_that_fit(Reorthogonalization mode, LanczosSettings s, const ModeContext& context, int64_t least,
                       int64_t most) {
   auto* restarted = std::get_if<ThickRestart>(&mode);
-  for (int64_t rows = most; rows >= least; --rows) {
-    (restarted != nullptr ? restarted->krylov_dim : s.max_iters) = rows;
-    if (needs(mode, s, context).all() <= context.memory) return rows;
+  int64_t& rows = restarted != nullptr ? restarted->krylov_dim : s.max_iters;
+  int64_t fit = 0;
+  while (least <= most) {  // by halves: what is needed grows with the number
+    rows = least + (most - least) / 2;
+    if (needs(mode, s, context).all() <= context.memory) {
+      fit = rows;
+      least = rows + 1;
+    } else {
+      most = rows - 1;
+    }
   }
-  return 0;
+  return fit;
 }
 
 int64_t least_rows(const LanczosSettings& s, const ModeContext& context) {
