@@ -2,7 +2,6 @@
 // arithmetic.
 #include <gtest/gtest.h>
 
-#include "core/kernels.h"
 #include "curvature/batch_cache.h"
 #include "curvature/empirical_fisher.h"
 #include "curvature/hessian.h"
@@ -56,12 +55,6 @@ std::map<std::string, MakeOperator> operators() {
     all[name] = [mode](const Risk& risk) { return make_hessian(risk, mode); };
   }
   return all;
-}
-
-double relative_error(const std::vector<double>& actual, const std::vector<double>& expected) {
-  std::vector<double> gap = actual;
-  for (size_t i = 0; i < gap.size(); ++i) gap[i] -= expected[i];
-  return norm(gap) / norm(expected);
 }
 
 TEST(OnADevice, EveryProductHasTheValuesOfTheCpuAndWaitsOnce) {

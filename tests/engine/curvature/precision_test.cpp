@@ -33,15 +33,6 @@ const std::vector<std::pair<const char*, Maker>> makers = {
     {"hessian", [](auto risk) { return make_hessian(std::move(risk)); }},
     {"empirical_fisher", [](auto risk) { return make_empirical_fisher(std::move(risk)); }}};
 
-double relative_error(const std::vector<double>& a, const std::vector<double>& b) {
-  double difference = 0, length = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference += (a[i] - b[i]) * (a[i] - b[i]);
-    length += b[i] * b[i];
-  }
-  return std::sqrt(difference / length);
-}
-
 TEST(Precision, NarrowTypesAgreeWithFloat64ToTheirRounding) {
   for (const auto& [name, make] : makers) {
     const auto exact = make(transformer_risk(at::kDouble));

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/kernels.h"
 #include "core/philox.h"
 #include "curvature/empirical_risk.h"
 #include "krylov/linear_operator.h"
@@ -68,6 +69,12 @@ inline std::vector<double> product(LinearOperator& op, const std::vector<double>
   std::vector<double> out(v.size());
   op.apply(v, out);
   return out;
+}
+
+inline double relative_error(const std::vector<double>& actual, const std::vector<double>& expected) {
+  std::vector<double> gap = actual;
+  for (size_t i = 0; i < gap.size(); ++i) gap[i] -= expected[i];
+  return norm(gap) / norm(expected);
 }
 
 inline Eigen::MatrixXd dense(LinearOperator& op) {

@@ -6,8 +6,8 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "evidence_checks.h"
 #include "krylov/lanczos.h"
-#include "problems.h"
 
 namespace ritzflow {
 namespace {
@@ -22,11 +22,6 @@ RitzEvidence evidence_after(const Problem& problem, const Reorthogonalization& m
   const auto process = run_steps(*op, mode, seed, steps);
   return ritz_evidence(*op, process.factorization(), process.basis(), mode,
                        {.k = k, .which = which, .tol = 1e-8, .norm_a = problem.norm()});
-}
-
-bool contains_an_eigenvalue(const RitzPair& pair, const Spectrum& spectrum) {
-  return std::any_of(spectrum.begin(), spectrum.end(),
-                     [&](double l) { return pair.interval[0] <= l && l <= pair.interval[1]; });
 }
 
 TEST(Evidence, FullHasNoGhostsAndOffHasThem) {
