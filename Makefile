@@ -22,9 +22,11 @@ demo: build  ## train, measure and tabulate the demo sweep on real data
 	snakemake --configfile configs/demo.yaml
 	@$(PYTHON) stages/scripts/where.py results/demo
 
-test: build lint  ## every test
+# One worker a core; the tests of a file stay together, so that its fixtures are made once. OpenMP threads that wait for work
+# would do so on another worker's core; no bit depends on their number, which stages and scripts set themselves.
+test: build  ## every test but the long ones
 	ctest --preset release --output-on-failure -j2
-	$(PYTHON) -m pytest -q tests
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n logical --dist loadfile tests
 
 test-models: build models-env  ## language models of transformers, and every module compiled, against dense matrices; some minutes
 	RITZFLOW_COMPILE_ALL=1 .venv-models/bin/python -m pytest -q tests/huggingface tests/products/test_compiled.py
@@ -110,6 +112,7 @@ models-env: .venv-models/.installed  ## transformers and what it needs, in .venv
 	touch $@
 
 lint: configure  ## formatting, clang-tidy, ruff, snakefmt
+	cmake --build --preset release --target ritzflow_version
 	clang-format-19 --dry-run --Werror $(CXX_FILES)
 	ruff check . && ruff format --check .
 	snakefmt --check Snakefile stages/rules
