@@ -18,10 +18,13 @@ from pathlib import Path
 
 import torch
 from products import data, eager, model_file, package, verify
+from products.inputs import Slots, arguments, described, samples_in, typed
+from products.logits import AXES, layout_of, tensor_of
 from products.modules import Model, load_module, load_weights, refuse_random_or_coupled
 from products.precision import exact
 from products.split import BASE, PRODUCTS, Function, Splitter
-from products.trace import Trace, example_slots, logits_of, trace
+from products.tensors import check_input
+from products.trace import Trace, example_slots, trace
 from script_cli import InputError, Parser, Refusal, run
 
 ALGORITHM = 1
@@ -36,6 +39,9 @@ def parse():
     parser.add_argument("--hf", type=Path, help="a Hugging Face folder, instead of --module and --weights")
     parser.add_argument("--data", type=Path, required=True, help="data.h5: shapes, and samples to verify on")
     parser.add_argument("--loss", help="cross_entropy, mse, bce, language_modeling (default: by the task)")
+    parser.add_argument(
+        "--class-axis", choices=AXES, help="of logits [N, C, ...] or [N, ..., C] (default: by the shapes)"
+    )
     parser.add_argument("--micro-batch", type=int, help="samples of one product (default: about 512 rows)")
     parser.add_argument(
         "--products", nargs="+", choices=PRODUCTS, default=list(PRODUCTS), help="what is exported; always ggn"
@@ -91,26 +97,24 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def logits_shape(model: Model, x: torch.Tensor, samples: data.Samples) -> torch.Size:
-    """Shape [rows, C] of the logits of a micro-batch, after one forward pass that shows what it changes."""
+def logits_shape(model: Model, x: Slots, samples: data.Samples, axis: str | None) -> torch.Size:
+    """Shape [rows, C] of the logits of a micro-batch, after one forward pass that shows what it changes and
+    where the module puts the classes."""
     before = {name: b.clone() for name, b in model.buffers.items()}
+    positional, named = arguments(x)
     try:
         with torch.no_grad(), exact(model.dtype):
-            shape = logits_of(model.module(x)).shape
+            output = tensor_of(model.module(*positional, **named))
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{model.origin}: fails on inputs {list(x.shape)} of the data: {line}") from None
+        raise InputError(f"{model.origin}: fails on {described(x)} of the data: {line}") from None
     for name, value in model.buffers.items():
         if not torch.equal(value, before[name]):
             raise Refusal(
                 f"{model.origin}: buffer '{name}' changes in a forward pass: call .eval() on the module"
             )
-    expected = (len(x) * samples.rows_per_sample, samples.outputs)
-    if tuple(shape) != expected:
-        raise InputError(
-            f"{model.origin}: logits have shape {list(shape)}, but the data need {list(expected)}"
-        )
-    return shape
+    model.layout = layout_of(output.shape, samples, samples_in(x), axis, model.origin)
+    return model.layout.rows(output).shape
 
 
 class Exporter:
@@ -119,8 +123,7 @@ class Exporter:
     def __init__(self, model: Model, samples: data.Samples, options):
         self.model, self.samples, self.options = model, samples, options
         self.x, self.y, self.weights = samples.batch(options.micro_batch)
-        self.input_shape = (options.micro_batch, *samples.input_shape)
-        self.tokens = samples.outputs if samples.tokens else 0
+        self.stored_inputs = {} if samples.plain else self.x
         self.constants: dict[str, torch.Tensor] = {}
         self.taps: dict[int, bool] = {}
         self.traces: dict[torch.dtype, Trace] = {}
@@ -129,7 +132,7 @@ class Exporter:
         """All products in a type, with every layer tapped; traced once."""
         if dtype not in self.traces:
             start = time.monotonic()
-            self.traces[dtype] = trace(self.model, self.typed(self.x, dtype), self.shape)
+            self.traces[dtype] = trace(self.model, typed(self.x, dtype), self.shape)
             operations, name = len(self.traces[dtype].graph.nodes), str(dtype).removeprefix("torch.")
             say(f"traced in {name}: {operations} operations, {time.monotonic() - start:.0f} s")
         return self.traces[dtype]
@@ -139,20 +142,25 @@ class Exporter:
         self.model.to(dtype)
         found = self.traced(dtype).with_taps(self.taps)
         functions = Splitter(found).split()
-        slots = example_slots(self.model, self.typed(self.x, dtype), self.shape)
+        slots = example_slots(self.model, typed(self.x, dtype), self.shape)
         slots |= {f"buffer:{name}": value for name, value in found.constants.items()}
         return found, functions, verify.Runner(functions, slots)
 
-    @staticmethod
-    def typed(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        return tensor.to(dtype) if tensor.is_floating_point() else tensor
+    def check_inputs(self) -> Slots:
+        """At which check values are taken: fixed ones, or, where the module may not take those, the first
+        samples, which model.h5 then holds."""
+        if self.stored_inputs:
+            return self.stored_inputs
+        shape = (self.options.micro_batch, *self.samples.input_shape)
+        tokens = self.samples.outputs if self.samples.tokens else 0
+        return {"x": check_input(shape, tokens, torch.float64)}
 
     def verified(self) -> dict[str, list[float]]:
         """Check values, after the products agreed with eager autograd; chooses the layers tapped."""
         dtype = DTYPES[self.options.verify]
         self.model.to(dtype)
-        x = self.typed(self.x, dtype)
-        self.shape = logits_shape(self.model, x, self.samples)
+        x = typed(self.x, dtype)
+        self.shape = logits_shape(self.model, x, self.samples, self.options.class_axis)
         if "kfac" in self.options.products:
             self.taps = dict.fromkeys(range(len(self.traced(dtype).taps)), False)
         found, _, runner = self.split(dtype)
@@ -160,14 +168,14 @@ class Exporter:
         tolerance = verify.tolerance_of(found)
         if tolerance > verify.TOLERANCE:
             say(f"{self.model.origin} computes in float32 where it is told to: verified to {tolerance:g}")
-        y, weights = self.typed(self.y, dtype), self.weights.to(dtype)
+        y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
         errors = verify.verify(self.model, runner, self.options.loss, x, y, weights, tolerance)
         text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
         say(f"verified in {self.options.verify} against eager autograd: {text}")
         if "kfac" in self.options.products:
             self.choose_taps(found, runner)
             runner.forget()
-        return verify.check_values(runner, self.input_shape, self.tokens)
+        return verify.check_values(runner, self.check_inputs())
 
     def choose_taps(self, found: Trace, runner: verify.Runner) -> None:
         complete = verify.complete_taps(runner, found.taps, verify.tolerance_of(found))
@@ -187,7 +195,7 @@ class Exporter:
             "dtype": dtype,
             "computes_in_float32": found.computes_in(torch.float32),
             "micro_batch": self.options.micro_batch,
-            "input_shape": list(self.samples.input_shape),
+            "input_shape": self.samples.input_shape,
             "tokens": self.samples.tokens,
             "outputs": self.samples.outputs,
             "tied": self.model.tied(),
@@ -205,7 +213,7 @@ class Exporter:
 
     def require_check(self, runner: verify.Runner, check: dict, found: Trace, what: str) -> None:
         """Raises Refusal unless the functions reproduce the check values."""
-        values = verify.check_values(runner, self.input_shape, self.tokens)
+        values = verify.check_values(runner, self.check_inputs())
         verify.require_check(values, check, verify.tolerance_of(found), f"{self.model.origin} in {what}")
 
 
@@ -224,7 +232,9 @@ def main():
     architecture = {"kind": "compiled", "module": model.origin, "kwargs": options.kwargs, "packages": keys}
     spec = {"architecture": architecture, "training": {"loss": options.loss}}
     place = os.path.relpath(options.packages, options.out.parent)
-    model_file.write_model(options.out, weights, exporter.constants, check, spec, place)
+    model_file.write_model(
+        options.out, weights, exporter.constants, check, exporter.stored_inputs, spec, place
+    )
 
 
 if __name__ == "__main__":

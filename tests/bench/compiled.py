@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "stages" / "scripts")]
 
 import export_products  # noqa: E402
 from products import data, modules, verify  # noqa: E402
+from products.inputs import typed  # noqa: E402
 
 from tests.models import own_models  # noqa: E402
 
@@ -62,7 +63,7 @@ def eager_gradient(model, x, y):
     parameters = list(model.module.parameters())
 
     def gradient():
-        z = export_products.logits_of(model.module(x))
+        z = model.logits(model.module(x))
         return torch.autograd.grad(torch.nn.functional.cross_entropy(z, y), parameters)
 
     return gradient
@@ -78,6 +79,7 @@ def prepared(module, samples, packages):
         "compile": "aoti",
         "packages": packages,
         "verify": "float64",
+        "class_axis": None,
     }
     exporter = export_products.Exporter(
         model, samples, SimpleNamespace(**options, products=["ggn", "hessian"])
@@ -86,7 +88,7 @@ def prepared(module, samples, packages):
     _, functions, runner = exporter.split(torch.float32)
     functions = {name: f for name, f in functions.items() if not name.startswith("taps")}
     compiled = verify.CompiledRunner(functions, runner.slots, packages / key)
-    compiled.slots["x"] = exporter.typed(exporter.x, torch.float32)
+    compiled.slots |= typed(exporter.x, torch.float32)
     for name in ("primal", "hvp_primal", "hvp_jvp"):
         compiled.run(name)
     for p in model.module.parameters():

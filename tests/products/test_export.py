@@ -37,6 +37,7 @@ def exporter(module, samples, **options):
         "compile": "none",
         "products": ["ggn", "hessian"],
         "verify": "float64",
+        "class_axis": None,
     } | options
     return export_products.Exporter(model, samples, SimpleNamespace(**settings))
 

@@ -1,6 +1,7 @@
-"""What an export needs of data.h5: shapes, and the first samples to verify on."""
+"""What a data.h5 asks of a module, and samples of it for verification."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 import h5py
@@ -8,50 +9,92 @@ import numpy as np
 import torch
 from script_cli import InputError
 
+from products.inputs import Slots
+
 ROWS = 512  # of a micro-batch where the user names no size, as in build-operator
+MASKED = -100  # a label that counts nothing
 
 
 @dataclass
 class Samples:
-    inputs: np.ndarray
-    targets: np.ndarray  # labels [N] or [N,T], or values [N,C] (several labels a sample, regression)
+    """N samples. A *row* is one term of the loss: a sample, or one of its tokens, pixels or elements."""
+
+    inputs: np.ndarray | dict[str, np.ndarray]  # one array, or several by name; a sample a row
+    targets: np.ndarray  # labels [N, *terms], or values [N, ...]: several labels a sample, regression
     mask: np.ndarray | None
     task: str
-    outputs: int
+    outputs: int  # C of a row
+    shared: dict[str, np.ndarray] = field(default_factory=dict)  # arguments that all samples share
 
     @property
     def tokens(self) -> bool:
-        return self.task == "language_modeling"
+        """Are `inputs` tokens of the same vocabulary as the targets?"""
+        return self.task == "language_modeling" and not isinstance(self.inputs, dict)
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self.inputs.shape[1:]
+    def plain(self) -> bool:
+        """Is there one array of inputs, real or tokens, and no more?"""
+        single = not isinstance(self.inputs, dict) and not self.shared
+        return single and (self.tokens or self.inputs.dtype.kind == "f")
+
+    @property
+    def input_shape(self):
+        if isinstance(self.inputs, dict):
+            return {name: list(values.shape[1:]) for name, values in self.inputs.items()}
+        return list(self.inputs.shape[1:])
+
+    @property
+    def real_targets(self) -> bool:
+        return self.targets.dtype.kind == "f"
+
+    @property
+    def several_labels(self) -> bool:
+        return self.task == "classification" and self.real_targets
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        return self.targets.shape[1:]
+
+    @property
+    def terms(self) -> tuple[int, ...]:
+        """Shape of a sample's terms of the loss; values are one term unless the mask tells them apart."""
+        single = self.real_targets and self.outputs == prod(self.target_shape)
+        return () if single else self.target_shape
 
     @property
     def rows_per_sample(self) -> int:
-        return self.inputs.shape[1] if self.tokens else 1
+        return prod(self.terms)
 
     @property
     def usual_loss(self) -> str:
         if self.task == "regression":
             return "mse"
-        return "bce" if self.targets.dtype.kind == "f" else "cross_entropy"
+        return "bce" if self.real_targets else "cross_entropy"
 
     @property
     def usual_micro_batch(self) -> int:
-        return min(len(self.inputs), max(1, ROWS // self.rows_per_sample))
+        return min(len(self.targets), max(1, ROWS // self.rows_per_sample))
 
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def slots(self, rows: np.ndarray) -> Slots:
+        """What a module is called with for these samples."""
+        if isinstance(self.inputs, dict):
+            found = {f"x:{name}": values[rows] for name, values in self.inputs.items()}
+        else:
+            found = {"x": self.inputs[rows]}
+        found |= {f"shared:{name}": values for name, values in self.shared.items()}
+        return {name: torch.from_numpy(values) for name, values in found.items()}
+
+    def batch(self, count: int) -> tuple[Slots, torch.Tensor, torch.Tensor]:
         """Inputs, targets and weights by row of `count` samples; the first again where there are fewer."""
-        rows = np.arange(count) % len(self.inputs)
-        x, y = torch.from_numpy(self.inputs[rows]), torch.from_numpy(self.targets[rows])
+        rows = np.arange(count) % len(self.targets)
+        x, y = self.slots(rows), torch.from_numpy(self.targets[rows])
         terms = (count, self.rows_per_sample)
         mask = np.ones(terms) if self.mask is None else self.mask[rows].reshape(terms)
         weights = torch.from_numpy(mask.astype(np.float64)).reshape(-1)
-        if self.targets.dtype.kind == "f":
-            return x, y, weights
+        if self.real_targets:
+            return x, y.reshape(-1, self.outputs), weights
         y = y.reshape(-1)
-        return x, y.clamp(min=0), weights * (y != -100)
+        return x, y.clamp(min=0), weights * (y != MASKED)
 
 
 def load(path: Path) -> Samples:
@@ -61,14 +104,44 @@ def load(path: Path) -> Samples:
     try:
         with h5py.File(path) as file:
             task = file.attrs["task"]
-            inputs, targets = file["inputs"][...], file["targets"][...]
+            inputs, shared = arrays(file["inputs"]), arrays(file["shared"]) if "shared" in file else {}
+            targets = file["targets"][...]
             mask = file["mask"][...] if "mask" in file else None
             classes = int(file.attrs.get("num_classes", 0))
+            several = file.attrs.get("several_labels")
     except (OSError, KeyError) as error:
         raise InputError(f"--data: {path}: not a data.h5 ({error}); prepare_data.py writes one") from None
-    if task == "regression":
-        targets = targets.reshape(len(targets), -1)
-        return Samples(inputs, targets, mask, task, targets.shape[1])
-    if task == "classification" and targets.ndim == 2:  # several labels a sample
-        return Samples(inputs, targets.astype(np.float64), mask, task, targets.shape[1])
-    return Samples(inputs, targets.astype(np.int64), mask, task, classes)
+    require_names(path, inputs, shared)
+    if task == "regression" or (task == "classification" and holds_several_labels(targets, classes, several)):
+        targets = targets.reshape(len(targets), -1) if targets.ndim == 1 else targets
+        elements = mask is not None and mask.ndim > 1 and mask.shape == targets.shape
+        outputs = 1 if elements else prod(targets.shape[1:])
+        return Samples(inputs, targets.astype(np.float64), mask, task, outputs, shared)
+    return Samples(inputs, targets.astype(np.int64), mask, task, classes, shared)
+
+
+def holds_several_labels(targets: np.ndarray, classes: int, stated) -> bool:
+    """Is a row [N, C] of a classification yes or no for each class, rather than C labels?"""
+    if stated is not None:
+        return bool(stated)
+    if targets.ndim != 2 or targets.dtype.kind == "f":
+        return targets.dtype.kind == "f"
+    return classes in (0, targets.shape[1]) and bool(np.isin(targets, (0, 1)).all())
+
+
+def arrays(thing) -> np.ndarray | dict[str, np.ndarray]:
+    """A dataset, or the datasets of a group in order of name; integers as int64, as C++ reads them."""
+    if isinstance(thing, h5py.Group):
+        return {name: arrays(thing[name]) for name in sorted(thing)}
+    values = thing[...]
+    return values.astype(np.int64) if values.dtype.kind in "iu" else values
+
+
+def require_names(path: Path, inputs, shared: dict) -> None:
+    """Names of arguments are those of Python, and each is there once."""
+    names = [*inputs, *shared] if isinstance(inputs, dict) else list(shared)
+    for name in names:
+        if not name.isidentifier():
+            raise InputError(f"--data: {path}: '{name}' is no name that an argument of a module can have")
+        if names.count(name) > 1:
+            raise InputError(f"--data: {path}: '{name}' is in both inputs and shared")

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from script_cli import InputError, Refusal, nearest
 
+from products.inputs import arguments
 from products.modules import Model
 from products.precision import exact
-from products.trace import logits_of
 
 
 def cross_entropy(z, y):
@@ -54,7 +54,8 @@ class Eager:
 
     def logits(self) -> torch.Tensor:
         """z, with its graph. Raises Refusal where it is not finite."""
-        z = logits_of(self.model.module(self.x))
+        positional, named = arguments(self.x)
+        z = self.model.logits(self.model.module(*positional, **named))
         if not torch.isfinite(z).all():
             raise Refusal(
                 f"{self.model.origin}: the logits hold NaN or infinity on the first samples of the data"

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from artifact_digest import write
 
+from products.inputs import Slots
 from products.modules import Model
 
 
@@ -27,13 +28,20 @@ def stored(tensor: torch.Tensor) -> np.ndarray:
 
 
 def write_model(
-    out: Path, weights: Weights, constants: dict, check: dict[str, list[float]], spec: dict, packages: str
+    out: Path,
+    weights: Weights,
+    constants: dict,
+    check: dict[str, list[float]],
+    check_inputs: Slots,
+    spec: dict,
+    packages: str,
 ) -> None:
     """`packages` is the packages' folder seen from model.h5's."""
     data = {f"steps/00000000/{name}": values for name, values in weights.parameters.items()}
     data |= {f"buffers/{name}": values for name, values in weights.buffers.items()}
     data |= {f"buffers/{name}": stored(value) for name, value in constants.items()}
     data |= {f"check/{name}": np.array(values) for name, values in check.items()}
+    data |= {f"check_inputs/{name.split(':')[-1]}": stored(value) for name, value in check_inputs.items()}
     attributes = {
         "format": "ritzflow-model",
         "format_version": "1.0",

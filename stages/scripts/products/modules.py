@@ -2,13 +2,15 @@
 
 import importlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
 import torch
 from script_cli import InputError, Refusal, nearest
 from torch import nn
+
+from products.logits import Layout, tensor_of
 
 
 @dataclass
@@ -17,6 +19,11 @@ class Model:
 
     module: nn.Module
     origin: str  # what the user named it
+    layout: Layout = field(default_factory=Layout)
+
+    def logits(self, output) -> torch.Tensor:
+        """The logits [rows, C] in what the module returns."""
+        return self.layout.rows(tensor_of(output))
 
     @property
     def parameters(self) -> dict[str, torch.Tensor]:

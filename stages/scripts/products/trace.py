@@ -17,6 +17,7 @@ from script_cli import Refusal
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from products.inputs import Slots, arguments, inputs_of, samples_in
 from products.modules import Model
 from products.precision import exact
 from products.taps import Tap, TapRecorder, distinct
@@ -52,27 +53,11 @@ class Trace:
         return any(isinstance(value, torch.Tensor) and value.dtype == dtype for value in values)
 
 
-def logits_of(output) -> torch.Tensor:
-    """The logits [rows, C] in what a module returns: a tensor, or an object or dict with `logits`."""
-    if isinstance(output, dict):
-        output = output.get("logits")
-    output = getattr(output, "logits", output)
-    if not isinstance(output, torch.Tensor):
-        raise Refusal(
-            f"the module returns {type(output).__name__}; expected logits, or an object with .logits"
-        )
-    if output.is_complex():
-        raise Refusal("the logits are complex; curvature is taken of real losses")
-    if output.dim() == 1:
-        output = output.unsqueeze(1)
-    if output.dim() not in (2, 3):
-        raise Refusal(f"the logits have shape {list(output.shape)}; expected [N, C], or [N, T, C] of tokens")
-    return output.flatten(0, -2)
-
-
-def call(model: Model, theta: dict, buffers: dict, x: torch.Tensor) -> torch.Tensor:
+def call(model: Model, theta: dict, buffers: dict, inputs: Slots) -> torch.Tensor:
     """z = f(theta, x) [rows, C]."""
-    return logits_of(functional_call(model.module, {**theta, **buffers}, (x,), tie_weights=True))
+    positional, named = arguments(inputs)
+    output = functional_call(model.module, {**theta, **buffers}, positional, named, tie_weights=True)
+    return model.logits(output)
 
 
 def gradients(outputs, inputs, cotangents):
@@ -92,8 +77,8 @@ def products(model: Model, slots: dict[str, torch.Tensor]):
         theta = {name: t.detach().requires_grad_() for name, t in of("theta").items()}
         r, w = (slots[name].detach().requires_grad_() for name in ("r", "w"))
         leaves, v = list(theta.values()), list(of("v").values())
-        with TapRecorder(model.module, theta, len(slots["x"])) as recorder:
-            z = call(model, theta, of("buffer"), slots["x"])
+        with TapRecorder(model.module, theta, samples_in(slots)) as recorder:
+            z = call(model, theta, of("buffer"), inputs_of(slots))
         g = gradients([z], leaves, [w])
         (u,) = gradients(g, [w], v)
         *h, u_of_hessian = gradients([*gradients([z], leaves, [r]), z], [*leaves, r], [*v, slots["s"]])
@@ -105,18 +90,18 @@ def products(model: Model, slots: dict[str, torch.Tensor]):
     return out, recorder.taps
 
 
-def example_slots(model: Model, x: torch.Tensor, logits: torch.Size) -> dict[str, torch.Tensor]:
+def example_slots(model: Model, x: Slots, logits: torch.Size) -> dict[str, torch.Tensor]:
     """Inputs of `products` by name, of the right shapes and types; the vectors are zero."""
     theta = {name: t.contiguous() for name, t in model.parameters.items()}
     buffers = {name: t.contiguous() for name, t in model.buffers.items()}
     vector = torch.zeros(logits, dtype=next(iter(theta.values())).dtype)
     slots = {f"theta:{name}": t for name, t in theta.items()}
-    slots |= {f"buffer:{name}": t for name, t in buffers.items()} | {"x": x}
+    slots |= {f"buffer:{name}": t for name, t in buffers.items()} | x
     slots |= {name: vector.clone() for name in ("r", "w", "s")}
     return slots | {f"v:{name}": torch.zeros_like(t) for name, t in theta.items()}
 
 
-def trace(model: Model, x: torch.Tensor, logits: torch.Size) -> Trace:
+def trace(model: Model, x: Slots, logits: torch.Size) -> Trace:
     """Traces `products` on tensors without values, so that nothing can depend on them; cleans the graph."""
     slots = example_slots(model, x, logits)
     names, values = list(slots), list(slots.values())

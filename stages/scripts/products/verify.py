@@ -6,10 +6,11 @@ import torch
 from script_cli import Refusal
 
 from products.eager import Eager, length
+from products.inputs import Slots, typed
 from products.modules import Model
 from products.precision import exact
 from products.split import Function
-from products.tensors import check_input, like, sketch
+from products.tensors import like, sketch
 from products.trace import Trace
 
 TOLERANCE = 1e-8  # of float64 products
@@ -94,7 +95,7 @@ def verify(model: Model, runner: Runner, loss: str, x, y, weights, tolerance: fl
 
 def first_order_errors(eager: Eager, runner: Runner, v) -> dict[str, float]:
     """Of logits, J v, gradient and Gauss-Newton product."""
-    runner.slots["x"] = eager.x
+    runner.slots |= eager.x
     z, *_ = runner.run("primal")
     u = runner.run("jvp", v=v)
     r, s = eager.on_logits(z), eager.on_logits(z, *u)
@@ -125,10 +126,10 @@ def require(errors: dict[str, float], tolerance: float, what: str, right: str) -
             raise Refusal(f"{what} {name} differs from {right} by {error:.1e}, more than {tolerance:g}")
 
 
-def check_values(runner: Runner, input_shape, tokens: int) -> dict[str, list[float]]:
-    """Sketches of z, u, g and, where exported, h at fixed vectors: what a package must reproduce."""
+def check_values(runner: Runner, inputs: Slots) -> dict[str, list[float]]:
+    """Sketches of z, u, g and, where exported, h at `inputs` and fixed vectors: what a package must give."""
     theta = [t for name, t in runner.slots.items() if name.startswith("theta:")]
-    runner.slots["x"] = check_input(input_shape, tokens, theta[0].dtype)
+    runner.slots |= typed(inputs, theta[0].dtype)
     v, (logits,) = like(theta, 0), [runner.slots["r"]]
     r, w, s = (like([logits], stream)[0] for stream in (1, 2, 3))
     z, *_ = runner.run("primal")

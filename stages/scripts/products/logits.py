@@ -1,0 +1,78 @@
+"""Where the logits of the terms of the loss are in what a module returns."""
+
+from dataclasses import dataclass
+
+import torch
+from script_cli import InputError, Refusal
+
+AXES = {"second": 1, "last": -1}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """From an output [N, ...] to logits [rows, C], a row a term of the loss."""
+
+    outputs: int | None = None  # C; by default the last axis
+    class_axis: int = -1
+
+    def rows(self, z: torch.Tensor) -> torch.Tensor:
+        if z.dim() == 1:
+            return z.unsqueeze(1)
+        if self.class_axis != -1:
+            z = z.movedim(self.class_axis, -1)
+        return z.flatten(0, -2) if self.outputs in (None, z.shape[-1]) else z.reshape(-1, self.outputs)
+
+
+def tensor_of(output) -> torch.Tensor:
+    """The logits in what a module returns: a tensor, or an object or dict with `logits`. Raises Refusal."""
+    if isinstance(output, dict):
+        output = output.get("logits")
+    output = getattr(output, "logits", output)
+    if not isinstance(output, torch.Tensor):
+        raise Refusal(
+            f"the module returns {type(output).__name__}; expected logits, or an object with .logits"
+        )
+    if output.is_complex():
+        raise Refusal("the logits are complex; curvature is taken of real losses")
+    return output
+
+
+def layout_of(shape, samples, count: int, axis: str | None, origin: str) -> Layout:
+    """The layout of an output of this shape for `count` of the samples. Raises InputError where it does not
+    fit them, or fits in two ways and --class-axis does not say which."""
+    shape, terms, outputs = tuple(shape), samples.terms, samples.outputs
+    if samples.real_targets:
+        if squeezed(shape[1:]) == squeezed(samples.target_shape) and shape[0] == count:
+            return Layout(outputs)
+        raise InputError(mismatch(origin, shape, [(count, *samples.target_shape)], samples))
+    places = {"last": (count, *terms, outputs), "second": (count, outputs, *terms)}
+    if shape == (count * samples.rows_per_sample, outputs) or (outputs == 1 and shape == (count, *terms)):
+        return Layout(outputs)
+    fitting = [name for name, place in places.items() if place == shape]
+    if axis in fitting:
+        return Layout(outputs, AXES[axis])
+    if not fitting or axis is not None:
+        expected = places.values() if axis is None else [places[axis]]
+        raise InputError(mismatch(origin, shape, dict.fromkeys(expected), samples))
+    if len(fitting) == 2 and samples.task != "language_modeling":
+        raise InputError(
+            f"{origin}: logits {list(shape)} hold the {outputs} classes along the second or along the last "
+            "axis; say which by --class-axis second or --class-axis last"
+        )
+    return Layout(outputs, AXES[fitting[0]])
+
+
+def squeezed(shape) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def mismatch(origin: str, shape, expected, samples) -> str:
+    wanted = " or ".join(str(list(place)) for place in expected)
+    line = f"{origin}: logits have shape {list(shape)}, but the data need {wanted}"
+    rows = (shape[0], *samples.target_shape)
+    if samples.several_labels and shape in ((*rows, samples.outputs), (shape[0], samples.outputs, *rows[1:])):
+        line += (
+            "; where each element of targets is a class of its own, data.h5 says so by the attribute "
+            "several_labels = false"
+        )
+    return line
