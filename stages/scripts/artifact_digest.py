@@ -2,12 +2,24 @@
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 USER_BLOCK = 512
+BLOCK = 8 << 20  # numbers of a dataset that are digested at a time
+
+
+@dataclass
+class Stream:
+    """A dataset that is written a block of rows at a time."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    blocks: Callable[[], Iterable[np.ndarray]]
 
 
 def content_sha256(file: h5py.File) -> str:
@@ -19,21 +31,42 @@ def content_sha256(file: h5py.File) -> str:
             return
         if isinstance(thing, h5py.Dataset):
             text = h5py.check_string_dtype(thing.dtype)
-            items[f"/{name}"] = thing.asstr()[()] if text else thing[()]
+            items[f"/{name}"] = thing.asstr()[()] if text else thing
         items.update({f"/{name}@{attribute}": value for attribute, value in thing.attrs.items()})
 
     file.visititems(collect)
     digest = hashlib.sha256()
     for key in sorted(items):
-        value = np.asarray(items[key])
+        value = items[key] if isinstance(items[key], h5py.Dataset) else np.asarray(items[key])
         text = value.dtype.kind in "OSU"
         shape = ",".join(map(str, value.shape))
         digest.update(f"{key}\0{'string' if text else value.dtype.name}\0{shape}\0".encode())
         if text:
             digest.update(b"".join(str(word).encode() + b"\0" for word in value.ravel()))
         else:
-            digest.update(value.astype(value.dtype.newbyteorder("<")).tobytes())
+            for block in rows(value):
+                digest.update(block.astype(block.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
+
+
+def rows(values: np.ndarray | h5py.Dataset) -> Iterable[np.ndarray]:
+    """`values` a block of rows at a time."""
+    if values.ndim == 0:
+        yield np.asarray(values[()])
+        return
+    step = max(1, BLOCK // max(1, int(np.prod(values.shape[1:]))))
+    for start in range(0, len(values), step):
+        yield np.asarray(values[start : start + step])
+
+
+def create(file: h5py.File, name: str, values: np.ndarray | Stream) -> None:
+    if not isinstance(values, Stream):
+        file.create_dataset(name, data=values, track_times=False)
+        return
+    dataset, start = file.create_dataset(name, values.shape, values.dtype, track_times=False), 0
+    for block in values.blocks():
+        dataset[start : start + len(block)] = block
+        start += len(block)
 
 
 def seal(path: Path) -> None:
@@ -45,7 +78,9 @@ def seal(path: Path) -> None:
         file.write(f"ritzflow-sha256 1\n{digest}\n".encode().ljust(USER_BLOCK, b"\0"))
 
 
-def write(out: Path, data: dict[str, np.ndarray], attributes: dict, provenance: dict | None = None) -> None:
+def write(
+    out: Path, data: dict[str, np.ndarray | Stream], attributes: dict, provenance: dict | None = None
+) -> None:
     """Write beside `out`, then rename: `out` is complete or absent. `provenance` is no part of the digest."""
     part = out.with_name(out.name + ".part")
     try:
@@ -54,7 +89,7 @@ def write(out: Path, data: dict[str, np.ndarray], attributes: dict, provenance: 
         ) as file:  # h5py keeps no object times: same content, same bytes
             file.attrs.update(attributes)
             for name, values in data.items():
-                file.create_dataset(name, data=values, track_times=False)
+                create(file, name, values)
             if provenance:
                 file.create_group("provenance").attrs.update(provenance)
             file.attrs["content_sha256"] = content_sha256(file)

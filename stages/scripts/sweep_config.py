@@ -12,6 +12,7 @@ import math
 from pathlib import Path
 
 import blocks
+import data_defaults
 import sweep_checks
 import sweep_file
 from jsonschema import Draft202012Validator, validators
@@ -46,6 +47,7 @@ def resolve(raw: dict, origin: str) -> dict:
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in wrong))
     blocks.check(config, origin)
     for name, model in config["models"].items():
+        data_defaults.fill(model["data"], trained_here=is_trained(model))
         model["steps"] = resolve_steps(model, f"{origin}: models.{name}.steps")
     return config
 

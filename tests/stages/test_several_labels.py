@@ -40,4 +40,4 @@ def test_several_labels_a_sample_go_from_arrays_to_a_spectrum(tmp_path):
 def test_without_the_task_the_error_says_how_such_labels_are_given(tmp_path):
     refused = prepare(tmp_path)
     assert refused.returncode == 2
-    assert "several labels a sample [N,C] are given with --task classification" in refused.stderr
+    assert "several labels a sample with --task multilabel" in refused.stderr

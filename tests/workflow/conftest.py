@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from preparing import Preparing
 from scripts_under_test import SCRIPTS
 
 
@@ -18,3 +19,10 @@ def script(tmp_path):
         )
 
     return call
+
+
+@pytest.fixture
+def prepare(tmp_path, monkeypatch, capsys):
+    """prepare_data.py in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return Preparing(monkeypatch, capsys)

@@ -5,60 +5,49 @@ import hashlib
 import h5py
 import numpy as np
 import pytest
+from artifact_digest import content_sha256
 
 OUT = "data.h5"
 
 
-def prepare(script, tmp_path, *arguments):
-    """Runs the script and reads the whole file: datasets by path, and attributes."""
-    done = script("prepare_data.py", *arguments, "--out", OUT)
-    assert done.returncode == 0, done.stderr
-    content = {}
-    with h5py.File(tmp_path / OUT) as file:
-        file.visititems(
-            lambda name, item: content.update({name: item[...]}) if isinstance(item, h5py.Dataset) else None
-        )
-        return content, dict(file.attrs)
-
-
-def test_digits_are_images_between_zero_and_one(script, tmp_path):
-    data, attributes = prepare(script, tmp_path, "--source", "digits", "--samples", 100, "--split", 0.6)
+def test_digits_are_images_between_zero_and_one(prepare):
+    data = prepare("digits", "--samples", 100, "--split", 0.6)
     assert data["inputs"].shape == (60, 1, 8, 8) and data["inputs"].dtype == np.float32
     assert data["test/inputs"].shape == (40, 1, 8, 8)
     assert data["inputs"].min() == 0 and 0.9 < data["inputs"].max() <= 1
     assert data["targets"].dtype == np.int64 and set(data["targets"]) <= set(range(10))
-    assert (attributes["format"], attributes["format_version"]) == ("ritzflow-data", "1.0")
-    assert (attributes["task"], attributes["num_classes"], attributes["source"]) == (
+    assert (data.attributes["format"], data.attributes["format_version"]) == ("ritzflow-data", "1.0")
+    assert (data.attributes["task"], data.attributes["num_classes"], data.attributes["source"]) == (
         "classification",
         10,
         "digits",
     )
 
 
-def test_split_indices_lead_back_to_the_source(script, tmp_path):
+def test_split_indices_lead_back_to_the_source(prepare, tmp_path):
     from sklearn.datasets import load_digits
 
-    data, attributes = prepare(script, tmp_path, "--source", "digits", "--samples", 100, "--seed", 3)
+    data = prepare("digits", "--samples", 100, "--seed", 3)
     train, test = data["split/train_index"], data["split/test_index"]
-    assert len(set(train) | set(test)) == 100 and attributes["seed"] == 3
+    assert len(set(train) | set(test)) == 100 and data.attributes["seed"] == 3
     source = load_digits()
     np.testing.assert_array_equal(data["inputs"][:, 0], (source.images[train] / 16).astype(np.float32))
     np.testing.assert_array_equal(data["test/targets"], source.target[test])
 
 
-def test_inputs_are_standardised_on_the_training_part(script, tmp_path):
-    data, _ = prepare(script, tmp_path, "--source", "wine")
+def test_inputs_are_standardised_on_the_training_part(prepare):
+    data = prepare("wine")
     np.testing.assert_allclose(data["inputs"].mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(data["inputs"].std(axis=0), 1, atol=1e-6)
     assert np.abs(data["test/inputs"].mean(axis=0)).max() > 1e-3
 
 
-def test_text_targets_are_inputs_shifted_by_one_character(script, tmp_path):
+def test_text_targets_are_inputs_shifted_by_one_character(prepare, tmp_path):
     text = "the quick brown fox jumps over the lazy dog. " * 20
     (tmp_path / "book.txt").write_text(text)
-    data, attributes = prepare(script, tmp_path, "--source", "text:book.txt", "--context", 8, "--split", 1)
-    vocabulary = attributes["vocabulary"]
-    assert attributes["num_classes"] == len(vocabulary) == len(set(text))
+    data = prepare("text:book.txt", "--context", 8, "--split", 1)
+    vocabulary = data.attributes["vocabulary"]
+    assert data.attributes["num_classes"] == len(vocabulary) == len(set(text))
     assert data["inputs"].dtype == np.int64 and data["inputs"].shape == data["targets"].shape == (112, 8)
     for row, start in enumerate(data["split/train_index"] * 8):
         assert "".join(vocabulary[i] for i in data["inputs"][row]) == text[start : start + 8]
@@ -66,33 +55,42 @@ def test_text_targets_are_inputs_shifted_by_one_character(script, tmp_path):
     assert "test/inputs" not in data
 
 
-def test_python_topics_are_tokens(script, tmp_path):
-    data, attributes = prepare(
-        script, tmp_path, "--source", "python_topics", "--samples", 20, "--context", 16
-    )
-    assert data["inputs"].shape == (16, 16) and attributes["task"] == "language_modeling"
-    assert data["inputs"].max() < attributes["num_classes"]
+def test_python_topics_are_tokens(prepare):
+    data = prepare("python_topics", "--samples", 20, "--context", 16)
+    assert data["inputs"].shape == (16, 16) and data.attributes["task"] == "language_modeling"
+    assert data["inputs"].max() < data.attributes["num_classes"]
 
 
 @pytest.mark.parametrize("kind", ["npz", "hdf5"])
-def test_own_arrays_are_taken_by_their_type(script, tmp_path, kind):
+def test_own_arrays_are_taken_by_their_type(prepare, tmp_path, kind):
     arrays = {"inputs": np.random.default_rng(0).normal(size=(30, 5)), "targets": np.arange(30) % 3}
     if kind == "npz":
         np.savez(tmp_path / "mine", **arrays)
     else:
         with h5py.File(tmp_path / "mine.hdf5", "w") as file:
             file.update(arrays)
-    data, attributes = prepare(script, tmp_path, "--source", f"{kind}:mine.{kind}", "--no-standardize")
-    assert (attributes["task"], attributes["num_classes"]) == ("classification", 3)
+    data = prepare(f"{kind}:mine.{kind}", "--no-standardize")
+    assert (data.attributes["task"], data.attributes["num_classes"]) == ("classification", 3)
     np.testing.assert_array_equal(
         data["inputs"], arrays["inputs"][data["split/train_index"]].astype(np.float32)
     )
 
 
-def test_regression_targets_are_standardised_and_the_scale_is_kept(script, tmp_path):
-    data, attributes = prepare(script, tmp_path, "--source", "diabetes", "--samples", 50)
-    assert attributes["task"] == "regression" and data["targets"].dtype == np.float32
+def test_regression_targets_are_standardised_and_the_scale_is_kept(prepare):
+    data = prepare("diabetes", "--samples", 50)
+    assert data.attributes["task"] == "regression" and data["targets"].dtype == np.float32
     assert data["split/target_mean"] > 100 and abs(data["targets"].mean()) < 1e-6
+
+
+SUMS = {  # content_sha256 of what sweeps were run with: a change needs a new ALGORITHM
+    "digits": "2f03ef5500a08c51d41d923d6c03afed86ea10636d301b8e45794f71ea12e63d",
+    "wine": "f6cd63cfa9ee0e4c7a541e0eba7b21e16f61cf96855bddf85051e5e67453fca1",
+}
+
+
+@pytest.mark.parametrize("source", SUMS)
+def test_bundled_sources_keep_their_content(prepare, source):
+    assert prepare(source).attributes["content_sha256"] == SUMS[source]
 
 
 def test_same_arguments_give_the_same_bytes(script, tmp_path):
@@ -105,34 +103,51 @@ def test_same_arguments_give_the_same_bytes(script, tmp_path):
     assert written[0] == written[1]
 
 
-def make(inputs, targets):
-    return lambda path: np.savez(path / "bad.npz", inputs=inputs, targets=targets)
-
-
 GOOD = np.ones((6, 2))
+LABELS = np.arange(6) % 2
 HOLE = np.where(np.arange(12).reshape(6, 2) == 7, np.nan, 1.0)
 BAD = {
-    "nan": (make(HOLE, np.arange(6)), [], "NaN or infinity, first at (3, 1)"),
-    "empty": (make(np.ones((0, 2)), np.ones(0, int)), [], "no data"),
-    "negative": (make(GOOD, np.arange(6) - 1), [], "labels -1..4 are out of range 0..4"),
-    "too large": (make(GOOD, np.arange(6)), ["--num-classes", 3], "labels 0..5 are out of range 0..2"),
-    "real labels": (make(GOOD, np.arange(6) / 2), ["--task", "classification"], "labels are not integers"),
-    "lengths": (make(GOOD, np.arange(5)), [], "6 inputs but 5 targets"),
-    "words": (make(GOOD, np.array(list("abcdef"))), [], "not an array of numbers"),
-    "names": (lambda path: np.savez(path / "bad.npz", x=GOOD), [], "expected arrays 'inputs' and 'targets'"),
-    "no archive": (lambda path: (path / "bad.npz").write_text("hello"), [], "not an .npz file"),
-    "missing": (lambda path: None, [], "no such file"),
-    "too many": (make(GOOD, np.arange(6)), ["--samples", 7], "7 wanted, but the source has 6"),
-    "split": (make(GOOD, np.arange(6)), ["--split", 0], "--split: 0 is not in (0, 1]"),
-}  # fmt: skip
+    "nan": ({"inputs": HOLE, "targets": LABELS}, [], "NaN or infinity, first at (3, 1)"),
+    "empty": ({"inputs": GOOD[:0], "targets": LABELS[:0]}, [], "no data"),
+    "too large": (
+        {"inputs": GOOD, "targets": np.arange(6)},
+        ["--num-classes", 3],
+        "labels 0..5 are out of range 0..2",
+    ),
+    "real labels": (
+        {"inputs": GOOD, "targets": LABELS / 2},
+        ["--task", "classification"],
+        "labels are not integers",
+    ),
+    "lengths": ({"inputs": GOOD, "targets": LABELS[:5]}, [], "6 inputs but 5 targets"),
+    "names": (
+        {"x": GOOD},
+        [],
+        "arrays x; expected inputs, targets (--inputs NAME --targets NAME choose others)",
+    ),
+    "too many": ({"inputs": GOOD, "targets": LABELS}, ["--samples", 7], "7 wanted, but the source has 6"),
+    "split": ({"inputs": GOOD, "targets": LABELS}, ["--split", 0], "--split: 0 is not in (0, 1]"),
+    "no split": (
+        {"inputs": GOOD, "targets": LABELS},
+        ["--split", "half"],
+        "'half' is neither a fraction nor none",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_leaves_nothing(script, tmp_path, case):
-    write, flags, message = BAD[case]
-    write(tmp_path)
+def test_bad_input_is_one_line_and_leaves_nothing(prepare, case):
+    arrays, flags, message = BAD[case]
+    np.savez("bad.npz", **arrays)
+    assert message in prepare.refusal("npz:bad.npz", *flags)
+
+
+@pytest.mark.parametrize(("bytes", "message"), [(b"hello", "not an .npz archive"), (None, "no such file")])
+def test_what_is_no_archive_is_one_line(script, tmp_path, bytes, message):
+    if bytes:
+        (tmp_path / "bad.npz").write_bytes(bytes)
     before = sorted(tmp_path.iterdir())
-    done = script("prepare_data.py", "--source", "npz:bad.npz", *flags, "--out", OUT)
+    done = script("prepare_data.py", "--source", "npz:bad.npz", "--out", OUT)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and message in done.stderr
     assert sorted(tmp_path.iterdir()) == before
@@ -155,14 +170,12 @@ def test_bad_flags_are_one_line(script, tmp_path, arguments, message):
 
 
 def test_version_line_declares_the_algorithm(script):
-    assert script("prepare_data.py", "--version").stdout == "prepare_data 0.1.0 (algorithm 1)\n"
+    assert script("prepare_data.py", "--version").stdout == "prepare_data 0.1.0 (algorithm 2)\n"
 
 
-def test_prepared_data_carry_both_digests(script, tmp_path):
-    from artifact_digest import content_sha256
-
-    _, attributes = prepare(script, tmp_path, "--source", "digits", "--samples", 20)
+def test_prepared_data_carry_both_digests(prepare, tmp_path):
+    data = prepare("digits", "--samples", 20)
     block, rest = (tmp_path / OUT).read_bytes()[:512], (tmp_path / OUT).read_bytes()[512:]
     assert block.rstrip(b"\0") == f"ritzflow-sha256 1\n{hashlib.sha256(rest).hexdigest()}\n".encode()
     with h5py.File(tmp_path / OUT) as file:
-        assert attributes["content_sha256"] == content_sha256(file)
+        assert data.attributes["content_sha256"] == content_sha256(file)

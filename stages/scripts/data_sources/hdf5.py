@@ -1,0 +1,44 @@
+"""hdf5:FILE, datasets by name; the names of those in groups have slashes."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+from script_cli import InputError
+
+from data_sources.named_arrays import choose
+from data_sources.samples import Samples, blocks
+from data_sources.staging import Staging
+
+
+def read_hdf5(path: Path, options, staging: Staging) -> Samples:
+    try:
+        with h5py.File(path, "r") as file:
+            found = {}
+            file.visititems(lambda name, item: found.update({name: item}) if is_dataset(item) else None)
+            return choose(Wanted(found, staging), options, str(path))
+    except OSError as error:
+        raise InputError(f"--source: {path}: not a readable HDF5 file ({error})") from None
+
+
+def is_dataset(item) -> bool:
+    return isinstance(item, h5py.Dataset)
+
+
+class Wanted(dict):
+    """Datasets by name; one that is asked for is read, the others are not."""
+
+    def __init__(self, datasets: dict[str, h5py.Dataset], staging: Staging):
+        super().__init__(datasets)
+        self.staging = staging
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        dataset = super().__getitem__(name)
+        if h5py.check_string_dtype(dataset.dtype):
+            return dataset.asstr()[...].astype(str)
+        if dataset.ndim == 0 or dataset.dtype.kind not in "iufb" or dataset.size == 0:
+            return dataset[()] if dataset.ndim else np.asarray(dataset[()])
+        column = self.staging.column()
+        for block in blocks(dataset):
+            column.append(block)
+        return column.array()

@@ -1,0 +1,68 @@
+"""Arrays that are too large to be held, or whose length is not known before they end: files without a name.
+
+They lie in the folder of the output and vanish with the process, however it ends.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+BYTES = 1 << 24  # copied at a time
+
+
+class Staging:
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def file(self):
+        return tempfile.TemporaryFile(dir=self.folder)
+
+    def column(self) -> "Column":
+        return Column(self.file())
+
+    def npy(self, stream) -> np.ndarray:
+        """The array of an .npy stream. Raises ValueError for what is no array of plain values."""
+        version = np.lib.format.read_magic(stream)
+        header = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = header(stream)
+        if dtype.hasobject:
+            raise ValueError("holds Python objects, such as rows of different lengths or mixed types")
+        column = self.column()
+        while chunk := stream.read(BYTES):
+            column.file.write(chunk)
+        expected = int(np.prod(shape)) * dtype.itemsize
+        if column.file.tell() != expected:
+            raise ValueError(f"ends after {column.file.tell()} of {expected} bytes")
+        return column.mapped(dtype, shape, "F" if fortran else "C")
+
+
+class Column:
+    """An array that grows by blocks of rows of one shape and type."""
+
+    def __init__(self, file):
+        self.file, self.rows, self.shape, self.dtype = file, 0, None, None
+
+    def append(self, block: np.ndarray) -> None:
+        """Raises ValueError where the rows differ from those before in shape; types may widen nowhere."""
+        if self.shape is None:
+            self.shape, self.dtype = block.shape[1:], block.dtype
+        if block.shape[1:] != self.shape:
+            raise ValueError(f"has shape {list(block.shape[1:])}, those before {list(self.shape)}")
+        if block.dtype != self.dtype and not np.can_cast(block.dtype, self.dtype, "safe"):
+            raise ValueError(f"is of type {block.dtype}, those before of {self.dtype}")
+        np.ascontiguousarray(block, dtype=self.dtype).tofile(self.file)
+        self.rows += len(block)
+
+    def array(self) -> np.ndarray:
+        return self.mapped(self.dtype, (self.rows, *self.shape), "C")
+
+    def mapped(self, dtype, shape: tuple, order: str) -> np.ndarray:
+        self.file.flush()
+        if 0 in shape:
+            return np.empty(shape, dtype)
+        return np.memmap(self.file, dtype=dtype, mode="r", shape=tuple(shape) or (1,), order=order).reshape(
+            shape
+        )

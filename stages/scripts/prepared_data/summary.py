@@ -1,0 +1,58 @@
+"""One line on what was understood: task, classes, samples, shapes, split, scaling."""
+
+import numpy as np
+from artifact_digest import Stream
+from data_sources.samples import Samples
+
+from prepared_data.content import Content
+from prepared_data.labels import Reading
+
+TASKS = {"language_modeling": "language modeling"}
+
+
+def summary(samples: Samples, reading: Reading, content: Content) -> str:
+    data = content.datasets()
+    parts = [
+        ", ".join(
+            [TASKS.get(reading.task, reading.task), *classes(reading), reading.says + scaled_targets(content)]
+        ),
+        counted(data, content),
+        ", ".join(describe(input, data, content) for input in content.inputs),
+        *(f"{name} carried along" for name in ("weights", "mask") if name in data),
+        *samples.notes,
+    ]
+    return "; ".join(parts)
+
+
+def classes(reading: Reading) -> list[str]:
+    return [f"{reading.classes} classes"] if reading.task == "classification" else []
+
+
+def scaled_targets(content: Content) -> str:
+    return ", standardized" if content.target_scaling else ""
+
+
+def counted(data: dict[str, np.ndarray | Stream], content: Content) -> str:
+    train = data["targets"].shape[0]
+    test = data["test/targets"].shape[0] if "test/targets" in data else 0
+    how = "" if content.train_rows is not None and content.test_rows is not None else " as in the source"
+    if not test:
+        return f"{train} training samples{how}, no test part"
+    return f"{train} training and {test} test samples{how}"
+
+
+def describe(input, data: dict[str, np.ndarray | Stream], content: Content) -> str:
+    path = f"inputs/{input.name}".rstrip("/")
+    shape = list(data[path].shape[1:])
+    name = f"inputs {input.name} {shape}".replace("  ", " ")
+    layout = " (channels moved to the front)" if input.channels_last else ""
+    return f"{name}{layout} {state(input, content)}"
+
+
+def state(input, content: Content) -> str:
+    if input.tokens:
+        return "of integers"
+    if content.scalings[input.name] is None:
+        return "as they are"
+    divisor = content.samples.divisor
+    return f"divided by {divisor:g}" if divisor else "standardized"
