@@ -4,30 +4,34 @@
     export_products.py --module mine:resnet --weights resnet.pt --data data.h5 --out model.h5
     build-operator --model model.h5 --data data.h5 --operator ggn --out operator.h5
 
-`mine.resnet()` returns the module, in the mode that is meant (.eval() for dropout and batch normalisation).
-The products are packages under --packages, one for each shape and type and machine, made once and found again
-by digest; model.h5 holds the weights and names them. Every traced product is compared with eager autograd in
-float64 before anything is written (--verify float32: in half the memory, to 1e-4).
+`mine.resnet()` returns the module; it is taken in evaluation mode: dropout off, batch normalisation with its
+running statistics. The products are packages under --packages, one for each shape and type and machine, made
+once and found again by digest; model.h5 holds the weights and names them. Every traced product is compared
+with eager autograd in float64 before anything is written (--verify float32: in half the memory, to 1e-4).
 """
 
 import json
 import os
 import sys
 import time
+from argparse import BooleanOptionalAction
 from pathlib import Path
 
 import torch
 from products import data, eager, model_file, package, verify
+from products.evaluation import evaluation_mode, refuse_batch_statistics
 from products.inputs import Slots, arguments, described, samples_in, typed
 from products.logits import AXES, layout_of, tensor_of
-from products.modules import Model, load_module, load_weights, refuse_random_or_coupled
+from products.modules import Model, load_module
 from products.precision import exact
 from products.split import BASE, PRODUCTS, Function, Splitter
+from products.summary import summary
 from products.tensors import check_input
 from products.trace import Trace, example_slots, trace
+from products.weights import load_weights, refuse_not_finite
 from script_cli import InputError, Parser, Refusal, run
 
-ALGORITHM = 1
+ALGORITHM = 2
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -35,7 +39,17 @@ def parse():
     parser = Parser("export_products", ALGORITHM, "Trace the curvature products of a PyTorch module.")
     parser.add_argument("--module", help="package.module:function that returns the nn.Module")
     parser.add_argument("--kwargs", default="{}", help="the function's keyword arguments, JSON")
-    parser.add_argument("--weights", type=Path, help="of the module: .safetensors, .pt or model.h5")
+    parser.add_argument("--weights", type=Path, help="of the module: a file or folder of its checkpoint")
+    parser.add_argument(
+        "--weights-key", help="the dictionary of the checkpoint, where several fit: model, ema"
+    )
+    parser.add_argument("--prefix", help="of the names in the checkpoint, where several fit: model.")
+    parser.add_argument(
+        "--strict", action=BooleanOptionalAction, default=True, help="refuse tensors the module does not have"
+    )
+    parser.add_argument(
+        "--trainable", action="store_true", help="only parameters with requires_grad; others are constants"
+    )
     parser.add_argument("--hf", type=Path, help="a Hugging Face folder, instead of --module and --weights")
     parser.add_argument("--data", type=Path, required=True, help="data.h5: shapes, and samples to verify on")
     parser.add_argument("--loss", help="cross_entropy, mse, bce, language_modeling (default: by the task)")
@@ -73,6 +87,8 @@ def parse():
         raise InputError("expected --module and --weights, or --hf FOLDER")
     if options.hf is not None and (options.module or options.weights):
         raise InputError("--hf names a whole model; leave --module and --weights out")
+    if options.hf is not None and (options.weights_key or options.prefix is not None or not options.strict):
+        raise InputError("--weights-key, --prefix and --no-strict are for --weights; leave them out")
     if options.micro_batch is not None and options.micro_batch < 1:
         raise InputError(f"--micro-batch: {options.micro_batch} is below 1")
     if options.verify == "float32" and options.dtype_compute != ["float32"]:
@@ -83,14 +99,26 @@ def parse():
 
 
 def loaded(options) -> Model:
-    """The module with its weights."""
+    """The module with its weights, in evaluation mode."""
     if options.hf:
         from products.huggingface import load_folder
 
-        return load_folder(options.hf)
-    model = load_module(options.module, options.kwargs)
-    load_weights(model, options.weights)
+        model = load_folder(options.hf)
+    else:
+        model = load_module(options.module, options.kwargs)
+        told(model.widen())
+        told(load_weights(model, options.weights, options.weights_key, options.prefix, options.strict))
+    refuse_not_finite(model)
+    told(model.choose_variables(options.trainable))
+    told(evaluation_mode(model.module))
+    refuse_batch_statistics(model.module, model.origin)
     return model
+
+
+def told(line: str) -> None:
+    """Says a line where there is one."""
+    if line:
+        say(line)
 
 
 def say(line: str) -> None:
@@ -110,9 +138,7 @@ def logits_shape(model: Model, x: Slots, samples: data.Samples, axis: str | None
         raise InputError(f"{model.origin}: fails on {described(x)} of the data: {line}") from None
     for name, value in model.buffers.items():
         if not torch.equal(value, before[name]):
-            raise Refusal(
-                f"{model.origin}: buffer '{name}' changes in a forward pass: call .eval() on the module"
-            )
+            raise Refusal(f"{model.origin}: buffer '{name}' changes in a forward pass in evaluation mode")
     model.layout = layout_of(output.shape, samples, samples_in(x), axis, model.origin)
     return model.layout.rows(output).shape
 
@@ -154,6 +180,12 @@ class Exporter:
         shape = (self.options.micro_batch, *self.samples.input_shape)
         tokens = self.samples.outputs if self.samples.tokens else 0
         return {"x": check_input(shape, tokens, torch.float64)}
+
+    def summary(self) -> str:
+        """Loss and accuracy on the data, in the type that the model came in."""
+        x = typed(self.x, self.model.dtype)
+        logits_shape(self.model, x, self.samples, self.options.class_axis)
+        return summary(self.model, self.samples, self.options.loss, self.options.micro_batch)
 
     def verified(self) -> dict[str, list[float]]:
         """Check values, after the products agreed with eager autograd; chooses the layers tapped."""
@@ -198,7 +230,7 @@ class Exporter:
             "input_shape": self.samples.input_shape,
             "tokens": self.samples.tokens,
             "outputs": self.samples.outputs,
-            "tied": self.model.tied(),
+            "tied": [names for names in self.model.tied() if names[0] not in self.model.constants],
         }
         writer = package.Writer(self.options.packages, package.manifest(found, functions, facts, compiled))
         if writer.exists():
@@ -224,9 +256,9 @@ def main():
     options.loss = eager.loss_name(options.loss or samples.usual_loss)
     options.micro_batch = options.micro_batch or samples.usual_micro_batch
     model = loaded(options)
-    refuse_random_or_coupled(model)
     weights = model_file.Weights(model)
     exporter = Exporter(model, samples, options)
+    say(exporter.summary())
     check = exporter.verified()
     keys = {dtype: exporter.write(dtype, check) for dtype in options.dtype_compute}
     architecture = {"kind": "compiled", "module": model.origin, "kwargs": options.kwargs, "packages": keys}

@@ -4,7 +4,6 @@ import json
 import sys
 from types import SimpleNamespace
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -15,10 +14,8 @@ from torch import nn
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import export_products
-from products import data, modules, package, trace, verify
+from products import data, evaluation, modules, package, trace, verify
 from script_cli import InputError, Refusal
-
-from tests.models import own_models
 
 
 @pytest.fixture
@@ -30,7 +27,8 @@ def samples():
 
 def exporter(module, samples, **options):
     model = modules.Model(module.double(), "mine:module")
-    modules.refuse_random_or_coupled(model)
+    evaluation.evaluation_mode(module)
+    evaluation.refuse_batch_statistics(module, model.origin)
     settings = {
         "loss": "cross_entropy",
         "micro_batch": 3,
@@ -85,9 +83,11 @@ class WithoutSecondDerivative(torch.autograd.Function):
 
 
 REFUSED = {
-    "dropout": (nn.Dropout(0.5), "drops at random in training mode"),
     "functional dropout": (Function(lambda x: F.dropout(x, 0.5, training=True)), "draws random numbers"),
-    "batch normalisation": (nn.BatchNorm1d(5), "batch normalisation in training mode"),
+    "batch statistics": (
+        nn.BatchNorm1d(5, track_running_stats=False),
+        "'between' .* normalises by the batch",
+    ),
     "a buffer that counts": (Counter(), "buffer 'between.calls' changes in a forward pass"),
     "control flow": (Function(lambda x: x if x.sum() > 0 else -x), "control flow depends on data"),
     "complex numbers": (Function(lambda x: torch.fft.fft(x).abs()), "complex"),
@@ -100,12 +100,6 @@ def test_what_has_no_exact_curvature_is_refused_with_its_reason(name, samples):
     between, reason = REFUSED[name]
     with pytest.raises(Refusal, match=reason):
         exporter(Layers(between), samples).verified()
-
-
-def test_batch_normalisation_and_dropout_are_accepted_in_evaluation_mode(samples):
-    module = Layers(nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Tanh())).eval()
-    module.between[0].running_mean.uniform_(-1, 1)
-    assert set(exporter(module, samples).verified()) == {"z", "u", "g", "h"}
 
 
 def test_a_wrong_trace_is_refused(samples, monkeypatch):
@@ -183,63 +177,6 @@ def test_float64_products_are_taken_in_float64_where_a_module_casts_to_float32(s
     made = exporter(module, samples)
     made.verified()
     assert not made.traces[torch.float64].computes_in(torch.float32)
-
-
-def weights_of(module):
-    return {name: p.detach().clone() for name, p in module.state_dict().items()}
-
-
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors", ".h5"])
-def test_weights_are_read_from_every_format(suffix, tmp_path):
-    from safetensors.torch import save_file
-
-    right, path = weights_of(own_models.mlp()), tmp_path / f"weights{suffix}"
-    if suffix == ".pt":
-        torch.save(right, path)
-    elif suffix == ".safetensors":
-        save_file(right, path)
-    else:
-        with h5py.File(path, "w") as f:
-            for name, value in right.items():
-                f[f"steps/00000007/{name}"] = value.numpy()
-    model = modules.Model(own_models.mlp(), "mine")
-    modules.load_weights(model, path)
-    assert all(torch.equal(right[name], value) for name, value in model.module.state_dict().items())
-
-
-def test_a_tied_weight_may_be_stored_under_either_name(tmp_path):
-    state = weights_of(own_models.transformer())
-    del state["tokens.weight"]
-    torch.save(state, tmp_path / "w.pt")
-    model = modules.Model(own_models.transformer(), "mine")
-    modules.load_weights(model, tmp_path / "w.pt")
-    assert torch.equal(model.module.tokens.weight, state["head.weight"])
-    assert model.tied() == [["tokens.weight", "head.weight"]]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda s: s.pop("first.bias"), "'first.bias' is missing"),
-        (lambda s: s.update(frist=torch.ones(1)), "the module has no 'frist'"),
-        (
-            lambda s: s.update({"first.bias": torch.ones(2)}),
-            r"'first.bias' has shape \[2\], the module's has \[6\]",
-        ),
-    ],
-)
-def test_weights_that_do_not_fit_are_named(change, message, tmp_path):
-    state = weights_of(own_models.mlp())
-    change(state)
-    torch.save(state, tmp_path / "w.pt")
-    with pytest.raises(InputError, match=message):
-        modules.load_weights(modules.Model(own_models.mlp(), "mine"), tmp_path / "w.pt")
-
-
-def test_a_pickle_that_would_run_code_is_refused(tmp_path):
-    torch.save(own_models.mlp(), tmp_path / "whole.pt")
-    with pytest.raises(InputError, match="not a state dict that loads without running code"):
-        modules.read_weights(tmp_path / "whole.pt")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ class Samples:
     task: str
     outputs: int  # C of a row
     shared: dict[str, np.ndarray] = field(default_factory=dict)  # arguments that all samples share
+    weights: np.ndarray | None = None  # of the samples [N]
 
     @property
     def tokens(self) -> bool:
@@ -86,11 +87,15 @@ class Samples:
 
     def batch(self, count: int) -> tuple[Slots, torch.Tensor, torch.Tensor]:
         """Inputs, targets and weights by row of `count` samples; the first again where there are fewer."""
-        rows = np.arange(count) % len(self.targets)
+        return self.part(np.arange(count) % len(self.targets))
+
+    def part(self, rows: np.ndarray) -> tuple[Slots, torch.Tensor, torch.Tensor]:
+        """Inputs, targets and weights by row of the samples with these numbers."""
         x, y = self.slots(rows), torch.from_numpy(self.targets[rows])
-        terms = (count, self.rows_per_sample)
+        terms = (len(rows), self.rows_per_sample)
         mask = np.ones(terms) if self.mask is None else self.mask[rows].reshape(terms)
-        weights = torch.from_numpy(mask.astype(np.float64)).reshape(-1)
+        weights = np.ones(len(rows)) if self.weights is None else self.weights[rows].astype(np.float64)
+        weights = torch.from_numpy(mask * weights[:, None]).reshape(-1)
         if self.real_targets:
             return x, y.reshape(-1, self.outputs), weights
         y = y.reshape(-1)
@@ -107,6 +112,7 @@ def load(path: Path) -> Samples:
             inputs, shared = arrays(file["inputs"]), arrays(file["shared"]) if "shared" in file else {}
             targets = file["targets"][...]
             mask = file["mask"][...] if "mask" in file else None
+            weights = file["weights"][...] if "weights" in file else None
             classes = int(file.attrs.get("num_classes", 0))
             several = file.attrs.get("several_labels")
     except (OSError, KeyError) as error:
@@ -116,8 +122,8 @@ def load(path: Path) -> Samples:
         targets = targets.reshape(len(targets), -1) if targets.ndim == 1 else targets
         elements = mask is not None and mask.ndim > 1 and mask.shape == targets.shape
         outputs = 1 if elements else prod(targets.shape[1:])
-        return Samples(inputs, targets.astype(np.float64), mask, task, outputs, shared)
-    return Samples(inputs, targets.astype(np.int64), mask, task, classes, shared)
+        return Samples(inputs, targets.astype(np.float64), mask, task, outputs, shared, weights)
+    return Samples(inputs, targets.astype(np.int64), mask, task, classes, shared, weights)
 
 
 def holds_several_labels(targets: np.ndarray, classes: int, stated) -> bool:

@@ -48,7 +48,7 @@ class Eager:
 
     def __init__(self, model: Model, loss: str, x, y, weights):
         self.model, self.loss, self.x, self.y, self.weights = model, LOSSES[loss], x, y, weights
-        self.parameters = [p for _, p in model.module.named_parameters()]
+        self.parameters = list(model.variables.values())
         for p in self.parameters:
             p.requires_grad_()
 

@@ -1,16 +1,16 @@
-"""The user's module with its weights: its parameters, its buffers, and what is refused before tracing."""
+"""The user's module: its parameters, and what it holds beside them."""
 
 import importlib
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
 import torch
 from script_cli import InputError, Refusal, nearest
 from torch import nn
 
 from products.logits import Layout, tensor_of
+from products.wrappers import refuse_unsupported, unwrapped
 
 
 @dataclass
@@ -20,18 +20,26 @@ class Model:
     module: nn.Module
     origin: str  # what the user named it
     layout: Layout = field(default_factory=Layout)
+    constants: set[str] = field(default_factory=set)  # parameters that are taken as buffers
 
     def logits(self, output) -> torch.Tensor:
         """The logits [rows, C] in what the module returns."""
         return self.layout.rows(tensor_of(output))
 
     @property
+    def variables(self) -> dict[str, nn.Parameter]:
+        """What curvature is taken over."""
+        return {name: p for name, p in self.module.named_parameters() if name not in self.constants}
+
+    @property
     def parameters(self) -> dict[str, torch.Tensor]:
-        return {name: p.detach() for name, p in self.module.named_parameters()}
+        return {name: p.detach() for name, p in self.variables.items()}
 
     @property
     def buffers(self) -> dict[str, torch.Tensor]:
-        return {name: b.detach() for name, b in self.module.named_buffers()}
+        """What else the module holds: its buffers, and the parameters that are constant."""
+        found = {name: p for name, p in self.module.named_parameters() if name in self.constants}
+        return {name: b.detach() for name, b in (found | dict(self.module.named_buffers())).items()}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -48,6 +56,34 @@ class Model:
         """The same model with its floating-point parameters and buffers in another type (in place)."""
         self.module.to(dtype)
         return self
+
+    def choose_variables(self, trainable: bool) -> str:
+        """Takes all parameters, or those with requires_grad; says what becomes of frozen ones."""
+        named = dict(self.module.named_parameters())
+        frozen = [name for name, p in named.items() if p.is_floating_point() and not p.requires_grad]
+        self.constants = {name for name, p in named.items() if not p.is_floating_point()}
+        if trainable:
+            self.constants |= set(frozen)
+        if not self.variables:
+            which = " with requires_grad (--trainable)" if trainable and named else ""
+            raise Refusal(f"{self.origin}: no parameters{which}, over which curvature could be taken")
+        if not frozen:
+            return ""
+        count = f"{len(frozen)} of {len(named)} parameters are frozen (requires_grad=False)"
+        if trainable:
+            return f"{count} and taken as constants"
+        return f"{count} and count all the same; --trainable takes them as constants"
+
+    def widen(self) -> str:
+        """Moves a module of half precision, or of several types, to one in which it is exact; says so."""
+        tensors = (*self.module.parameters(), *self.module.buffers())
+        types = {t.dtype for t in tensors if t.is_floating_point()}
+        wide = torch.float64 if torch.float64 in types else torch.float32
+        if types <= {wide}:
+            return ""
+        self.to(wide)
+        names = (str(t).removeprefix("torch.") for t in (*types, wide))
+        return f"{self.origin}: {', '.join(sorted(set(names) - {str(wide)[6:]}))} widened to {str(wide)[6:]}"
 
 
 def load_module(place: str, arguments: dict) -> Model:
@@ -71,92 +107,6 @@ def load_module(place: str, arguments: dict) -> Model:
         raise InputError(f"--kwargs: {place}: {error}") from None
     if not isinstance(module, nn.Module):
         raise InputError(f"--module: {place} returned {type(module).__name__}, expected an nn.Module")
+    module = unwrapped(module)
+    refuse_unsupported(module, place)
     return Model(module, place)
-
-
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name from a .safetensors file, a .pt state dict, or the last step of a model.h5."""
-    if not path.is_file():
-        raise InputError(f"--weights: {path}: no such file")
-    readers = {
-        ".safetensors": read_safetensors,
-        ".pt": read_state_dict,
-        ".pth": read_state_dict,
-        ".h5": read_h5,
-    }
-    reader = readers.get(path.suffix)
-    if reader is None:
-        raise InputError(f"--weights: {path}: expected a file that ends in {', '.join(readers)}")
-    return reader(path)
-
-
-def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"--weights: {path}: not a safetensors file ({error})") from None
-
-
-def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the pickle does
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"--weights: {path}: not a state dict that loads without running code ({line})"
-        ) from None
-    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
-        raise InputError(
-            f"--weights: {path}: expected a state dict (names to tensors) as of torch.save(m.state_dict())"
-        )
-    return dict(state)
-
-
-def read_h5(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        with h5py.File(path) as file:
-            group = file[f"steps/{max(file['steps'])}"]
-            state = {name: torch.from_numpy(data[()]) for name, data in group.items()}
-            state |= {name: torch.from_numpy(data[()]) for name, data in file.get("buffers", {}).items()}
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"--weights: {path}: not a model.h5 with a step ({error})") from None
-    return state
-
-
-def load_weights(model: Model, path: Path) -> None:
-    """Puts the file's tensors into the module. Raises InputError on a name or shape that does not fit."""
-    state = read_weights(path)
-    known = model.module.state_dict()
-    for name, tensor in state.items():
-        if name not in known:
-            raise InputError(f"--weights: {path}: the module has no '{name}'{nearest(name, known)}")
-        if tensor.shape != known[name].shape:
-            shapes = f"{list(tensor.shape)}, the module's has {list(known[name].shape)}"
-            raise InputError(f"--weights: {path}: '{name}' has shape {shapes}")
-        if tensor.is_complex():
-            raise Refusal(f"--weights: {path}: '{name}' is complex; curvature is taken over real parameters")
-    aliases = {name: group for group in model.tied() for name in group}
-    for name in known:
-        if not state.keys() & set(aliases.get(name, [name])):
-            raise InputError(f"--weights: {path}: '{name}' is missing{nearest(name, state)}")
-    model.module.load_state_dict(state, strict=False)
-
-
-def refuse_random_or_coupled(model: Model) -> None:
-    """Refuses what makes the loss of a sample depend on chance or on the rest of its batch."""
-    for name, layer in model.module.named_modules():
-        place = f"{model.origin}: layer '{name}' ({type(layer).__name__})"
-        if (
-            isinstance(layer, nn.modules.batchnorm._NormBase)
-            and layer.training
-            and not isinstance(layer, nn.modules.instancenorm._InstanceNorm)
-        ):
-            raise Refusal(f"{place} is batch normalisation in training mode: call .eval() on the module")
-        if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.training and layer.p > 0:
-            raise Refusal(f"{place} drops at random in training mode: call .eval() on the module")
-    for name, p in model.module.named_parameters():
-        if p.is_complex():
-            raise Refusal(f"{model.origin}: parameter '{name}' is complex; curvature is taken over real ones")

@@ -1,0 +1,282 @@
+"""Modules as they are handed out: in training mode, wrapped, frozen in part, in half precision."""
+
+import sys
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from exports import ROOT
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+sys.path.insert(0, str(ROOT / "stages" / "scripts"))
+
+import export_products
+from products import data, evaluation, modules, summary
+from script_cli import InputError, Refusal
+
+RANDOM = np.random.default_rng(0)
+SAMPLES = data.Samples(
+    RANDOM.standard_normal((3, 4)).astype("f4"), np.array([0, 2, 1]), None, "classification", 3
+)
+
+
+class StochasticDepth(nn.Module):
+    """A layer of a library's own that asks whether it is in training, in a function that forward calls."""
+
+    def drop(self, x):
+        return x * torch.rand(()) if self.training else x
+
+    def forward(self, x):
+        return self.drop(x)
+
+
+def net(*between, width=5):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, width), *between, nn.Linear(width, 3))
+
+
+MODES = {
+    "dropout": (lambda: net(nn.Dropout(0.5), nn.Dropout(0.1)), "2 Dropout"),
+    "batch norm": (lambda: net(nn.BatchNorm1d(5), nn.Dropout(0.5)), "1 BatchNorm1d, 1 Dropout"),
+    "of a library": (lambda: net(StochasticDepth()), "1 StochasticDepth"),
+    "recurrent": (lambda: nn.LSTM(4, 3, num_layers=2, dropout=0.5), "1 LSTM"),
+    "attention": (lambda: nn.MultiheadAttention(4, 2, dropout=0.5), "1 MultiheadAttention"),
+}
+SAME = {
+    "nothing": lambda: net(nn.Tanh(), nn.GroupNorm(1, 5)),
+    "no dropout": lambda: net(nn.Dropout(0.0)),
+    "recurrent": lambda: nn.LSTM(4, 3),
+    "attention": lambda: nn.MultiheadAttention(4, 2),
+    "evaluation mode": lambda: net(nn.Dropout(0.5), nn.BatchNorm1d(5)).eval(),
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_module_in_training_mode_is_taken_in_evaluation_mode_and_said_to_be(name):
+    make, layers = MODES[name]
+    module = make()
+    line = evaluation.evaluation_mode(module)
+    assert line == f"taken in evaluation mode, where these differ from training: {layers}"
+    assert not any(layer.training for layer in module.modules())
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_module_in_which_nothing_differs_says_nothing(name):
+    module = SAME[name]()
+    assert evaluation.evaluation_mode(module) == ""
+    assert not module.training
+
+
+def exporter(model, **options):
+    settings = {
+        "loss": "cross_entropy",
+        "micro_batch": 3,
+        "compile": "none",
+        "products": ["ggn", "hessian"],
+    } | {"class_axis": None}
+    return export_products.Exporter(model, SAMPLES, SimpleNamespace(**settings, verify="float64", **options))
+
+
+def test_a_module_in_training_mode_has_the_products_of_evaluation_mode():
+    torch.manual_seed(1)
+    module = net(nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Tanh())
+    module[1].running_mean.uniform_(-1, 1)
+    right = modules.Model(net(nn.BatchNorm1d(5), nn.Tanh()).eval(), "mine:net")
+    right.module[1].running_mean.copy_(module[1].running_mean)
+    evaluation.evaluation_mode(module)
+    found, expected = (exporter(model).verified() for model in (modules.Model(module, "mine:net"), right))
+    assert found == expected
+
+
+def loaded(make, **arguments):
+    """A module by its function, as export_products takes it."""
+    holder = SimpleNamespace(make=make)
+    sys.modules["tests_of_modules"] = holder
+    try:
+        return modules.load_module("tests_of_modules:make", arguments)
+    finally:
+        del sys.modules["tests_of_modules"]
+
+
+def in_place(module):
+    module.compile()
+    return module
+
+
+WRAPPED = {
+    "compiled": lambda: torch.compile(net(nn.Tanh())),
+    "compiled in place": lambda: in_place(net(nn.Tanh())),
+    "parallel": lambda: nn.DataParallel(net(nn.Tanh())),
+    "averaged": lambda: AveragedModel(net(nn.Tanh())),
+    "all of them": lambda: AveragedModel(nn.DataParallel(torch.compile(net(nn.Tanh())))),
+    "parts": lambda: nn.Sequential(*map(torch.compile, net(nn.Tanh()))),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_what_training_wraps_around_a_module_is_taken_off(name):
+    model = loaded(WRAPPED[name])
+    assert list(model.parameters) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    x = torch.ones(2, 4)
+    assert type(model.module) is nn.Sequential and torch.equal(model.module(x), net(nn.Tanh())(x))
+
+
+def quantised():
+    with warnings.catch_warnings(action="ignore"):
+        return torch.ao.quantization.quantize_dynamic(net(nn.Tanh()), {nn.Linear}, torch.qint8)
+
+
+def scripted():
+    with warnings.catch_warnings(action="ignore"):
+        return torch.jit.script(net(nn.Tanh()))
+
+
+def without_values():
+    with torch.device("meta"):
+        return net(nn.Tanh())
+
+
+class OwnTensor(torch.Tensor):
+    pass
+
+
+def own_tensors():
+    module = net(nn.Tanh())
+    module[0].weight = nn.Parameter(torch.ones(5, 4).as_subclass(OwnTensor))
+    return module
+
+
+REFUSED = {
+    "lazy": (lambda: net(nn.LazyLinear(5)), "'1.weight' is of a lazy layer, without a shape"),
+    "meta": (without_values, "'0.weight' is on the meta device, without values"),
+    "quantised": (quantised, "layer '0' (Linear) is quantised: its weights have no curvature"),
+    "TorchScript": (scripted, "the module is TorchScript, which is not traced again"),
+    "complex": (lambda: net(nn.Linear(5, 5, dtype=torch.cfloat)), "'1.weight' is complex"),
+    "own tensors": (own_tensors, "'0.weight' is a OwnTensor, no plain tensor"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_module_without_plain_parameters_is_refused_by_name(name):
+    make, reason = REFUSED[name]
+    with pytest.raises(Refusal) as refusal:
+        loaded(make)
+    assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_module_in_half_precision_is_widened_and_said_to_be(dtype):
+    model = modules.Model(net(nn.BatchNorm1d(5)).to(dtype), "mine:net")
+    right = {name: t.float() for name, t in model.parameters.items()}
+    assert model.widen() == f"mine:net: {str(dtype)[6:]} widened to float32"
+    assert all(torch.equal(right[name], t) for name, t in model.parameters.items())
+    assert model.widen() == "" and model.buffers["1.running_mean"].dtype == torch.float32
+
+
+def test_a_module_of_several_types_is_taken_in_the_widest():
+    module = net(nn.Tanh())
+    module[2].double()
+    assert modules.Model(module, "mine:net").widen() == "mine:net: float32 widened to float64"
+    assert module[0].weight.dtype == torch.float64
+
+
+class Adapted(nn.Module):
+    """A frozen, tied table with a trainable low-rank part, a whole number as a parameter, and a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(2)
+        self.base, self.again = nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False)
+        self.again.weight = self.base.weight
+        self.base.weight.requires_grad_(False)
+        self.a, self.b = nn.Linear(4, 2, bias=False), nn.Linear(2, 3)
+        self.scale = nn.Parameter(torch.tensor(2), requires_grad=False)
+        self.register_buffer("shift", torch.ones(4))
+
+    def forward(self, x):
+        return self.b(self.a(self.again(torch.tanh(self.base(x + self.shift))))) * self.scale
+
+
+def test_trainable_parameters_alone_are_varied_on_request():
+    model = modules.Model(Adapted(), "mine:adapted")
+    line = model.choose_variables(trainable=True)
+    assert line == "1 of 5 parameters are frozen (requires_grad=False) and taken as constants"
+    assert list(model.parameters) == ["a.weight", "b.weight", "b.bias"]
+    assert model.buffers.keys() == {"base.weight", "scale", "shift"}
+    made = exporter(model)
+    made.verified()
+    slots = made.traces[torch.float64].inputs
+    assert {"buffer:base.weight", "buffer:scale", "theta:a.weight"} <= slots.keys()
+    assert "theta:base.weight" not in slots
+
+
+def test_all_parameters_count_by_default_and_frozen_ones_are_said_to():
+    model = modules.Model(Adapted(), "mine:adapted")
+    line = model.choose_variables(trainable=False)
+    assert line.endswith(
+        "are frozen (requires_grad=False) and count all the same; --trainable takes them as constants"
+    )
+    assert list(model.parameters) == ["base.weight", "a.weight", "b.weight", "b.bias"]
+    assert modules.Model(net(nn.Tanh()), "mine:net").choose_variables(trainable=False) == ""
+
+
+def test_a_module_without_trainable_parameters_is_refused():
+    module = net(nn.Tanh()).requires_grad_(False)
+    with pytest.raises(Refusal, match=r"no parameters with requires_grad \(--trainable\)"):
+        modules.Model(module, "mine:net").choose_variables(trainable=True)
+    with pytest.raises(Refusal, match="mine:tanh: no parameters, over which"):
+        modules.Model(nn.Tanh(), "mine:tanh").choose_variables(trainable=False)
+
+
+def test_the_summary_is_the_weighted_mean_loss_and_the_part_of_right_answers():
+    inputs, labels = RANDOM.standard_normal((7, 4)).astype("f4"), np.array([0, 2, 1, -100, 2, 2, 0])
+    weights = RANDOM.uniform(0.5, 2, 7)
+    samples = data.Samples(inputs, labels, None, "classification", 3, weights=weights)
+    model = modules.Model(net(nn.Tanh()), "mine:net")
+    z, y = model.module(torch.from_numpy(inputs)).detach().double(), torch.from_numpy(labels)
+    w = torch.from_numpy(weights) * (y != -100)
+    loss = (F.cross_entropy(z, y, reduction="none") * w).sum() / w.sum()
+    accuracy = (z.argmax(1) == y).sum() / 6
+    text = f"on 7 samples: loss {loss:.4g}, accuracy {accuracy:.4g}"
+    assert summary.summary(model, samples, "cross_entropy", batch=3) == text
+
+
+def test_the_summary_of_a_regression_has_its_loss_alone():
+    inputs, targets = (RANDOM.standard_normal((7, n)).astype("f4") for n in (4, 3))
+    model = modules.Model(net(nn.Tanh()).double(), "mine:net")
+    z = model.module(torch.from_numpy(inputs).double()).detach()
+    loss = 0.5 * ((z - torch.from_numpy(targets)) ** 2).sum(1).mean()
+    samples = data.Samples(inputs, targets, None, "regression", 3)
+    assert summary.summary(model, samples, "mse", batch=7) == f"on 7 samples: loss {loss:.4g}"
+
+
+def test_the_summary_of_several_labels_counts_each(monkeypatch):
+    inputs, labels = RANDOM.standard_normal((4, 4)).astype("f4"), RANDOM.integers(0, 2, (4, 3)).astype("f8")
+    model = modules.Model(net(nn.Tanh()).double(), "mine:net")
+    z, y = model.module(torch.from_numpy(inputs).double()).detach(), torch.from_numpy(labels)
+    loss = F.binary_cross_entropy_with_logits(z, y, reduction="none").sum(1).mean()
+    accuracy = ((z > 0) == (y > 0)).double().mean()
+    samples = data.Samples(inputs, labels, None, "classification", 3)
+    text = f"on 4 samples: loss {loss:.4g}, accuracy {accuracy:.4g}"
+    assert summary.summary(model, samples, "bce", batch=3) == text
+    monkeypatch.setattr(summary.time, "monotonic", iter([0, 0, 61]).__next__)
+    assert summary.summary(model, samples, "bce", batch=3).startswith("on the first 3 of 4 samples: loss ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--hf", "x", "--prefix", "model."], "--weights-key, --prefix and --no-strict are for --weights"),
+        (["--hf", "x", "--no-strict"], "--weights-key, --prefix and --no-strict are for --weights"),
+        (["--module", "x:y"], "expected --module and --weights, or --hf FOLDER"),
+    ],
+)
+def test_flags_of_weights_that_say_nothing_are_refused(flags, message, monkeypatch, tmp_path):
+    files = ["--data", "d", "--out", str(tmp_path / "m.h5")]
+    monkeypatch.setattr(sys, "argv", ["export_products", *flags, *files])
+    with pytest.raises(InputError, match=message):
+        export_products.parse()
