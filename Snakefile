@@ -17,6 +17,7 @@ if DEFAULT_SWEEP:
 
 
 include: "stages/rules/common.smk"
+include: "stages/rules/plan.smk"
 include: "stages/rules/data.smk"
 include: "stages/rules/train.smk"
 include: "stages/rules/curvature.smk"
@@ -38,6 +39,10 @@ rule all:
         f"see {RESULTS}/tables/ablation.md, {RESULTS}/figures/overview.png, {RESULTS}/report.html"
 
 
+onstart:
+    one_line_errors(lambda: results_lock.take(Path(RESULTS)))
+
+
 onerror:
-    # The tables of what exists: cells that failed are shown as missing.
+    # The tables of what stands: cells that failed are shown as missing.
     shell(f"test ! -f {RESULTS}/sweep.json || ablation_table.py {RESULTS}")

@@ -16,7 +16,7 @@ struct Flags {
   CheckpointFlags checkpoint;
 };
 
-constexpr int kAlgorithm = 1;
+constexpr int kAlgorithm = 2;
 
 void declare(CLI::App& app, Flags& flags) {
   declare_operator_flags(app, flags.of_operator);

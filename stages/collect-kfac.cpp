@@ -22,7 +22,7 @@ struct Flags {
   CheckpointFlags checkpoint;
 };
 
-constexpr int kAlgorithm = 2;
+constexpr int kAlgorithm = 3;
 
 void declare(CLI::App& app, Flags& flags) {
   OperatorSettings& s = flags.settings;

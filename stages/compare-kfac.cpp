@@ -16,6 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int kAlgorithm = 3;
+
 struct Flags {
   std::filesystem::path op;
   int64_t k = 10, max_iters = 200, probes = 30, exact_below = 2000, seed = 0;
@@ -157,6 +159,8 @@ void run(const Flags& flags, const StageRun& stage) {
   all["operator"] = kfac.info.kind;
   all["coverage"] = kfac.coverage;
   all["operator_sha256"] = kfac.info.sha256;
+  all["k"] = flags.k;
+  all["compare_kfac_algorithm"] = kAlgorithm;
   write_text(stage.out, all.dump(2) + "\n");
   spdlog::info(
       "{} against the Gauss-Newton matrix: relative Frobenius error {}, overlap of the leading {} {}",
@@ -175,7 +179,7 @@ Stage make_stage() {
           "eigenvalues, and\nthe principal angles between the spans of their vectors; of the whole matrices "
           "and of each layer's blocks.",
       .example = "compare-kfac --operator operator.h5 --k 10 --out comparison.json",
-      .algorithm = 2,
+      .algorithm = kAlgorithm,
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
       .run = [flags](StageRun& stage) { run(*flags, stage); }};
 }

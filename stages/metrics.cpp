@@ -13,6 +13,8 @@
 namespace ritzflow {
 namespace {
 
+constexpr int kAlgorithm = 6;
+
 struct Options {
   std::string ritz, density, op;
   Regularization regularization;
@@ -67,6 +69,8 @@ void run(const Options& options, const StageRun& stage) {
   if (!options.density.empty()) density.emplace(options.density, "ritzflow-density");
   auto record = metrics_record(ritz, density ? &*density : nullptr, options.regularization);
   add_closed_form(record, options.op, ritz);
+  record["regularization"] = options.regularization.amount;
+  record["metrics_algorithm"] = kAlgorithm;
   write_text(stage.out, record.dump(2) + "\n");
 }
 
@@ -81,7 +85,7 @@ Stage make_stage() {
           "ritz_effective_rank = exp(-sum p log p), p = theta / sum theta;  sharpness_score = max |theta|;\n"
           "negative_mass_topk = sum of |theta < 0| / sum of |theta|.  What is unknown is null, never 0.",
       .example = "metrics --ritz ritz.h5 --out metrics.json",
-      .algorithm = 5,
+      .algorithm = kAlgorithm,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};
 }

@@ -10,6 +10,7 @@
 #include "artifact/writer.h"
 #include "core/error.h"
 #include "curvature/dataset.h"
+#include "curvature/point_digest.h"
 #include "curvature/training_file.h"
 #include "model/settings.h"
 #include "model/tensor_memory.h"
@@ -29,7 +30,7 @@ struct Flags {
   CheckpointFlags checkpoint;
 };
 
-constexpr int kAlgorithm = 1;
+constexpr int kAlgorithm = 2;
 
 void declare(CLI::App& app, Flags& flags) {
   app.add_option("--data", flags.data, "data.h5: the samples to train on")->type_name("FILE")->required();
@@ -101,12 +102,17 @@ void write_settings(ArtifactWriter& file, const Flags& flags, const json& spec, 
   file.attribute("data_sha256", data.sha256);
 }
 
-void write_point(ArtifactWriter& file, const ParamSpace& params, int64_t step, const at::Tensor& theta) {
+void write_point(ArtifactWriter& file, const json& spec, const Plan& plan, int64_t step,
+                 const at::Tensor& theta) {
+  const std::string group = fmt::format("steps/{:08d}", step);
+  const ParamSpace& params = plan.network->params();
   for (const Parameter& p : params.parameters()) {
     const std::span<const float> values(theta.const_data_ptr<float>() + p.offset,
                                         static_cast<size_t>(p.size));
-    file.dataset(fmt::format("steps/{:08d}/{}", step, p.name), values, p.shape);
+    file.dataset(group + "/" + p.name, values, p.shape);
   }
+  const json& architecture = spec.at("architecture");
+  file.attribute(group, "sha256", point_digest(architecture, plan.training.loss, params, theta));
 }
 
 void write_record(ArtifactWriter& file, const TrainingRecord& record) {
@@ -177,7 +183,7 @@ void run(const Flags& flags, const StageRun& stage) {
         train_in_segments(plan, data, static_cast<uint64_t>(flags.seed), segments.get(), stage);
     ArtifactWriter file(stage.out, "ritzflow-model");
     write_settings(file, flags, spec, *plan.network, data);
-    for (const auto& [step, theta] : trained.points) write_point(file, plan.network->params(), step, theta);
+    for (const auto& [step, theta] : trained.points) write_point(file, spec, plan, step, theta);
     write_record(file, trained.state.record);
     file.provenance(stage.provenance(segments.get()));
     file.commit();

@@ -25,6 +25,8 @@ Schema model_schema() {
               optional(attr("seed", integer, "seed of initialisation and batches")),
               data("steps/<step>/<parameter>", real, {"..."},
                    "a parameter in PyTorch's shape (linear weight [out, in]) after that many steps"),
+              optional(attr("steps/<step>@sha256", text,
+                            "digest of the network and its weights at that step: what curvature depends on")),
               optional(data("buffers/<buffer>", number, {"..."},
                             "an exported module's buffer, or tensor that it holds; a scalar as [1]")),
               optional(data("check/<product>", real, {"q"},

@@ -36,7 +36,7 @@ Schema kfac_schema() {
           optional(attr("device", text, "cuda, where products ran on a GPU")),
           optional(attr("step", integer, "training step of the model")),
           optional(attr("data_sha256", text, "content_sha256 of the data")),
-          optional(attr("model_sha256", text, "content_sha256 of the model")),
+          optional(attr("model_sha256", text, "steps/<step>@sha256 of the model, else its content_sha256")),
       })};
 }
 
@@ -71,7 +71,7 @@ Schema operator_schema() {
           optional(attr("mc_samples", integer, "draws a row of mc_fisher")),
           optional(attr("fisher_unit", text, "sample or token: what a Fisher matrix averages over")),
           optional(attr("data_sha256", text, "content_sha256 of data.h5")),
-          optional(attr("model_sha256", text, "content_sha256 of model.h5")),
+          optional(attr("model_sha256", text, "steps/<step>@sha256 of model.h5, else its content_sha256")),
           optional(attr("matrix_sha256", text, "digest of the matrix")),
           optional(data("spectrum", real, {"n"},
                         "all eigenvalues, descending, where they are known in closed form")),

@@ -148,7 +148,10 @@ ModelPoint load_model(const std::filesystem::path& path, const std::string& step
     point.theta.narrow(0, p.offset, p.size)
         .copy_(read_parameter(file, "steps/" + name, p, data).reshape({-1}));
   }
-  point.sha256 = file.content_sha256();
+  // Of the step alone, where the file says it: more steps in the file make no other matrix.
+  const std::string group = "steps/" + name;
+  point.sha256 = file.has_attribute(group, "sha256") ? file.attribute<std::string>(group, "sha256")
+                                                     : file.content_sha256();
   return point;
 }
 

@@ -18,7 +18,7 @@ struct ModelPoint {
   at::Tensor theta;         ///< [n] float64, in the order of network->params()
   int64_t step = 0;         ///< the step that was read
   nlohmann::json spec;      ///< {"architecture": ..., "training": ...}
-  std::string sha256;       ///< content digest of the file
+  std::string sha256;       ///< digest of network and weights at the step; of the file where it has none
   int64_t micro_batch = 0;  ///< samples that a product takes at most; 0: any number
   /// Throws unless products stored beside the model are what they were at its export, at the parameters
   /// given; those of the Hessian only if `hessian`. Empty where there is nothing to check.

@@ -136,6 +136,7 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
   run.quiet = common.quiet;
   run.facts = run_facts(argc, argv, common.threads);
   run.facts["stage"] = stage.name;
+  run.facts["algorithm"] = stage.algorithm;
   tbb::global_control threads(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(run.threads));
   try {
     if (stage.writes_file) check_output(app, run.out);

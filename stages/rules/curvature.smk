@@ -5,10 +5,11 @@
 
 rule collect_kfac:
     input:
-        data=rules.prepare_data.output.data,
-        model=MODEL,
+        data=made_from(places.KFAC, places.DATA),
+        model=made_from(places.KFAC, places.MODEL),
+        again=again(places.KFAC),
     output:
-        kfac=f"{RESULTS}/cells/{OPERATOR}/kfac.h5",
+        kfac=at(places.KFAC),
     log:
         f"{RESULTS}/logs/{OPERATOR}/collect-kfac.log",
     benchmark:
@@ -17,24 +18,24 @@ rule collect_kfac:
     resources:
         gpu=gpus,
     params:
-        version=VERSION.get("collect-kfac"),
-        flags=kfac_flags,
+        flags=flags_of(stage_flags.collection),
         checkpoint=f"{SWEEP['name']}/{OPERATOR}",
     message:
         "Kronecker factors {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
-        "collect-kfac --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
+        "collect-kfac --data {input.data} --model {input.model} {params.flags}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.kfac} 2> {log}"
 
 
 rule build_operator:
     input:
-        data=rules.prepare_data.output.data,
-        model=MODEL,
-        kfac=kronecker_factors,
+        data=made_from(places.OPERATOR, places.DATA),
+        model=made_from(places.OPERATOR, places.MODEL),
+        kfac=made_from(places.OPERATOR, kronecker_factors),
+        again=again(places.OPERATOR),
     output:
-        operator=f"{RESULTS}/cells/{OPERATOR}/operator.h5",
+        operator=at(places.OPERATOR),
     log:
         f"{RESULTS}/logs/{OPERATOR}/build-operator.log",
     benchmark:
@@ -43,42 +44,43 @@ rule build_operator:
     resources:
         gpu=gpus_of_products,
     params:
-        version=VERSION["build-operator"],
-        flags=operator_flags,
+        flags=flags_of(stage_flags.operator),
+        kfac=lambda wildcards, input: stage_flags.words({"kfac": input.kfac}),
         checkpoint=f"{SWEEP['name']}/{OPERATOR}",
     message:
         "operator {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
-        "build-operator --data {input.data} --model {input.model} --step {wildcards.step} {params.flags}"
+        "build-operator --data {input.data} --model {input.model} {params.flags} {params.kfac}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.operator} 2> {log}"
 
 
 rule compare_kfac:
     input:
-        operator=rules.build_operator.output.operator,
+        operator=made_from(places.COMPARISON, places.OPERATOR),
+        again=again(places.COMPARISON),
     output:
-        comparison=f"{RESULTS}/cells/{OPERATOR}/comparison.json",
+        comparison=at(places.COMPARISON),
     log:
         f"{RESULTS}/logs/{OPERATOR}/compare-kfac.log",
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/compare-kfac.tsv"
     threads: 1
     params:
-        version=VERSION.get("compare-kfac"),
-        k=SWEEP["lanczos"]["k"],
+        flags=flags_of(stage_flags.comparison),
     message:
         "comparison {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
-        "compare-kfac --operator {input.operator} --k {params.k}"
+        "compare-kfac --operator {input.operator} {params.flags}"
         " --threads {threads} --out {output.comparison} 2> {log}"
 
 
 rule lanczos:
     input:
-        operator=rules.build_operator.output.operator,
+        operator=made_from(places.LANCZOS, places.OPERATOR),
+        again=again(places.LANCZOS),
     output:
-        lanczos=f"{RESULTS}/cells/{CELL}/lanczos.h5",
+        lanczos=at(places.LANCZOS),
     log:
         f"{RESULTS}/logs/{CELL}/lanczos.log",
     benchmark:
@@ -87,23 +89,23 @@ rule lanczos:
     resources:
         gpu=gpus_of_products,
     params:
-        version=VERSION["lanczos"],
-        flags=lanczos_flags,
+        flags=flags_of(stage_flags.lanczos),
         checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
         "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
-        "lanczos --operator {input.operator} --reorth-mode {wildcards.reorth_mode} --seed {wildcards.probe}"
-        " {params.flags} --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
+        "lanczos --operator {input.operator} {params.flags}"
+        " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.lanczos} 2> {log}"
 
 
 rule ritz_residuals:
     input:
-        operator=rules.build_operator.output.operator,
-        lanczos=rules.lanczos.output.lanczos,
+        operator=made_from(places.RITZ, places.OPERATOR),
+        lanczos=made_from(places.RITZ, places.LANCZOS),
+        again=again(places.RITZ),
     output:
-        ritz=f"{RESULTS}/cells/{CELL}/ritz.h5",
+        ritz=at(places.RITZ),
     log:
         f"{RESULTS}/logs/{CELL}/ritz-residuals.log",
     benchmark:
@@ -112,7 +114,6 @@ rule ritz_residuals:
     resources:
         gpu=gpus_of_products,
     params:
-        version=VERSION["ritz-residuals"],
         checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
         "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
@@ -125,17 +126,16 @@ rule ritz_residuals:
 # No density of its own for thick_restart and auto: T of a run that restarted is no quadrature of its probe.
 rule density:
     input:
-        operator=rules.build_operator.output.operator,
-        probes=probe_runs,
+        operator=made_from(places.DENSITY, places.OPERATOR),
+        probes=made_from(places.DENSITY, probe_runs),
+        again=again(places.DENSITY),
     output:
-        density=f"{RESULTS}/cells/{DENSITY}/density.h5",
+        density=at(places.DENSITY),
     log:
         f"{RESULTS}/logs/{DENSITY}/density.log",
     benchmark:
         f"{RESULTS}/benchmarks/{DENSITY}/density.tsv"
     threads: 1
-    params:
-        version=VERSION["density"],
     message:
         "density {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
@@ -144,22 +144,22 @@ rule density:
 
 rule metrics:
     input:
-        ritz=rules.ritz_residuals.output.ritz,
-        operator=rules.build_operator.output.operator,
-        density=density_of,
+        ritz=made_from(places.METRICS, places.RITZ),
+        operator=made_from(places.METRICS, places.OPERATOR),
+        density=made_from(places.METRICS, density_of),
+        again=again(places.METRICS),
     output:
-        metrics=f"{RESULTS}/cells/{CELL}/metrics.json",
+        metrics=at(places.METRICS),
     log:
         f"{RESULTS}/logs/{CELL}/metrics.log",
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/metrics.tsv"
     threads: 1
     params:
-        version=VERSION["metrics"],
-        density=lambda wildcards, input: flags({"density": input.density}),
-        options=metrics_flags,
+        density=lambda wildcards, input: stage_flags.words({"density": input.density}),
+        flags=flags_of(stage_flags.metrics),
     message:
         "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:
-        "metrics --ritz {input.ritz} --operator {input.operator} {params.density} {params.options}"
+        "metrics --ritz {input.ritz} --operator {input.operator} {params.density} {params.flags}"
         " --threads {threads} --out {output.metrics} 2> {log}"

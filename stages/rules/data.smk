@@ -4,15 +4,15 @@
 rule prepare_data:
     input:
         source=data_file,
+        again=again(places.DATA),
     output:
-        data=f"{RESULTS}/data/{{model}}.h5",
+        data=at(places.DATA),
     log:
         f"{RESULTS}/logs/data/{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{model}}.tsv"
     params:
-        version=VERSION["prepare_data.py"],
-        flags=data_flags,
+        flags=flags_of(stage_flags.data),
         python=python_of,
     message:
         "data {wildcards.model}"

@@ -2,6 +2,9 @@
 
 
 rule sweep:
+    input:
+        frozen=ancient(str(SWEEP_FILE)),
+        again=PLAN.marker("sweep.json"),
     output:
         sweep=f"{RESULTS}/sweep.json",
     log:
@@ -9,21 +12,20 @@ rule sweep:
     benchmark:
         f"{RESULTS}/benchmarks/sweep.tsv"
     priority: 1
-    params:
-        sweep=json.dumps(SWEEP),
     message:
         "configuration"
     shell:
-        "printf '%s\\n' {params.sweep:q} > {output.sweep} 2> {log}"
+        "cp {input.frozen:q} {output.sweep} 2> {log}"
 
 
 rule ablation_table:
     input:
-        sweep=rules.sweep.output.sweep,
-        lanczos=all_cells("lanczos.h5"),
-        ritz=all_cells("ritz.h5"),
-        metrics=all_cells("metrics.json"),
-        comparisons=comparisons(),
+        sweep=summary("tables", rules.sweep.output.sweep),
+        lanczos=summary("tables", all_cells("lanczos.h5")),
+        ritz=summary("tables", all_cells("ritz.h5")),
+        metrics=summary("tables", all_cells("metrics.json")),
+        comparisons=summary("tables", comparisons()),
+        again=PLAN.marker("tables"),
     output:
         csv=f"{RESULTS}/tables/ablation.csv",
         md=f"{RESULTS}/tables/ablation.md",
@@ -33,21 +35,20 @@ rule ablation_table:
         f"{RESULTS}/logs/ablation_table.log",
     benchmark:
         f"{RESULTS}/benchmarks/ablation_table.tsv"
-    params:
-        code=code_digest("ablation_table.py", "cells.py", "table_text.py"),
     message:
         "tables"
     shell:
-        "ablation_table.py $(dirname {input.sweep}) 2> {log}"
+        "ablation_table.py --complete $(dirname {input.sweep}) 2> {log}"
 
 
 rule figures:
     input:
-        sweep=rules.sweep.output.sweep,
-        lanczos=all_cells("lanczos.h5"),
-        ritz=all_cells("ritz.h5"),
-        metrics=all_cells("metrics.json"),
-        densities=all_densities(),
+        sweep=summary("figures", rules.sweep.output.sweep),
+        lanczos=summary("figures", all_cells("lanczos.h5")),
+        ritz=summary("figures", all_cells("ritz.h5")),
+        metrics=summary("figures", all_cells("metrics.json")),
+        densities=summary("figures", all_densities()),
+        again=PLAN.marker("figures"),
     output:
         multiext(f"{RESULTS}/figures/spectrum", ".svg", ".png"),
         multiext(f"{RESULTS}/figures/density", ".svg", ".png"),
@@ -58,8 +59,6 @@ rule figures:
         f"{RESULTS}/logs/figures.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures.tsv"
-    params:
-        code=code_digest("figures.py", "figure_style.py", "cells.py"),
     message:
         "figures"
     shell:
@@ -68,17 +67,16 @@ rule figures:
 
 rule report:
     input:
-        sweep=rules.sweep.output.sweep,
-        table=rules.ablation_table.output.csv,
-        figures=rules.figures.output,
+        sweep=summary("report", rules.sweep.output.sweep),
+        table=summary("report", rules.ablation_table.output.csv),
+        figures=summary("report", rules.figures.output),
+        again=PLAN.marker("report"),
     output:
         html=f"{RESULTS}/report.html",
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
-    params:
-        code=code_digest("report.py", "table_text.py"),
     message:
         "report"
     shell:
@@ -87,21 +85,21 @@ rule report:
 
 rule provenance:
     input:
-        lanczos=all_cells("lanczos.h5"),
-        ritz=all_cells("ritz.h5"),
-        densities=all_densities(),
+        sweep=summary("provenance", rules.sweep.output.sweep),
+        lanczos=summary("provenance", all_cells("lanczos.h5")),
+        ritz=summary("provenance", all_cells("ritz.h5")),
+        densities=summary("provenance", all_densities()),
+        again=PLAN.marker("provenance"),
     output:
         provenance=f"{RESULTS}/provenance.json",
     log:
         f"{RESULTS}/logs/provenance.log",
     benchmark:
         f"{RESULTS}/benchmarks/provenance.tsv"
-    params:
-        code=code_digest("provenance.py"),
     message:
         "provenance"
     shell:
-        "provenance.py $(dirname {output.provenance}) 2> {log}"
+        "provenance.py $(dirname {input.sweep}) 2> {log}"
 
 
 # Asked for by name: a description of the finished sweep as a Research Object Crate.
@@ -109,14 +107,13 @@ rule ro_crate:
     input:
         report=rules.report.output.html,
         provenance=rules.provenance.output.provenance,
+        again=PLAN.marker("ro_crate"),
     output:
         crate=f"{RESULTS}/ro-crate-metadata.json",
     log:
         f"{RESULTS}/logs/ro_crate.log",
     benchmark:
         f"{RESULTS}/benchmarks/ro_crate.tsv"
-    params:
-        code=code_digest("ro_crate.py", "provenance.py"),
     message:
         "RO-Crate"
     shell:
@@ -136,7 +133,7 @@ rule audit:
         cells=3,
         draw=0,
     params:
-        sweep_file=SWEEP_FILE,
+        sweep_file=str(SWEEP_FILE),
     message:
         "audit: {resources.cells} cells again"
     shell:

@@ -4,10 +4,11 @@
 
 rule train_model:
     input:
-        data=rules.prepare_data.output.data,
+        data=made_from(places.MODEL, places.DATA),
+        again=again(places.MODEL),
     output:
-        model=MODEL,
-        spec=f"{RESULTS}/cells/{RUN}/model.json",
+        model=at(places.MODEL),
+        spec=at(f"cells/{RUN}/model.json"),
     log:
         f"{RESULTS}/logs/{RUN}/train-model.log",
     benchmark:
@@ -16,24 +17,25 @@ rule train_model:
         model=names_of_models(trained=True),
     threads: 1
     params:
-        version=VERSION["train-model"],
         spec=model_spec,
+        flags=flags_of(stage_flags.training),
         checkpoint=f"{SWEEP['name']}/{RUN}",
     message:
         "train {wildcards.model} seed {wildcards.seed}"
     shell:
         "printf '%s\\n' {params.spec:q} > {output.spec} && "
-        "train-model --data {input.data} --spec {output.spec} --seed {wildcards.seed}"
+        "train-model --data {input.data} --spec {output.spec} {params.flags}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
         " --threads {threads} --out {output.model} 2> {log}"
 
 
 rule export_products:
     input:
-        data=rules.prepare_data.output.data,
+        data=made_from(places.MODEL, places.DATA),
         files=module_files,
+        again=again(places.MODEL),
     output:
-        model=MODEL,
+        model=at(places.MODEL),
     log:
         f"{RESULTS}/logs/{RUN}/export-products.log",
     benchmark:
@@ -42,8 +44,7 @@ rule export_products:
         model=names_of_models(trained=False),
     threads: 1
     params:
-        version=VERSION.get("export_products.py"),
-        flags=export_flags,
+        flags=flags_of(stage_flags.export),
         python=python_of,
     message:
         "products {wildcards.model} seed {wildcards.seed}"

@@ -10,32 +10,46 @@ are missing are counted, never dropped; what is unknown stays empty, never 0.
 import hashlib
 import json
 import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import blocks
+import cell_records
 import cells
 import numpy as np
 import pandas as pd
+import stale
+import summaries
 import table_text
 from script_cli import InputError, Parser, run
 from sweep_config import digest
 
-ALGORITHM = 1
+ALGORITHM = 2
 ROW_AXES = list(cells.ROW_AXES)
-CELL_FIRST = [*cells.AXES, "state", "reorth_mode_ran", *cells.QUANTITIES, "lanczos_sha256", "ritz_sha256"]
+CELL_FIRST = [
+    *cells.AXES,
+    "state",
+    "reason",
+    "reorth_mode_ran",
+    *cell_records.QUANTITIES,
+    "lanczos_sha256",
+    "ritz_sha256",
+]
 
 
-def cells_table(records: list[dict], config: dict) -> pd.DataFrame:
-    """A row for each expected cell, with all that its metrics.json says; `state` is done or missing."""
+def cells_table(records: list[dict], missing: dict[tuple, str], config: dict) -> pd.DataFrame:
+    """A row for each expected cell, with all that its metrics.json says; `state` is done, or missing for a
+    `reason`."""
     frame = pd.DataFrame(cells.expected(config)).merge(
         pd.DataFrame(records, columns=None if records else list(cells.AXES)), on=list(cells.AXES), how="left"
     )
     if frame.duplicated(list(cells.AXES)).any():
         twice = frame[frame.duplicated(list(cells.AXES))].iloc[0][list(cells.AXES)].to_dict()
         raise InputError(f"two records for the cell {twice}")
-    done = {tuple(record[axis] for axis in cells.AXES) for record in records}
-    present = [tuple(row) in done for row in frame[list(cells.AXES)].itertuples(index=False)]
-    frame["state"] = ["done" if here else "missing" for here in present]
+    axes = [tuple(row) for row in frame[list(cells.AXES)].itertuples(index=False)]
+    frame["reason"] = [missing.get(cell) for cell in axes]
+    frame["state"] = ["missing" if cell in missing else "done" for cell in axes]
     frame["block"] = frame["block"].str.removeprefix(blocks.MARK)
     return frame.reindex(columns=[*CELL_FIRST, *(c for c in frame.columns if c not in CELL_FIRST)])
 
@@ -48,7 +62,7 @@ def ablation(frame: pd.DataFrame) -> pd.DataFrame:
         row = dict(zip(ROW_AXES, key, strict=True))
         row["reorth_mode_ran"] = " ".join(sorted(set(done["reorth_mode_ran"].dropna())))
         row |= {"n": len(done), "missing": len(group) - len(done)}
-        for name in cells.QUANTITIES:
+        for name in cell_records.QUANTITIES:
             values = pd.to_numeric(done[name]).astype(float)
             row[f"{name}_mean"], row[f"{name}_sd"] = values.mean(), values.std(ddof=1)
             row[f"{name}_max"], row[f"{name}_n"] = values.max(), values.count()
@@ -65,12 +79,13 @@ def commit() -> str:
     return subprocess.run(call, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def footer(config: dict, cells_csv: str) -> list[str]:
+def footer(config: dict, cells_csv: str, made_from: str) -> list[str]:
     """Where the table comes from: enough to make it again and to check its bytes."""
     seeds, probes = (" ".join(map(str, config[name])) for name in ("seeds", "probes"))
     return [
         f"commit: {commit() or 'unknown'}",
         f"config_sha256: {digest(config)}",
+        f"made_from: {made_from}",
         f"seeds: {seeds}; probes: {probes}",
         f"digests of every cell: cells.csv, sha256 {hashlib.sha256(cells_csv.encode()).hexdigest()}",
     ]
@@ -88,14 +103,18 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
 def main():
     parser = Parser("ablation_table", ALGORITHM, "Turn a sweep's cells into tables.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
-    results = parser.parse_args().results
+    parser.add_argument("--complete", action="store_true", help="exit status 1 where a cell is missing")
+    options = parser.parse_args()
+    results = options.results
     config = cells.sweep(results)
-    frame = cells_table(cells.read_all(results, config), config)
+    found = stale.standing(results, config)
+    records, missing = cell_records.read_all(results, config, found)
+    frame = cells_table(records, missing, config)
     table = ablation(frame)
     folder = results / "tables"
     folder.mkdir(exist_ok=True)
     cells_csv = to_csv(as_text(frame.drop(columns="intervals", errors="ignore")), [])
-    notes = footer(config, cells_csv)
+    notes = footer(config, cells_csv, summaries.made_from("tables", config, found))
     texts = {"cells.csv": cells_csv, "ablation.csv": to_csv(table, notes)}
     texts["ablation.md"] = table_text.markdown(table, notes)
     texts["ablation.tex"] = table_text.latex(table, notes, config["name"])
@@ -103,6 +122,15 @@ def main():
         part = folder / f"{name}.part"
         part.write_text(text)
         part.replace(folder / name)
+    report_missing(missing, options.complete)
+
+
+def report_missing(missing: dict[tuple, str], complete: bool) -> None:
+    """Says why cells are missing, each reason once. Raises OSError where none may be."""
+    for reason, count in Counter(missing.values()).items():
+        print(f"{count} cells missing: {reason}", file=sys.stderr)
+    if missing and complete:
+        raise OSError(f"{len(missing)} cells are missing; run the sweep again")
 
 
 if __name__ == "__main__":

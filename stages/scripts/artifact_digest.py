@@ -78,18 +78,38 @@ def seal(path: Path) -> None:
         file.write(f"ritzflow-sha256 1\n{digest}\n".encode().ljust(USER_BLOCK, b"\0"))
 
 
+def digest_of(path: Path) -> str:
+    """content_sha256 of a file, taken where it has none."""
+    with h5py.File(path) as file:
+        return file.attrs.get("content_sha256") or content_sha256(file)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the bytes behind the user block are those of its digest; a file without one says nothing."""
+    with path.open("rb") as file:
+        block = file.read(USER_BLOCK)
+        if not block.startswith(b"ritzflow-sha256 1\n"):
+            return True
+        return block.split(b"\n")[1].decode() == hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write(
     out: Path, data: dict[str, np.ndarray | Stream], attributes: dict, provenance: dict | None = None
 ) -> None:
-    """Write beside `out`, then rename: `out` is complete or absent. `provenance` is no part of the digest."""
+    """Write beside `out`, then rename: `out` is complete or absent. `provenance` is no part of the digest.
+
+    attributes: of the root by name, of another object as `path@name`.
+    """
     part = out.with_name(out.name + ".part")
     try:
         with h5py.File(
             part, "w", userblock_size=USER_BLOCK
         ) as file:  # h5py keeps no object times: same content, same bytes
-            file.attrs.update(attributes)
             for name, values in data.items():
                 create(file, name, values)
+            for name, value in attributes.items():
+                place, _, attribute = name.rpartition("@")
+                file[f"/{place}"].attrs[attribute] = value
             if provenance:
                 file.create_group("provenance").attrs.update(provenance)
             file.attrs["content_sha256"] = content_sha256(file)

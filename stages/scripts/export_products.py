@@ -17,7 +17,9 @@ import time
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
+import made_with
 import torch
+from artifact_digest import digest_of
 from products import data, eager, model_file, package, verify
 from products.evaluation import evaluation_mode, refuse_batch_statistics
 from products.inputs import Slots, arguments, described, samples_in, typed
@@ -100,6 +102,7 @@ def parse():
 
 def loaded(options) -> Model:
     """The module with its weights, in evaluation mode."""
+    made_with.note(options.hf or options.weights)
     if options.hf:
         from products.huggingface import load_folder
 
@@ -264,8 +267,16 @@ def main():
     architecture = {"kind": "compiled", "module": model.origin, "kwargs": options.kwargs, "packages": keys}
     spec = {"architecture": architecture, "training": {"loss": options.loss}}
     place = os.path.relpath(options.packages, options.out.parent)
+    facts = {"packages_path": place} | made_with.provenance("export_products", ALGORITHM)
     model_file.write_model(
-        options.out, weights, exporter.constants, check, exporter.stored_inputs, spec, place
+        options.out,
+        weights,
+        exporter.constants,
+        check,
+        exporter.stored_inputs,
+        spec,
+        digest_of(options.data),
+        facts,
     )
 
 

@@ -58,12 +58,12 @@ def mode_legend(figure, modes) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=3.2)
 
 
-def save(figure, stem: Path) -> None:
-    """`stem`.svg and `stem`.png, without dates."""
+def save(figure, stem: Path, made_from: str) -> None:
+    """`stem`.svg and `stem`.png, without dates, with the digest of what they show as their description."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     for suffix, facts in (("svg", {"Date": None, "Creator": "ritzflow"}), ("png", {"Software": "ritzflow"})):
         part = stem.with_name(f"{stem.name}.part.{suffix}")
-        figure.savefig(part, metadata=facts)
+        figure.savefig(part, metadata={**facts, "Description": made_from})
         figure.set_layout_engine("none")  # the layout is found once, for both files
         part.replace(stem.with_name(f"{stem.name}.{suffix}"))
     plt.close(figure)

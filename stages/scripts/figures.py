@@ -9,10 +9,14 @@ a mode, one for each seed and probe. The spectrum shows the first seed and probe
 
 from pathlib import Path
 
+import cell_records
 import cells
 import figure_style as style
 import h5py
 import numpy as np
+import places
+import stale
+import summaries
 from matplotlib.ticker import MaxNLocator
 from scipy.linalg import eigvalsh_tridiagonal
 from script_cli import Parser, run
@@ -24,13 +28,13 @@ FLOOR = np.finfo(np.float64).eps / 4  # where a zero is drawn on a logarithmic a
 class Sweep:
     """The records of a sweep's cells, grouped as the panels show them."""
 
-    def __init__(self, results: Path, config: dict):
-        self.results, self.config = results, config
+    def __init__(self, results: Path, config: dict, found: stale.Comparison):
+        self.results, self.config, self.found = results, config, found
         self.models = list(config["models"])
         pairs = [pair for model in config["models"].values() for pair in cells.matrices(config, model)]
         self.operators = list(dict.fromkeys(operator + block for operator, block in pairs))
         self.modes = config["reorth_modes"]
-        self.records = cells.read_all(results, config)
+        self.records, _ = cell_records.read_all(results, config, found)
 
     def panel(self, model: str, operator: str, mode: str) -> list[dict]:
         """The existing cells of a panel's line, at the model's last step."""
@@ -42,11 +46,9 @@ class Sweep:
 
     def densities(self, model: str, operator: str, mode: str) -> list[dict]:
         """The datasets of a panel's density.h5, with n and bandwidth; a seed each."""
-        places = [
-            cells.folder(self.results, record).with_name("density.h5")
-            for record in self.panel(model, operator, mode)
-        ]
-        return [read_density(place) for place in dict.fromkeys(places) if place.is_file()]
+        paths = [places.DENSITY.format(**record) for record in self.panel(model, operator, mode)]
+        standing = [path for path in dict.fromkeys(paths) if path in self.found.records]
+        return [read_density(self.results / path) for path in standing if path not in self.found.reasons]
 
     def dataset(self, record: dict, file: str, name: str) -> np.ndarray:
         """A dataset of a cell's file; empty where the stage did not write it."""
@@ -186,10 +188,13 @@ def main():
     parser = Parser("figures", ALGORITHM, "Draw a sweep's figures.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
     results = parser.parse_args().results
-    sweep = Sweep(results, cells.sweep(results))
+    config = cells.sweep(results)
+    found = stale.standing(results, config)
+    made_from = summaries.made_from("figures", config, found)
+    sweep = Sweep(results, config, found)
     for name in PANELS:
-        style.save(small_multiples(sweep, name), results / "figures" / name)
-    style.save(overview(sweep), results / "figures" / "overview")
+        style.save(small_multiples(sweep, name), results / "figures" / name, made_from)
+    style.save(overview(sweep), results / "figures" / "overview", made_from)
 
 
 if __name__ == "__main__":

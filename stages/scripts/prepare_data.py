@@ -13,6 +13,7 @@ import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
+import made_with
 import numpy as np
 from artifact_digest import write
 from data_sources.kinds import KNOWN, load
@@ -133,7 +134,8 @@ def main():
     inputs = read_inputs(samples, reading.task, options, source)
     rows = draw(samples, options)
     content = Content(samples, reading, inputs, rows, options, f"--source: {source}")
-    write(options.out, content.datasets(), attributes(options, samples, reading))
+    made = made_with.provenance("prepare_data", ALGORITHM)
+    write(options.out, content.datasets(), attributes(options, samples, reading), made)
     print(f"prepare_data: {summary(samples, reading, content)}", file=sys.stderr)
 
 

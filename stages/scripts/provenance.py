@@ -8,7 +8,10 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import cells
 import h5py
+import stale
+import summaries
 from script_cli import InputError, Parser, run
 
 FACTS = ("program_version", "commit", "dirty", "compiler", "libraries", "cpu", "host", "threads")
@@ -33,12 +36,12 @@ def artifact(path: Path, results: Path) -> dict:
     return record
 
 
-def artifacts(results: Path) -> list[dict]:
-    """The records of all HDF5 files of a sweep, by name. Raises InputError where there are none."""
-    records = [artifact(path, results) for path in sorted(results.rglob("*.h5"))]
-    if not records:
-        raise InputError(f"{results}: no artifacts (*.h5); expected the results folder of a sweep")
-    return records
+def artifacts(results: Path, found: stale.Comparison) -> list[dict]:
+    """The records of the sweep's HDF5 files that stand, by name. Raises InputError where there are none."""
+    paths = [p for p in sorted(found.records) if p.endswith(".h5") and p not in found.reasons]
+    if not paths:
+        raise InputError(f"{results}: no artifact of its sweep.json stands; run the sweep first")
+    return [artifact(results / path, results) for path in paths]
 
 
 def summary(records: list[dict]) -> dict:
@@ -61,8 +64,12 @@ def main():
     parser = Parser("provenance", 1, "Sum up where a sweep's artifacts come from, in provenance.json.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with cells/")
     results = parser.parse_args().results
-    records = artifacts(results)
-    text = json.dumps({"summary": summary(records), "artifacts": records}, indent=1, sort_keys=True)
+    config = cells.sweep(results)
+    found = stale.standing(results, config)
+    records = artifacts(results, found)
+    made_from = summaries.made_from("provenance", config, found)
+    contents = {"summary": summary(records), "artifacts": records, "made_from": made_from}
+    text = json.dumps(contents, indent=1, sort_keys=True)
     part = results / "provenance.json.part"
     part.write_text(text + "\n")
     part.replace(results / "provenance.json")

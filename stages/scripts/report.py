@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write a sweep's report.html: table, figures, configuration and origin in one file that needs no other.
 
-report.py --sweep results/demo/sweep.json --results results/demo --out results/demo/report.html
+report.py results/demo
 """
 
 import base64
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import cells
 import pandas as pd
+import stale
+import summaries
 import table_text
 import yaml
-from script_cli import Parser, run
+from script_cli import InputError, Parser, run
 
 ALGORITHM = 1
 
@@ -51,13 +53,14 @@ def figure(path: Path, caption: str) -> str:
     return f'<figure><img alt="{path.stem}" src="{source}"><figcaption>{caption}</figcaption></figure>'
 
 
-def page(config: dict, table: pd.DataFrame, notes: list[str], figures: Path) -> str:
+def page(config: dict, table: pd.DataFrame, notes: list[str], figures: Path, made_from: str) -> str:
     done, missing = int(table["n"].sum()), int(table["missing"].sum())
     name, models = html.escape(config["name"]), html.escape(", ".join(config["models"]))
     legend = html.escape(f"{table_text.LEGEND} All quantities: tables/ablation.csv and cells.csv.")
     settings = html.escape(yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=100))
     parts = [
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} – ritzflow</title>',
+        f'<meta name="made-from" content="{made_from}">',
         f"<style>{STYLE}</style></head><body><h1>Sweep {name}</h1>",
         f"<p>{done} cells measured, {missing} missing. Models: {models}.</p>",
         f'<h2>Ablation</h2><div class="scroll">{table_text.html_table(table)}</div>',
@@ -79,7 +82,14 @@ def main():
     table = pd.read_csv(path, comment="#", keep_default_na=True).fillna({"reorth_mode_ran": ""})
     notes = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ")]
     part = results / "report.html.part"
-    part.write_text(page(cells.sweep(results), table, notes, results / "figures"))
+    config = cells.sweep(results)
+    found = stale.standing(results, config)
+    if f"made_from: {summaries.made_from('tables', config, found)}" not in notes:
+        raise InputError(
+            f"{path}: is not of the cells that are there now; run ablation_table.py {results} first"
+        )
+    made_from = summaries.made_from("report", config, found)
+    part.write_text(page(config, table, notes, results / "figures", made_from))
     part.replace(results / "report.html")
 
 

@@ -11,8 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cell_records
 import cells
 import pandas as pd
+import stale
 from script_cli import InputError, Parser, run
 
 SNAKEFILE = Path(__file__).resolve().parents[2] / "Snakefile"
@@ -95,9 +97,9 @@ def main():
     results = options.results
     config = cells.sweep(results)
     chosen = sample(config, options.cells, options.seed)
-    missing = [c for c in chosen if not (cells.folder(results, c) / "metrics.json").is_file()]
-    if missing:
-        raise InputError(f"{cells.folder(results, missing[0])}: no metrics.json; finish the sweep first")
+    found = stale.standing(results, config)
+    for reason in filter(None, (cell_records.why_missing(cell, found) for cell in chosen)):
+        raise InputError(f"{results}: {reason}; finish the sweep first")
     again = results.with_name(f"{results.name}.audit")
     run_again(chosen, again, options.configfile, options.cores)
     verdicts = compare(results, again, options.rtol)

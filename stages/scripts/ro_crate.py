@@ -9,27 +9,29 @@ import json
 import mimetypes
 from pathlib import Path
 
+import cells
+import stale
 from provenance import artifacts
-from script_cli import PROJECT_VERSION, InputError, Parser, run
+from script_cli import PROJECT_VERSION, Parser, run
 
 PROFILE = "https://w3id.org/ro/crate/1.1"
 METADATA = "ro-crate-metadata.json"
 SKIPPED = {METADATA, "README.md"}
-SKIPPED_FOLDERS = ("logs", "benchmarks")
+SKIPPED_FOLDERS = ("logs", "benchmarks", "cells", "data")
 PROGRAM = "#ritzflow"
 LICENSE = "https://spdx.org/licenses/MIT"
 TYPES = {".h5": "application/x-hdf5", ".tsv": "text/tab-separated-values", ".md": "text/markdown"}
 
 
-def data_files(results: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in results.rglob("*")
-        if path.is_file()
-        and path.name not in SKIPPED
-        and not path.name.startswith(".")
-        and path.relative_to(results).parts[0] not in SKIPPED_FOLDERS
-    )
+def data_files(results: Path, found: stale.Comparison) -> list[Path]:
+    """The artifacts that stand, and every file that is none: tables, figures, report, configuration."""
+    standing = {results / path for path in found.records if path not in found.reasons}
+    others = [
+        p
+        for p in results.rglob("*")
+        if p.is_file() and p.relative_to(results).parts[0] not in SKIPPED_FOLDERS
+    ]
+    return sorted(standing | {p for p in others if p.name not in SKIPPED and not p.name.startswith(".")})
 
 
 def file_entity(path: Path, results: Path) -> dict:
@@ -62,11 +64,11 @@ def action_entity(number: int, record: dict, by_digest: dict[str, str]) -> dict:
 
 def crate(results: Path) -> dict:
     """The crate's JSON-LD document."""
-    if not (results / "sweep.json").is_file():
-        raise InputError(f"{results}: no sweep.json; expected the results folder of a sweep")
-    files = [file_entity(path, results) for path in data_files(results)]
-    records = [record for record in artifacts(results) if "command" in record]
-    by_digest = {record["content_sha256"]: record["artifact"] for record in artifacts(results)}
+    found = stale.standing(results, cells.sweep(results))
+    files = [file_entity(path, results) for path in data_files(results, found)]
+    every = artifacts(results, found)
+    records = [record for record in every if "command" in record]
+    by_digest = {record["content_sha256"]: record["artifact"] for record in every}
     actions = [action_entity(i, record, by_digest) for i, record in enumerate(records)]
     commits = sorted({record["commit"] for record in records if "commit" in record})
     root = {

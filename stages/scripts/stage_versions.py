@@ -1,4 +1,4 @@
-"""The declared algorithm version of each stage: what tells a sweep that a rebuilt binary must run again."""
+"""The declared algorithm version of each program: artifacts of another one are made again."""
 
 import json
 import os
@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import sweep_config
 from script_cli import InputError
 
+SCRIPTS = Path(__file__).resolve().parent
+BINARIES = SCRIPTS.parents[1] / "build" / "bin"
+CACHE = Path(".snakemake/ritzflow-versions.json")
 STAGES = ("train-model", "build-operator", "lanczos", "ritz-residuals", "density", "metrics")
 KRONECKER_STAGES = ("collect-kfac", "compare-kfac")
 KRONECKER_KINDS = ("kfac", "ekfac")
@@ -18,6 +22,13 @@ def needed(config: dict) -> list[str]:
     """The stage binaries that a sweep runs."""
     kinds = {options["kind"] for options in config["operators"].values()}
     return [*STAGES, *(KRONECKER_STAGES if kinds & set(KRONECKER_KINDS) else [])]
+
+
+def programs(config: dict) -> list[Path]:
+    """Every program that makes an artifact of the sweep."""
+    exported = not all(map(sweep_config.is_trained, config["models"].values()))
+    scripts = ["prepare_data.py", *(["export_products.py"] if exported else [])]
+    return [SCRIPTS / name for name in scripts] + [BINARIES / name for name in needed(config)]
 
 
 def check_built(config: dict, folder: Path, origin: str) -> None:
@@ -30,16 +41,30 @@ def check_built(config: dict, folder: Path, origin: str) -> None:
         raise InputError(f"{origin}: {why} needs build/bin/{name}, which is not built; run 'make build'")
 
 
+def of_built(config: dict) -> dict[str, int]:
+    """Algorithm version by name of the programs that are built here: from the cache, or asked."""
+    known = read_cache(CACHE)
+    built = [program for program in programs(config) if program.is_file()]
+    return {program.stem: remembered(program, known)["algorithm"] for program in built}
+
+
 def versions(programs: list[Path], cache: Path) -> dict[str, int]:
-    """Algorithm version by file name. Asked once per build: the answer is cached by time and size."""
-    known = json.loads(cache.read_text()) if cache.is_file() else {}
+    """Algorithm version by name. Asked once per build: the answer is cached by time and size."""
+    known = read_cache(cache)
     answers = {str(program): remembered(program, known) for program in programs}
     if any(known.get(key) != answer for key, answer in answers.items()):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        part = cache.with_name(cache.name + ".part")
+        part = cache.with_name(f"{cache.name}.part.{os.getpid()}")
         part.write_text(json.dumps({**known, **answers}))
         part.replace(cache)
-    return {Path(key).name: answer["algorithm"] for key, answer in answers.items()}
+    return {Path(key).stem: answer["algorithm"] for key, answer in answers.items()}
+
+
+def read_cache(cache: Path) -> dict:
+    try:
+        return json.loads(cache.read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def remembered(program: Path, known: dict) -> dict:

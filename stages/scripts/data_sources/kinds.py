@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import made_with
 from script_cli import InputError, nearest
 
 from data_sources import bundled, text
@@ -48,4 +49,5 @@ def read(options, staging: Staging) -> Samples:
         )
     if kind in FOLDERS and not path.exists():
         raise InputError(f"--source: {path}: no such folder")
+    made_with.note(path)
     return reader(path, options, staging)

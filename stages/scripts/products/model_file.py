@@ -1,5 +1,6 @@
 """model.h5 of an exported module: weights, buffers, check values, and the packages' digests in `spec`."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def stored(tensor: torch.Tensor) -> np.ndarray:
     return (tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor.long()).numpy()
 
 
+def point_digest(weights: Weights, constants: dict, spec: dict) -> str:
+    """What curvature depends on: packages and loss, and name, shape and bytes of each weight and buffer."""
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
+    values = weights.parameters | weights.buffers | {name: stored(value) for name, value in constants.items()}
+    for name, array in values.items():
+        digest.update(f"{name}\n{array.dtype}\n{array.shape}\n".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
 def write_model(
     out: Path,
     weights: Weights,
@@ -34,9 +44,10 @@ def write_model(
     check: dict[str, list[float]],
     check_inputs: Slots,
     spec: dict,
-    packages: str,
+    data_sha256: str,
+    provenance: dict,
 ) -> None:
-    """`packages` is the packages' folder seen from model.h5's."""
+    """`provenance` names the packages' folder seen from model.h5's as packages_path."""
     data = {f"steps/00000000/{name}": values for name, values in weights.parameters.items()}
     data |= {f"buffers/{name}": values for name, values in weights.buffers.items()}
     data |= {f"buffers/{name}": stored(value) for name, value in constants.items()}
@@ -46,7 +57,9 @@ def write_model(
         "format": "ritzflow-model",
         "format_version": "1.0",
         "spec": json.dumps(spec, sort_keys=True),
+        "data_sha256": data_sha256,
+        "steps/00000000@sha256": point_digest(weights, constants, spec),
         "parameter_order": list(weights.parameters),
         "n_params": np.int64(sum(values.size for values in weights.parameters.values())),
     }
-    write(out, data, attributes, {"packages_path": packages})
+    write(out, data, attributes, provenance)

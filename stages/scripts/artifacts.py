@@ -1,0 +1,99 @@
+"""The artifacts of a sweep: of each its stage, its settings, and the artifacts that it is made from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cells
+import places
+import recorded
+import stage_flags
+from sweep_config import is_trained
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """path below the results folder; settings as recorded.wanted gives them; inputs: paths by role."""
+
+    path: str
+    stage: str
+    settings: dict
+    inputs: dict[str, list[str]]
+    step: int | None = None  # of the model that it is made from
+
+
+def of_sweep(config: dict) -> dict[str, Artifact]:
+    """The artifacts of all cells by path, each behind those that it is made from."""
+    found: dict[str, Artifact] = {}
+    every = cells.expected(config)
+    for kind in (data, model, kfac, operator, comparison, lanczos, ritz, density, metrics):
+        for cell in every:
+            artifact = kind(config, cell)
+            if artifact:
+                found.setdefault(artifact.path, artifact)
+    return found
+
+
+def of(
+    stage: str, place: str, settings: Callable, config: dict, cell: dict, inputs: dict, step=None
+) -> Artifact:
+    paths = {role: [file.format(**cell) for file in files] for role, files in inputs.items()}
+    return Artifact(place.format(**cell), stage, recorded.wanted(settings(config, cell)), paths, step)
+
+
+def data(config: dict, cell: dict) -> Artifact:
+    return of("prepare_data", places.DATA, stage_flags.data, config, cell, {})
+
+
+def model(config: dict, cell: dict) -> Artifact:
+    trained = is_trained(config["models"][cell["model"]])
+    stage = "train-model" if trained else "export_products"
+    made = of(stage, places.MODEL, stage_flags.of_model, config, cell, {"data": [places.DATA]})
+    if trained:
+        made.settings.update(recorded.flat(stage_flags.spec(config, cell)))
+    return made
+
+
+POINT = {"data": [places.DATA], "model": [places.MODEL]}
+
+
+def kfac(config: dict, cell: dict) -> Artifact | None:
+    if not stage_flags.is_kronecker(config, cell):
+        return None
+    return of("collect-kfac", places.KFAC, stage_flags.collection, config, cell, POINT, cell["step"])
+
+
+def operator(config: dict, cell: dict) -> Artifact:
+    factors = {"kfac": [places.KFAC]} if stage_flags.is_kronecker(config, cell) else {}
+    inputs = POINT | factors
+    return of("build-operator", places.OPERATOR, stage_flags.operator, config, cell, inputs, cell["step"])
+
+
+def comparison(config: dict, cell: dict) -> Artifact | None:
+    if not stage_flags.is_kronecker(config, cell):
+        return None
+    inputs = {"operator": [places.OPERATOR]}
+    return of("compare-kfac", places.COMPARISON, stage_flags.comparison, config, cell, inputs)
+
+
+def lanczos(config: dict, cell: dict) -> Artifact:
+    return of("lanczos", places.LANCZOS, stage_flags.lanczos, config, cell, {"operator": [places.OPERATOR]})
+
+
+def ritz(config: dict, cell: dict) -> Artifact:
+    inputs = {"operator": [places.OPERATOR], "lanczos": [places.LANCZOS]}
+    return of("ritz-residuals", places.RITZ, stage_flags.none, config, cell, inputs)
+
+
+def density(config: dict, cell: dict) -> Artifact | None:
+    if cell["reorth_mode"] in cells.RESTARTED:
+        return None
+    runs = [places.LANCZOS.format(**{**cell, "probe": probe}) for probe in config["probes"]]
+    inputs = {"operator": [places.OPERATOR], "lanczos": runs}
+    return of("density", places.DENSITY, stage_flags.none, config, cell, inputs)
+
+
+def metrics(config: dict, cell: dict) -> Artifact:
+    mode = cells.density_mode(config, cell["reorth_mode"])
+    whole = [places.DENSITY.format(**{**cell, "reorth_mode": mode})] if mode else []
+    inputs = {"ritz": [places.RITZ], "operator": [places.OPERATOR], "density": whole}
+    return of("metrics", places.METRICS, stage_flags.metrics, config, cell, inputs)

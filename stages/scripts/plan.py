@@ -1,0 +1,103 @@
+"""What a run of Snakemake must make again, and the lines that say why."""
+
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import freeze
+import recorded
+import results_lock
+import stale
+import summaries
+from sweep_config import canonical
+
+SHOWN = 5  # artifacts named for each reason
+MEMORY = freeze.FOLDER / "memory.json"
+
+
+class Plan:
+    """Nothing is made again by default: a job of a run takes its part without asking."""
+
+    def __init__(self):
+        self.stale: set[str] = set()
+
+    def find(self, results: Path, config: dict, versions) -> None:
+        """Compares the results with the configuration and says what differs."""
+        if who := results_lock.holder(results):
+            print(f"{results}: another run is at work there: {who}", file=sys.stderr)
+        known = {"files": {}, "records": {}, **read(MEMORY)}
+        files, records = stale.UserFiles(known["files"]), recorded.Memory(known["records"])
+        algorithms = versions.versions(versions.programs(config), versions.CACHE)
+        found = stale.compare(results, config, algorithms, files, read=records.read)
+        write(MEMORY, known)
+        self.stale = set(found.reasons) | summaries.stale(results, config, found) | {"ro_crate"}
+        if text_of(results / "sweep.json") != canonical(config) + "\n":
+            self.stale.add("sweep.json")
+        date_back(results, found.records)
+        for line in lines(results, found):
+            print(line, file=sys.stderr)
+
+    def again(self, output: str) -> bool:
+        return output in self.stale
+
+    def marker(self, output: str) -> list[str]:
+        """A file that is newer than every artifact, where `output` must be made again."""
+        if not self.again(output):
+            return []
+        path = freeze.FOLDER / "again"
+        if not hasattr(self, "marked"):
+            path.write_text("")
+            self.marked = True
+        return [str(path)]
+
+
+def lines(results: Path, found: stale.Comparison) -> list[str]:
+    """A line for each artifact that does not stand by itself, and one for how many follow from these."""
+    by_reason = defaultdict(list)
+    needed = set(found.consequences.values())
+    for path, reason in found.reasons.items():
+        if path not in found.consequences and (reason != stale.MISSING or path in needed):
+            by_reason[reason].append(path)
+    said = []
+    for reason, paths in by_reason.items():
+        said += [f"made again: {results}/{path}: {reason}" for path in paths[:SHOWN]]
+        if len(paths) > SHOWN:
+            said.append(f"made again: {len(paths) - SHOWN} more for the same reason: {reason}")
+    if said and found.consequences:
+        said.append(f"made again: {len(found.consequences)} more that are made from these")
+    return said
+
+
+def date_back(results: Path, paths) -> None:
+    """Gives artifacts with a date to come today's: nothing could be newer than they are."""
+    now = time.time()
+    for path in paths:
+        try:
+            if (results / path).stat().st_mtime > now:
+                os.utime(results / path)
+        except OSError:
+            continue
+
+
+def text_of(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+def read(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def write(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part.{os.getpid()}")
+    part.write_text(json.dumps(content))
+    part.replace(path)

@@ -1,0 +1,157 @@
+"""What an artifact says of its making: program, algorithm version, settings, digests of its inputs."""
+
+import hashlib
+import json
+import shlex
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import h5py
+
+# Flags that change no bit of a result, and those that name files, which are compared by digest.
+NO_SETTINGS = {"out", "threads", "quiet", "log_level", "checkpoint", "checkpoint_interval", "keep_checkpoint"}
+FILES = {"data", "model", "kfac", "lanczos", "ritz", "density", "spec", "packages"}
+FACTS = ("stage", "algorithm", "command", "inputs", "files")
+ROLES = ("data", "model", "kfac", "operator", "lanczos", "ritz", "density")
+
+
+class Unreadable(Exception):
+    """A file that is there but no artifact any more: one line that says why."""
+
+
+@dataclass
+class Record:
+    """settings by flag; inputs: digests by role; files: the user's; points: digests of a model's steps."""
+
+    stage: str
+    algorithm: int | None
+    settings: dict
+    inputs: dict[str, list[str]]
+    content: str
+    files: dict[str, str] = field(default_factory=dict)
+    points: dict[int, str] = field(default_factory=dict)
+
+
+def read(path: Path) -> Record:
+    """The record of an artifact of a sweep. Raises Unreadable, and FileNotFoundError where there is none."""
+    try:
+        return from_json(path) if path.suffix == ".json" else from_hdf5(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise Unreadable(f"cannot be read ({' '.join(str(error).split())})") from None
+
+
+class Memory:
+    """Records by path, read once for each size, date and inode of a file; `known` can be kept as JSON."""
+
+    def __init__(self, known: dict):
+        self.known = known
+
+    def read(self, path: Path) -> Record:
+        """As `read`."""
+        stat = path.stat()
+        stamp, key = [stat.st_size, stat.st_mtime_ns, stat.st_ino], str(path)
+        if key not in self.known or self.known[key][0] != stamp:
+            self.known[key] = [stamp, asdict(read(path))]
+        fields = self.known[key][1]
+        return Record(**{**fields, "points": {int(step): d for step, d in fields["points"].items()}})
+
+
+def from_json(path: Path) -> Record:
+    """metrics.json and comparison.json name algorithm, settings and digests among their fields."""
+    raw = path.read_bytes()
+    said = json.loads(raw)
+    stage = {"metrics": "metrics", "comparison": "compare-kfac"}[path.stem]
+    settings = {name: said[name] for name in ("regularization_mode", "regularization", "k") if name in said}
+    return Record(
+        stage=stage,
+        algorithm=said.get(f"{stage.replace('-', '_')}_algorithm"),
+        settings=settings,
+        inputs={role: [said[f"{role}_sha256"]] for role in ROLES if said.get(f"{role}_sha256")},
+        content=hashlib.sha256(raw).hexdigest(),
+    )
+
+
+def from_hdf5(path: Path) -> Record:
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    with h5py.File(path) as file:
+        root = attributes(file, ("content_sha256", "spec", *(f"{role}_sha256" for role in ROLES)))
+        made = attributes(file["provenance"], FACTS) if "provenance" in file else {}
+        steps = file["steps"].items() if "spec" in root and "steps" in file else ()
+        points = {int(step): group.attrs.get("sha256") for step, group in steps}
+    stage = made.get("stage", "")
+    settings = flags(made.get("command", ""), kind_of_operator=stage == "build-operator")
+    if stage == "train-model":
+        settings |= flat(json.loads(root["spec"]))
+    return Record(
+        stage=stage,
+        algorithm=int(made["algorithm"]) if "algorithm" in made else None,
+        settings=settings,
+        inputs=inputs(root, json.loads(made.get("inputs", "{}"))),
+        content=root["content_sha256"],
+        files=json.loads(made.get("files", "{}")),
+        points=points,
+    )
+
+
+def attributes(thing: h5py.Group, names: tuple) -> dict:
+    """Those of the attributes that are there; reading all of them would take most of the time."""
+    return {name: thing.attrs[name] for name in names if name in thing.attrs}
+
+
+def inputs(attributes: dict, opened: dict[str, str]) -> dict[str, list[str]]:
+    """Digests by role: those that the file has as attributes, else of the artifacts that were opened."""
+    found = {}
+    for path, digest in opened.items():
+        found.setdefault(Path(path).stem, []).append(digest)
+    named = {role: [attributes[f"{role}_sha256"]] for role in ROLES if f"{role}_sha256" in attributes}
+    return found | named
+
+
+def flags(command: str, kind_of_operator: bool) -> dict:
+    """Settings in a command line: a value, a list of several, True for a bare flag; numbers as numbers."""
+    dropped = NO_SETTINGS | FILES | (set() if kind_of_operator else {"operator"})
+    said, name = {}, None
+    for word in shlex.split(command)[1:]:
+        if word.startswith("--"):
+            name = word[2:].replace("-", "_")
+            said[name] = []
+        elif name:
+            said[name].append(plain(word))
+    return {name: value_of(values) for name, values in said.items() if name not in dropped}
+
+
+def value_of(values: list):
+    return True if not values else values[0] if len(values) == 1 else values
+
+
+def plain(word: str):
+    """A number where the word is one: 1e-6 and 1.0e-06 are the same setting."""
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
+def wanted(options: dict) -> dict:
+    """Settings of stage_flags in the form in which `flags` reads them back."""
+    said = {}
+    for name, value in options.items():
+        if value is None or value is False or value == []:
+            continue
+        values = [] if value is True else value if isinstance(value, list) else [value]
+        said[name] = value_of([plain(str(entry)) for entry in values])
+    return said
+
+
+def flat(value: dict, prefix: str = "") -> dict:
+    """Nested settings by dotted names."""
+    found = {}
+    for key, entry in value.items():
+        if isinstance(entry, dict):
+            found |= flat(entry, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = entry
+    return found

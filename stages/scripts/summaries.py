@@ -1,0 +1,60 @@
+"""Tables, figures, report and provenance of a sweep: each carries a digest of what it was made from."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from stale import Comparison
+from sweep_config import canonical
+
+SCRIPTS = Path(__file__).resolve().parent
+FIGURES = ("spectrum", "density", "convergence", "orthogonality", "overview")
+READERS = ("cells.py", "stale.py", "summaries.py")
+# The scripts that make each, and the files, of which the first carry the digest.
+CODE = {
+    "tables": ("ablation_table.py", "table_text.py", *READERS),
+    "figures": ("figures.py", "figure_style.py", *READERS),
+    "report": ("report.py", "ablation_table.py", "table_text.py", "figures.py", "figure_style.py", *READERS),
+    "provenance": ("provenance.py", *READERS),
+}
+CARRIERS = {
+    "tables": [f"tables/ablation.{kind}" for kind in ("csv", "md", "tex")],
+    "figures": [f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")],
+    "report": ["report.html"],
+    "provenance": ["provenance.json"],
+}
+
+
+def made_from(kind: str, config: dict, found: Comparison) -> str:
+    """Digest of the configuration, of every artifact that stands, and of the scripts that read them."""
+    contents = {path: r.content for path, r in found.records.items() if path not in found.reasons}
+    code = [(SCRIPTS / name).read_text() for name in CODE[kind]]
+    text = json.dumps([canonical(config), contents, code], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stale(results: Path, config: dict, found: Comparison) -> set[str]:
+    """Those that are missing, or carry another digest than one made now from every artifact would."""
+    kinds = (
+        set(CODE) if found.reasons else {kind for kind in CODE if not carried(results, kind, config, found)}
+    )
+    if {"tables", "figures"} & kinds:
+        kinds.add("report")
+    return kinds
+
+
+def carried(results: Path, kind: str, config: dict, found: Comparison) -> bool:
+    digest = made_from(kind, config, found).encode()
+    files = [results / name for name in CARRIERS[kind]]
+    if kind == "tables" and not cells_match(results / "tables"):
+        return False
+    return all(file.is_file() and digest in file.read_bytes() for file in files)
+
+
+def cells_match(tables: Path) -> bool:
+    """Whether cells.csv is the one whose digest ablation.csv has in its last line."""
+    try:
+        digest = hashlib.sha256((tables / "cells.csv").read_bytes()).hexdigest()
+        return digest in (tables / "ablation.csv").read_text()
+    except OSError:
+        return False

@@ -1,0 +1,109 @@
+"""A results tree whose artifacts name one another as those of the stages do, without their numbers.
+
+Written by h5py in a moment, so that thousands of cells can be compared with a sweep file.
+"""
+
+import hashlib
+import json
+import shlex
+
+import artifacts
+import h5py
+import recorded
+
+ALGORITHMS = dict.fromkeys(
+    (
+        *("prepare_data", "export_products", "train-model", "collect-kfac", "build-operator", "compare-kfac"),
+        *("lanczos", "ritz-residuals", "density", "metrics"),
+    ),
+    1,
+)
+
+
+def write(results, config, algorithms=ALGORITHMS, only=None, extra=lambda path, file: None):
+    """Every artifact of the sweep, or those whose path `only` accepts; `extra` adds to each HDF5 file."""
+    contents = {}
+    for path, artifact in artifacts.of_sweep(config).items():
+        digests = {
+            role: [contents[p][artifact.step] for p in paths] for role, paths in artifact.inputs.items()
+        }
+        algorithm = algorithms[artifact.stage]
+        content = hashlib.sha256(repr((path, artifact.settings, digests, algorithm)).encode()).hexdigest()
+        points = {}
+        if artifact.stage == "train-model":
+            same = {name: value for name, value in artifact.settings.items() if name != "steps"}
+            points = {
+                step: hashlib.sha256(repr((step, same, digests)).encode()).hexdigest()
+                for step in artifact.settings["steps"]
+            }
+        place = results / path
+        if not only or only(path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if path.endswith(".json"):
+                content = write_json(place, artifact, algorithm, digests)
+            else:
+                write_hdf5(place, artifact, algorithm, digests, content, points, extra)
+        else:
+            content = recorded.read(place).content
+        contents[path] = Named(content, points)
+
+
+class Named(dict):
+    """The digest that an artifact made from this one names: of its step, where it has steps."""
+
+    def __init__(self, content, points):
+        super().__init__(points)
+        self.content = content
+
+    def __missing__(self, step):
+        return self.content
+
+
+def write_json(place, artifact, algorithm, digests):
+    said = {**artifact.settings, f"{artifact.stage.replace('-', '_')}_algorithm": algorithm}
+    if place.is_file():
+        said = {**json.loads(place.read_text()), **said}
+    said |= {f"{role}_sha256": found[0] if found else None for role, found in digests.items()}
+    place.write_text(json.dumps(said))
+    return hashlib.sha256(place.read_bytes()).hexdigest()
+
+
+def write_hdf5(place, artifact, algorithm, digests, content, points, extra):
+    spec = {key: value for key, value in artifact.settings.items() if "." in key or key == "steps"}
+    settings = {key: value for key, value in artifact.settings.items() if key not in spec}
+    with h5py.File(place, "a") as file:
+        file.attrs["content_sha256"] = content
+        for role, found in digests.items():
+            if artifact.stage != "density" or role == "operator":
+                file.attrs[f"{role}_sha256"] = found[0]
+        if spec:
+            file.attrs["spec"] = json.dumps(nested(spec))
+        for step, digest in points.items():
+            file.require_group(f"steps/{step:08d}").attrs["sha256"] = digest
+        made = file.require_group("provenance").attrs
+        made["stage"], made["algorithm"] = artifact.stage, algorithm
+        made["command"] = command(artifact.stage, settings)
+        runs = {f"run{i}/lanczos.h5": digest for i, digest in enumerate(digests.get("lanczos", []))}
+        made["inputs"] = json.dumps(runs if artifact.stage == "density" else {})
+        made["files"] = "{}"
+        extra(str(place), file)
+
+
+def nested(flat):
+    found = {}
+    for key, value in flat.items():
+        *folders, name = key.split(".")
+        place = found
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[name] = value
+    return found
+
+
+def command(stage, settings):
+    words = [stage]
+    for name, value in settings.items():
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words += map(str, value if isinstance(value, list) else [value])
+    return shlex.join([*words, "--threads", "3", "--out", "x.h5"])
