@@ -10,10 +10,10 @@ from scripts_under_test import SCRIPTS
 def script(tmp_path):
     """Runs a script of stages/scripts in an empty folder; gives its exit status and what it said."""
 
-    def call(name, *arguments):
+    def call(name, *arguments, cwd=tmp_path):
         return subprocess.run(
             [sys.executable, SCRIPTS / name, *map(str, arguments)],
-            cwd=tmp_path,
+            cwd=cwd,
             capture_output=True,
             text=True,
         )

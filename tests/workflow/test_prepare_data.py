@@ -97,9 +97,9 @@ def test_same_arguments_give_the_same_bytes(script, tmp_path):
     written = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        out = tmp_path / folder / OUT
-        assert script("prepare_data.py", "--source", "digits", "--samples", 50, "--out", out).returncode == 0
-        written.append(out.read_bytes())
+        words = ("--source", "digits", "--samples", 50, "--out", OUT)
+        assert script("prepare_data.py", *words, cwd=tmp_path / folder).returncode == 0
+        written.append((tmp_path / folder / OUT).read_bytes())
     assert written[0] == written[1]
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from pydoc_data.topics import topics
 
+import made_with
 import numpy as np
 from script_cli import InputError
 
@@ -40,6 +41,7 @@ def tokens(text: str, context: int, name: str, folder: Path) -> Samples:
         ) from None
     if not (folder / "tokenizer.json").is_file():
         raise InputError(f"--tokenizer: {folder}: no tokenizer.json; expected a folder of save_pretrained()")
+    made_with.note(folder / "tokenizer.json")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     stream = np.array(tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int64)
     config = folder / "config.json"
