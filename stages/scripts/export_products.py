@@ -25,7 +25,9 @@ from products.evaluation import evaluation_mode, refuse_batch_statistics
 from products.inputs import Slots, arguments, described, samples_in, typed
 from products.logits import AXES, layout_of, tensor_of
 from products.modules import Model, load_module
+from products.places import line_of
 from products.precision import exact
+from products.soundness import require_sound
 from products.split import BASE, PRODUCTS, Function, Splitter
 from products.summary import summary
 from products.tensors import check_input
@@ -134,11 +136,14 @@ def logits_shape(model: Model, x: Slots, samples: data.Samples, axis: str | None
     before = {name: b.clone() for name, b in model.buffers.items()}
     positional, named = arguments(x)
     try:
-        with torch.no_grad(), exact(model.dtype):
+        with model.places.of_module(model.module), exact(model.dtype):
             output = tensor_of(model.module(*positional, **named))
-    except (RuntimeError, TypeError, IndexError, ValueError) as error:
+    except Refusal:
+        raise
+    except Exception as error:  # whatever the user's code raises
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{model.origin}: fails on {described(x)} of the data: {line}") from None
+        place = f"{described(x)} of the data{line_of(error)}"
+        raise InputError(f"{model.origin}: fails on {place}: {line}") from None
     for name, value in model.buffers.items():
         if not torch.equal(value, before[name]):
             raise Refusal(f"{model.origin}: buffer '{name}' changes in a forward pass in evaluation mode")
@@ -161,7 +166,8 @@ class Exporter:
         """All products in a type, with every layer tapped; traced once."""
         if dtype not in self.traces:
             start = time.monotonic()
-            self.traces[dtype] = trace(self.model, typed(self.x, dtype), self.shape)
+            second = "hessian" in self.options.products
+            self.traces[dtype] = trace(self.model, typed(self.x, dtype), self.shape, second)
             operations, name = len(self.traces[dtype].graph.nodes), str(dtype).removeprefix("torch.")
             say(f"traced in {name}: {operations} operations, {time.monotonic() - start:.0f} s")
         return self.traces[dtype]
@@ -201,10 +207,11 @@ class Exporter:
         found, _, runner = self.split(dtype)
         self.constants = found.constants
         tolerance = verify.tolerance_of(found)
-        if tolerance > verify.TOLERANCE:
-            say(f"{self.model.origin} computes in float32 where it is told to: verified to {tolerance:g}")
         y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
-        errors = verify.verify(self.model, runner, self.options.loss, x, y, weights, tolerance)
+        loss = self.options.loss
+        errors = verify.verify(self.model, runner, loss, x, y, weights, tolerance)
+        second = "hessian" in self.options.products
+        require_sound(self.model, loss, x, y, weights, tolerance, second)
         text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
         say(f"verified in {self.options.verify} against eager autograd: {text}")
         if "kfac" in self.options.products:

@@ -11,7 +11,7 @@ import torch
 from torch.func import functional_call
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "oracles")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "oracles"), str(ROOT / "stages" / "scripts")]
 
 from dense import Reference  # noqa: E402
 from problems import BIN  # noqa: E402

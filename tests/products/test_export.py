@@ -2,42 +2,20 @@
 
 import json
 import sys
-from types import SimpleNamespace
 
-import numpy as np
+import export_products
 import pytest
 import torch
 import torch.nn.functional as F
-from exports import ROOT
-from torch import nn
-
-sys.path.insert(0, str(ROOT / "stages" / "scripts"))
-
-import export_products
-from products import data, evaluation, modules, package, trace, verify
+from products import modules, package, trace, verify
 from script_cli import InputError, Refusal
+from small_export import exporter, samples_of
+from torch import nn
 
 
 @pytest.fixture
 def samples():
-    random = np.random.default_rng(0)
-    inputs = random.standard_normal((3, 4)).astype("f4")
-    return data.Samples(inputs, np.array([0, 2, 1]), None, "classification", 3)
-
-
-def exporter(module, samples, **options):
-    model = modules.Model(module.double(), "mine:module")
-    evaluation.evaluation_mode(module)
-    evaluation.refuse_batch_statistics(module, model.origin)
-    settings = {
-        "loss": "cross_entropy",
-        "micro_batch": 3,
-        "compile": "none",
-        "products": ["ggn", "hessian"],
-        "verify": "float64",
-        "class_axis": None,
-    } | options
-    return export_products.Exporter(model, samples, SimpleNamespace(**settings))
+    return samples_of(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)))
 
 
 class Layers(nn.Module):
@@ -70,18 +48,6 @@ class Counter(nn.Module):
         return x
 
 
-class WithoutSecondDerivative(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x.sin()
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, g):
-        return g * ctx.saved_tensors[0].cos()
-
-
 REFUSED = {
     "functional dropout": (Function(lambda x: F.dropout(x, 0.5, training=True)), "draws random numbers"),
     "batch statistics": (
@@ -91,7 +57,6 @@ REFUSED = {
     "a buffer that counts": (Counter(), "buffer 'between.calls' changes in a forward pass"),
     "control flow": (Function(lambda x: x if x.sum() > 0 else -x), "control flow depends on data"),
     "complex numbers": (Function(lambda x: torch.fft.fft(x).abs()), "complex"),
-    "no second derivative": (Function(WithoutSecondDerivative.apply), "no right second derivative"),
 }
 
 

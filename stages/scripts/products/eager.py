@@ -1,4 +1,4 @@
-"""What the traced products are compared with: eager autograd on the module, and finite differences of it."""
+"""What the traced products are compared with: eager autograd on the module itself."""
 
 import torch
 import torch.nn.functional as F
@@ -46,16 +46,21 @@ class Eager:
     Each is made from a forward pass of its own: the graphs of a large model are larger than the model.
     """
 
-    def __init__(self, model: Model, loss: str, x, y, weights):
+    def __init__(self, model: Model, loss: str, x, y, weights, forward=None):
+        """`forward` stands for the module's own forward pass, of the parameters as they are."""
         self.model, self.loss, self.x, self.y, self.weights = model, LOSSES[loss], x, y, weights
+        self.forward = forward or self.own_forward
         self.parameters = list(model.variables.values())
         for p in self.parameters:
             p.requires_grad_()
 
+    def own_forward(self) -> torch.Tensor:
+        positional, named = arguments(self.x)
+        return self.model.logits(self.model.module(*positional, **named))
+
     def logits(self) -> torch.Tensor:
         """z, with its graph. Raises Refusal where it is not finite."""
-        positional, named = arguments(self.x)
-        z = self.model.logits(self.model.module(*positional, **named))
+        z = self.forward()
         if not torch.isfinite(z).all():
             raise Refusal(
                 f"{self.model.origin}: the logits hold NaN or infinity on the first samples of the data"
@@ -92,33 +97,6 @@ class Eager:
         with exact(self.model.dtype):
             g = differentiated(self.risk(self.logits()), self.parameters, graph=True)
             return differentiated(g, self.parameters, v)
-
-    def finite_differences(self, v, step: float) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Central differences along v of z and of dL/dtheta: J v and H v by first derivatives alone.
-
-        `step` is the length of the step relative to theta's. Some operations have a silently wrong second
-        derivative, which eager autograd and a trace of it share.
-        """
-        epsilon = step * max(length(self.parameters), 1) / length(v)
-        z, *g = self.moved(v, epsilon)
-        z_behind, *g_behind = self.moved(v, -epsilon)
-        for ahead, behind in zip((z, *g), (z_behind, *g_behind)):
-            ahead.sub_(behind).div_(2 * epsilon)
-        return z, g
-
-    def moved(self, v, epsilon: float) -> list[torch.Tensor]:
-        """z and dL/dtheta at theta + epsilon v."""
-        before = [p.detach().clone() for p in self.parameters]
-        with torch.no_grad():
-            for p, t in zip(self.parameters, v):
-                p.add_(t, alpha=epsilon)
-        with exact(self.model.dtype):
-            z = self.logits()
-            g = differentiated(self.risk(z), self.parameters)
-        with torch.no_grad():
-            for p, old in zip(self.parameters, before):
-                p.copy_(old)
-        return [z.detach(), *g]
 
 
 def differentiated(outputs, inputs, cotangents=None, graph=False) -> list[torch.Tensor]:

@@ -30,6 +30,11 @@ def samples_in(slots: Slots) -> int:
     return next(len(value) for name, value in slots.items() if name == "x" or name.startswith("x:"))
 
 
+def first(slots: Slots, count: int) -> Slots:
+    """The same for the first samples alone."""
+    return {name: value if name.startswith("shared:") else value[:count] for name, value in slots.items()}
+
+
 def typed(slots: Slots, dtype: torch.dtype) -> Slots:
     """The same with real tensors in another type."""
     return {name: t.to(dtype) if t.is_floating_point() else t for name, t in slots.items()}

@@ -10,6 +10,7 @@ from script_cli import InputError, Refusal, nearest
 from torch import nn
 
 from products.logits import Layout, tensor_of
+from products.places import Places
 from products.wrappers import refuse_unsupported, unwrapped
 
 
@@ -19,6 +20,7 @@ class Model:
 
     module: nn.Module
     origin: str  # what the user named it
+    places: Places = field(default_factory=Places)  # of its operations, once there was a forward pass
     layout: Layout = field(default_factory=Layout)
     constants: set[str] = field(default_factory=set)  # parameters that are taken as buffers
 

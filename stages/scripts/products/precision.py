@@ -1,28 +1,41 @@
 """How a module's operations are carried out while it is traced or compared with its trace."""
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from products import decompositions  # noqa: F401
 
-class InDouble(TorchDispatchMode):
-    """Operations that name float32 as the type of their result give float64.
+WIDTHS = {torch.float16: 16, torch.bfloat16: 16, torch.float32: 32, torch.float64: 64}
+
+
+class AtLeast(TorchDispatchMode):
+    """Operations that name a narrower type for their result give `dtype`.
 
     Language models cast norms and softmax to float32 lest bfloat16 be too coarse; in float64 the same cast
-    would throw digits away.
+    would throw digits away, as autocast to bfloat16 does in float32.
     """
+
+    def __init__(self, dtype: torch.dtype):
+        super().__init__()
+        self.dtype = dtype
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if kwargs.get("dtype") == torch.float32:
-            kwargs = kwargs | {"dtype": torch.float64}
+        if WIDTHS.get(kwargs.get("dtype"), 64) < WIDTHS[self.dtype]:
+            kwargs = kwargs | {"dtype": self.dtype}
         return func(*args, **kwargs)
 
 
 @contextmanager
 def exact(dtype: torch.dtype):
-    """Attention by its definition, which alone has second derivatives; float64 without casts to float32."""
-    with sdpa_kernel(SDPBackend.MATH), InDouble() if dtype == torch.float64 else nullcontext():
-        yield
+    """Attention by its definition, which alone has second derivatives; nothing narrower than `dtype`."""
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with sdpa_kernel(SDPBackend.MATH), AtLeast(dtype):
+            yield
+    finally:
+        torch.set_default_dtype(usual)

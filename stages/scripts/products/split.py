@@ -63,6 +63,8 @@ class Splitter:
         if self.trace.taps:
             functions["taps"] = self.function(ends["a"], self.residuals(ends["d"], set()))
             functions["taps_vjp"] = self.function(ends["d"])
+        if "u_of_hessian" not in out:
+            return functions
         self.slots = shared  # the Hessian's functions run without those of the taps
         hessian = self.residuals(["u_of_hessian", *ends["h"]], {"r"})
         functions["hvp_primal"] = self.function([], hessian)

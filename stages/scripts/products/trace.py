@@ -10,6 +10,7 @@ reverse mode alone, which exists for more operations than forward mode. `a` and 
 gradients of layers, for K-FAC.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,11 +20,20 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from products.inputs import Slots, arguments, inputs_of, samples_in
 from products.modules import Model
-from products.precision import exact
+from products.places import Places, line_of
+from products.precision import WIDTHS, exact
 from products.taps import Tap, TapRecorder, distinct
 
 aten = torch.ops.aten
 NO_EFFECT = (aten.detach.default, aten.alias.default, aten.lift_fresh_copy.default)
+# What PyTorch says where a second derivative is missing.
+NOT_TWICE = (
+    "derivative for",
+    "not differentiable",
+    "does not require grad",
+    "double backward",
+    "differentiate twice",
+)
 
 
 @dataclass
@@ -48,9 +58,15 @@ class Trace:
         return replace(self, outputs=outputs, taps=taps)
 
     def computes_in(self, dtype: torch.dtype) -> bool:
-        """Is there an operation whose result has this type?"""
-        values = (node.meta.get("val") for node in self.graph.nodes if node.op == "call_function")
-        return any(isinstance(value, torch.Tensor) and value.dtype == dtype for value in values)
+        """Is there an operation on values whose result has this type?"""
+        nodes = [node for node in self.graph.nodes if node.all_input_nodes]
+        return any(value.dtype == dtype for node in nodes for value in results(node))
+
+
+def results(node: torch.fx.Node) -> list[torch.Tensor]:
+    """The tensors that an operation gives."""
+    value = node.meta.get("val") if node.op == "call_function" else None
+    return [t for t in (value if isinstance(value, list | tuple) else [value]) if isinstance(t, torch.Tensor)]
 
 
 def call(model: Model, theta: dict, buffers: dict, inputs: Slots) -> torch.Tensor:
@@ -67,8 +83,8 @@ def gradients(outputs, inputs, cotangents):
     )
 
 
-def products(model: Model, slots: dict[str, torch.Tensor]):
-    """All outputs by name, and the layers tapped, at the values of all inputs."""
+def products(model: Model, slots: dict[str, torch.Tensor], second: bool):
+    """All outputs by name, and the layers tapped, at the values of all inputs; h only if `second`."""
 
     def of(kind):
         return {name.split(":", 1)[1]: t for name, t in slots.items() if name.startswith(kind + ":")}
@@ -81,10 +97,13 @@ def products(model: Model, slots: dict[str, torch.Tensor]):
             z = call(model, theta, of("buffer"), inputs_of(slots))
         g = gradients([z], leaves, [w])
         (u,) = gradients(g, [w], v)
-        *h, u_of_hessian = gradients([*gradients([z], leaves, [r]), z], [*leaves, r], [*v, slots["s"]])
         d = gradients([z], [tap.output for tap in recorder.taps], [w]) if recorder.taps else []
-    out = {"z": z, "u": u, "u_of_hessian": u_of_hessian}
-    out |= {f"g:{name}": t for name, t in zip(theta, g)} | {f"h:{name}": t for name, t in zip(theta, h)}
+        out = {"z": z, "u": u} | {f"g:{name}": t for name, t in zip(theta, g)}
+        if second:
+            *h, out["u_of_hessian"] = gradients(
+                [*gradients([z], leaves, [r]), z], [*leaves, r], [*v, slots["s"]]
+            )
+            out |= {f"h:{name}": t for name, t in zip(theta, h)}
     out |= {f"a:{i}": tap.input for i, tap in enumerate(recorder.taps)}
     out |= {f"d:{i}": tap.gradient(d[i]) for i, tap in enumerate(recorder.taps)}
     return out, recorder.taps
@@ -101,62 +120,102 @@ def example_slots(model: Model, x: Slots, logits: torch.Size) -> dict[str, torch
     return slots | {f"v:{name}": torch.zeros_like(t) for name, t in theta.items()}
 
 
-def trace(model: Model, x: Slots, logits: torch.Size) -> Trace:
+def trace(model: Model, x: Slots, logits: torch.Size, second: bool) -> Trace:
     """Traces `products` on tensors without values, so that nothing can depend on them; cleans the graph."""
     slots = example_slots(model, x, logits)
     names, values = list(slots), list(slots.values())
     known: dict[str, list] = {}
 
     def flat(*tensors):
-        out, known["taps"] = products(model, dict(zip(names, tensors)))
+        out, known["taps"] = products(model, dict(zip(names, tensors)), second)
         known["names"] = list(out)
         return list(out.values())
 
-    once = traced(flat, values)
-    module = traced(torch.func.functionalize(once, remove="mutations"), values)
-    refuse_operations(module.graph)
+    module = functional(flat, values, model.places)
+    refuse_operations(module.graph, model)
     graph = cleaned(module)
     places = [node for node in graph.nodes if node.op == "placeholder"]
     inputs = dict(zip(names, places))
     constants = lift_constants(module, graph, inputs)
-    results = next(node for node in graph.nodes if node.op == "output").args[0]
-    return Trace(graph, inputs, dict(zip(known["names"], results)), constants, known["taps"])
+    ends = next(node for node in graph.nodes if node.op == "output").args[0]
+    return Trace(graph, inputs, dict(zip(known["names"], ends)), constants, known["taps"])
 
 
-def traced(function, values: list[torch.Tensor]) -> torch.fx.GraphModule:
+def forward(model: Model, x: Slots) -> torch.fx.GraphModule:
+    """z = f(theta, x) as a graph of PyTorch's operators, of parameters, buffers and inputs in this order.
+
+    It does not know where the module stops gradients or has derivatives of its own.
+    """
+    theta, buffers = model.parameters, model.buffers
+    names = [*theta, *buffers, *x]
+
+    def flat(*tensors):
+        values = dict(zip(names, tensors))
+        with torch.enable_grad(), exact(model.dtype):
+            leaves = {name: values[name].detach().requires_grad_() for name in theta}
+            return call(model, leaves, {n: values[n] for n in buffers}, {n: values[n] for n in x})
+
+    module = functional(flat, [*theta.values(), *buffers.values(), *x.values()], model.places)
+    return torch.fx.GraphModule(module, cleaned(module))
+
+
+def functional(function, values: list[torch.Tensor], places: Places) -> torch.fx.GraphModule:
+    """`function` as a graph without in-place operations."""
+    module = traced(function, values, places)
+    if any(is_mutable(node) for node in module.graph.nodes):
+        module = traced(torch.func.functionalize(module, remove="mutations"), values, places)
+    return module
+
+
+def name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def is_mutable(node: torch.fx.Node) -> bool:
+    """Does it change its arguments?"""
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def traced(function, values: list[torch.Tensor], places: Places) -> torch.fx.GraphModule:
     """`function` as a graph. Raises Refusal for what depends on values or cannot be differentiated twice."""
     try:
         return make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
     except Refusal:
         raise
     except Exception as error:
-        raise Refusal(reason(error)) from error
+        raise Refusal(reason(error, places)) from error
 
 
-def reason(error: Exception) -> str:
-    """Why a module cannot be traced, in one line."""
+def reason(error: Exception, places: Places) -> str:
+    """Why a module cannot be traced and where, in one line."""
     kind, text = type(error).__name__, " ".join(str(error).split())
+    text, place = text.split(" While executing ")[0][:300], line_of(error)
     if "DataDependent" in kind or "data-dependent" in text or "GuardOnDataDependent" in kind:
-        return f"control flow depends on data or weights, which one graph cannot follow ({text[:200]})"
-    if "derivative for" in text or "does not require grad" in text or "double backward" in text:
-        return f"an operation cannot be differentiated twice: {text[:200]}"
+        return f"control flow depends on data or weights, which one graph cannot follow{place} ({text[:200]})"
+    if any(words in text for words in NOT_TWICE):
+        operation = re.search(r"aten::(\w+)|'(\w+)'", text)
+        place = places.of(operation[1] or operation[2]) if operation else place
+        return f"an operation cannot be differentiated twice{place}: {text}"
     if "omplex" in text:
-        return f"complex numbers are not supported: {text[:200]}"
-    return f"the module cannot be traced: {kind}: {text[:300]}"
+        return f"complex numbers are not supported{place}: {text}"
+    return f"the module cannot be traced{place}: {kind}: {text}"
 
 
-def refuse_operations(graph: torch.fx.Graph) -> None:
-    """Refuses chance, and buffers that change in a forward pass."""
+def refuse_operations(graph: torch.fx.Graph, model: Model) -> None:
+    """Refuses chance, buffers that change in a forward pass, and float32 where float64 is asked for."""
     for node in graph.nodes:
         if not isinstance(node.target, torch._ops.OpOverload):
             continue
+        what = f"{model.origin}: {node.target}{model.places.of(str(node.target))}"
         if torch.Tag.nondeterministic_seeded in node.target.tags:
-            raise Refusal(f"{node.target} draws random numbers (dropout?): call .eval() on the module")
-        if node.target._schema.is_mutable:
-            raise Refusal(f"{node.target} changes a buffer or parameter in place during the forward pass")
-        value = node.meta.get("val")
-        if isinstance(value, torch.Tensor) and value.is_complex():
-            raise Refusal(f"{node.target} gives complex numbers, which are not supported")
+            raise Refusal(f"{what} draws random numbers (dropout?): call .eval() on the module")
+        if is_mutable(node):
+            raise Refusal(f"{what} changes a buffer or parameter in place during the forward pass")
+        if any(t.is_complex() for t in results(node)):
+            raise Refusal(f"{what} gives complex numbers, which are not supported")
+        narrow = [t.dtype for t in results(node) if WIDTHS.get(t.dtype, 64) < WIDTHS[model.dtype]]
+        if narrow and node.all_input_nodes:
+            raise Refusal(f"{what} gives {name_of(narrow[0])} where {name_of(model.dtype)} is asked for")
 
 
 def cleaned(module: torch.fx.GraphModule) -> torch.fx.Graph:

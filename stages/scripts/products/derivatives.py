@@ -1,0 +1,196 @@
+"""Are PyTorch's derivatives of each operation right? First and second ones against finite differences.
+
+Some operations have a silently wrong second derivative, which eager autograd and a trace of it share. A
+difference of the whole network cannot tell this from a kink: it crosses the kinks of some of its many ReLUs.
+So every distinct operation is taken by itself, at what it was given on the user's data, slightly moved so
+that nothing lies at a kink, and its derivatives are compared element by element. An element whose differences
+at two steps disagree lies within a step of a kink, or is not finite, and says nothing.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+STEPS = (1e-5, 2.5e-6)  # relative to the root mean square of each argument
+TOLERANCE = 1e-4
+ROUNDING = 1e-8  # of the largest value, in a difference of STEPS
+JITTERS = ((1e-2, 1e-2), (1e-2, 0), (0, 0))  # relative move of what is not zero, and of zeros
+
+Tensors = list[torch.Tensor]
+
+
+@dataclass
+class Fault:
+    operation: str
+    order: str  # first | second
+    error: float
+
+
+class Checked(torch.fx.Interpreter):
+    """Runs a graph in float64, checking on the way every distinct operation that depends on `variables`."""
+
+    def __init__(self, module: torch.fx.GraphModule, variables: set[torch.fx.Node], second: bool):
+        super().__init__(module)
+        self.varies, self.second = set(variables), second
+        self.random = torch.Generator().manual_seed(0)
+        self.seen: set[str] = set()
+        self.faults: list[Fault] = []
+
+    def run_node(self, node):
+        value = super().run_node(node)
+        if self.varies.isdisjoint(node.all_input_nodes) or not any(map(is_real, flat(value))):
+            return value
+        self.varies.add(node)
+        if isinstance(node.target, torch._ops.OpOverload):
+            self.check(node)
+        return value
+
+    def check(self, node) -> None:
+        args, kwargs = self.fetch_args_kwargs_from_env(node)
+        places = [i for i, a in enumerate(node.args) if self.moves(a, args[i])]
+        key = f"{node.target} {places} {[described(a) for a in args]} {kwargs}"
+        if key in self.seen or not places:
+            return
+        self.seen.add(key)
+        used = used_results(node)
+        lists = {i: len(args[i]) for i in places if isinstance(args[i], list | tuple)}
+
+        def call(tensors: Tensors) -> Tensors:
+            new, left = list(args), list(tensors)
+            for i in places:
+                new[i] = [left.pop(0) for _ in range(lists[i])] if i in lists else left.pop(0)
+            results = flat(node.target(*new, **kwargs))
+            return [t for i, t in enumerate(results) if is_real(t) and (used is None or i in used)]
+
+        at = [t.detach() for i in places for t in flat(args[i])]
+        fault = first_fault(call, at, self.second, self.random)
+        if fault:
+            self.faults.append(Fault(str(node.target), *fault))
+
+    def moves(self, argument, value) -> bool:
+        """Is this argument made from the variables, and real?"""
+        nodes = argument if isinstance(argument, list | tuple) else [argument]
+        varies = any(isinstance(node, torch.fx.Node) and node in self.varies for node in nodes)
+        return varies and all(map(is_real, flat(value)))
+
+
+def is_real(value) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and value.numel() > 0
+
+
+def flat(value) -> list:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def described(value):
+    """What tells one call of an operation from another: shapes and types of tensors, all else by value."""
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape), value.dtype
+    return [described(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def used_results(node) -> set[int] | None:
+    """Which of several results the graph reads; None where there is one."""
+    if not isinstance(node.meta.get("val"), list | tuple):
+        return None
+    return {user.args[1] for user in node.users}
+
+
+def first_fault(call, at: Tensors, second: bool, random) -> tuple[str, float] | None:
+    """The order of the wrong derivative of `call` near `at` with its error, or None where all are right."""
+    at = moved(call, at, random)
+    t = [symmetric_like(x, noise(x, random) * scale(x)) for x in at]
+    leaves = [x.clone().requires_grad_() for x in at]
+    with torch.enable_grad():
+        y = call(leaves)
+        w = [noise(result, random).requires_grad_() for result in y]
+        g = grad(y, leaves, w)
+        u = grad(g, w, t)
+        h = grad(g, leaves, t) if second else None
+    fault = gap(u, *differences(call, at, t))
+    if fault:
+        return "first", fault
+    if second:
+
+        def gradient(x: Tensors) -> Tensors:
+            x = [a.detach().requires_grad_() for a in x]
+            with torch.enable_grad():
+                return [a.detach() for a in grad(call(x), x, [a.detach() for a in w])]
+
+        fault = gap(h, *differences(gradient, at, t))
+    return ("second", fault) if fault else None
+
+
+def grad(outputs: Tensors, inputs: Tensors, cotangents: Tensors) -> Tensors:
+    """d<outputs, cotangents>/d inputs with its graph; zero where nothing depends on an input."""
+    pairs = [(y, w) for y, w in zip(outputs, cotangents) if y.requires_grad]
+    if not pairs:
+        return [torch.zeros_like(x) for x in inputs]
+    outputs, cotangents = zip(*pairs)
+    return list(
+        torch.autograd.grad(
+            outputs, inputs, cotangents, create_graph=True, allow_unused=True, materialize_grads=True
+        )
+    )
+
+
+def moved(call, at: Tensors, random) -> Tensors:
+    """`at` moved off kinks, as far as `call` stays finite where it was."""
+    with torch.no_grad():
+        finite = sum(int(torch.isfinite(y).sum()) for y in call(at))
+        for of_value, of_zero in JITTERS:
+            new = []
+            for x in at:
+                step = torch.where(x == 0, of_zero * scale(x), of_value * x)
+                new.append(x + symmetric_like(x, noise(x, random) * torch.where(torch.isfinite(x), step, 0)))
+            if sum(int(torch.isfinite(y).sum()) for y in call(new)) >= finite:
+                return new
+    return at
+
+
+def noise(x: torch.Tensor, random) -> torch.Tensor:
+    return torch.randn(x.shape, generator=random, dtype=x.dtype)
+
+
+def scale(x: torch.Tensor) -> float:
+    """Root mean square of the finite elements; 1 where all are zero."""
+    finite = x[torch.isfinite(x)]
+    return float(finite.square().mean().sqrt()) or 1.0 if finite.numel() else 1.0
+
+
+def symmetric_like(x: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    """`step`, made symmetric where x is: some operations are meant for symmetric matrices alone."""
+    if x.dim() < 2 or x.shape[-1] != x.shape[-2] or not torch.equal(x, x.mT):
+        return step
+    return (step + step.mT) / 2
+
+
+def differences(function, at: Tensors, t: Tensors) -> tuple[list[Tensors], Tensors]:
+    """Central differences of `function` along t at each step, and its values."""
+    found = []
+    with torch.no_grad():
+        for step in STEPS:
+            ahead = function([x + step * a for x, a in zip(at, t)])
+            behind = function([x - step * a for x, a in zip(at, t)])
+            found.append([(a - b) / (2 * step) for a, b in zip(ahead, behind)])
+        return found, function(at)
+
+
+def gap(derivative: Tensors, steps: list[Tensors], values: Tensors) -> float:
+    """The largest relative error over the elements whose differences agree; 0 where all are right.
+
+    Infinity where few agree.
+    """
+    worst = 0.0
+    for d, coarse, fine, value in zip(derivative, *steps, values):
+        d, finite = d.detach(), torch.isfinite(value)
+        floor = ROUNDING * float(value[finite].abs().max()) if finite.any() else 0.0
+        agree = (coarse - fine).abs() <= TOLERANCE * (coarse.abs() + fine.abs()) / 2 + floor
+        if agree[finite].sum() < finite.sum() / 2:
+            return float("inf")
+        bound = 2 * TOLERANCE * (d.abs() + fine.abs()) + 4 * floor
+        wrong = agree & ~((d - fine).abs() <= bound)
+        if wrong.any():
+            size = (d.abs() + fine.abs())[wrong].max()
+            worst = max(worst, float(torch.nan_to_num((d - fine)[wrong].abs().max() / size, nan=1.0)))
+    return worst
