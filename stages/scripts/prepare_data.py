@@ -27,7 +27,7 @@ from prepared_data.targets import TASKS, read_targets
 from script_cli import InputError, Parser, run
 
 ALGORITHM = 2
-LEAST = {"samples": 2, "context": 1, "max_length": 1, "num_classes": 2, "seed": 0}
+LEAST = {"samples": 2, "context": 1, "max_length": 1, "num_classes": 2, "image_size": 1, "seed": 0}
 
 
 def parse():
@@ -47,7 +47,7 @@ def add_arrays(group) -> None:
     group.add_argument(
         "--inputs", nargs="+", metavar="NAME", help="one, or several that a module takes by name"
     )
-    group.add_argument("--targets", nargs="+", metavar="NAME", help="default: targets")
+    group.add_argument("--targets", "--label", nargs="+", metavar="NAME", help="default: targets")
     group.add_argument("--weights", metavar="NAME", help="weight of each sample (default: weights, if there)")
     group.add_argument("--mask", metavar="NAME", help="1 where a target counts (default: mask, if there)")
 
@@ -66,6 +66,7 @@ def add_meaning(group) -> None:
         help="indices of embeddings, or numbers to compute with",
     )
     group.add_argument("--layout", choices=["NCHW", "NHWC"], help="where images have their channels")
+    group.add_argument("--image-size", type=int, metavar="S", help="images: resize all to S x S pixels")
 
 
 def add_split(group) -> None:
@@ -83,6 +84,8 @@ def add_split(group) -> None:
 
 
 def add_text(group) -> None:
+    group.add_argument("--text", metavar="COLUMN", help="tables: the column whose text --tokenizer cuts")
+    group.add_argument("--text-pair", metavar="COLUMN", help="tables: the second text of each row")
     group.add_argument("--context", type=int, default=32, help="characters a sequence")
     group.add_argument("--tokenizer", metavar="FOLDER", help="Hugging Face folder whose tokenizer cuts it")
     group.add_argument(
@@ -121,6 +124,8 @@ def attributes(options, samples: Samples, reading: Reading) -> dict:
     }
     if samples.vocabulary:
         found |= {"vocabulary": samples.vocabulary, "context": np.int64(options.context)}
+    if reading.one_each:
+        found["several_labels"] = np.bool_(False)
     if reading.names:
         found["class_names"] = reading.names
     return found

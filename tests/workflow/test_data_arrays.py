@@ -106,6 +106,33 @@ def test_a_folder_of_npy_files_is_arrays_by_name(prepare, tmp_path):
     assert len(done["test/inputs"]) == 5
 
 
+def test_shared_inputs_are_held_once(prepare):
+    edges = np.array([[0, 1, 2], [1, 2, 0]])
+    done = prepare.npz(X, LABELS, **{"shared.edge_index": edges, "shared.size": np.array(0.5)})
+    np.testing.assert_array_equal(done["shared/edge_index"], edges)
+    assert done["shared/edge_index"].dtype == np.int64 and done["shared/size"].dtype == np.float32
+    assert "not used" not in done.said
+    line = prepare.npz_refusal(X, LABELS, **{"shared.names": np.array(["a"])})
+    assert "shared names: not an array of numbers" in line
+
+
+def test_weights_may_be_one_a_target(prepare):
+    targets, weights = X[:, :2], np.abs(X[:, 2:])
+    done = prepare.npz(X, targets, *PLAIN, weights=weights)
+    np.testing.assert_array_equal(done["weights"], weights)
+    assert "weights are [N, 3], expected [N] or as targets" in prepare.npz_refusal(
+        X, targets, weights=np.abs(X[:, 1:])
+    )
+
+
+def test_labels_of_each_position_are_told_from_several_of_a_sample(prepare):
+    tags = np.arange(N * 4).reshape(N, 4) % 2
+    done = prepare.npz(X, tags, "--task", "classification", "--num-classes", 2, *PLAIN)
+    np.testing.assert_array_equal(done["targets"], tags)
+    assert done.attributes["several_labels"].tolist() is False and done.attributes["num_classes"] == 2
+    assert "several_labels" not in prepare.npz(X, tags, "--task", "multilabel").attributes
+
+
 BAD = {
     "ragged": (
         {"inputs": np.array([[1], [1, 2]], object), "targets": [0, 1]},

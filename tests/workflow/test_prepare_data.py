@@ -169,6 +169,20 @@ def test_bad_flags_are_one_line(script, tmp_path, arguments, message):
     assert message in done.stderr and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("source", "flag"),
+    [
+        ("digits", "--inputs"),
+        ("npz:a.npz", "--text"),
+        ("csv:a.csv", "--image-size"),
+        ("pt:a.pt", "--tokenizer"),
+    ],
+)
+def test_flags_that_say_nothing_of_a_source_are_refused(prepare, source, flag):
+    kind = source.partition(":")[0]
+    assert f"{flag}: says nothing of {kind}; it is for" in prepare.refusal(source, flag, 3)
+
+
 def test_version_line_declares_the_algorithm(script):
     assert script("prepare_data.py", "--version").stdout == "prepare_data 0.1.0 (algorithm 2)\n"
 

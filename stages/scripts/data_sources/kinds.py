@@ -6,19 +6,44 @@ import made_with
 from script_cli import InputError, nearest
 
 from data_sources import bundled, text
+from data_sources.function import read_function
 from data_sources.hdf5 import read_hdf5
+from data_sources.images import read_images
 from data_sources.npz import read_npy, read_npz
+from data_sources.pt import read_pt
 from data_sources.samples import Samples, check
 from data_sources.staging import Staging
+from data_sources.tables import read_table
 from data_sources.text import read_text
 
-FILES = {"text": read_text, "npz": read_npz, "hdf5": read_hdf5}
-FOLDERS = {"npy": read_npy}
+TABLES = ("csv", "jsonl", "parquet")
+FILES = {
+    "text": read_text,
+    "npz": read_npz,
+    "hdf5": read_hdf5,
+    "pt": read_pt,
+    **{k: read_table(k) for k in TABLES},
+}
+FOLDERS = {"npy": read_npy, "images": read_images}
+FUNCTION = "dataset"
+BY_NAME = ("npz", "hdf5", "npy", "pt", *TABLES, FUNCTION)
+SAYS_SOMETHING = {  # of which kinds
+    "inputs": BY_NAME,
+    "targets": BY_NAME,
+    "weights": BY_NAME,
+    "mask": BY_NAME,
+    "text": TABLES,
+    "text_pair": TABLES,
+    "tokenizer": (*text.NAMES, "text", *TABLES),
+    "max_length": (*text.NAMES, "text", *TABLES),
+    "image_size": ("images",),
+}
 KNOWN = [
     *bundled.NAMES,
     *text.NAMES,
     *(f"{kind}:FILE" for kind in FILES),
     *(f"{kind}:FOLDER" for kind in FOLDERS),
+    f"{FUNCTION}:PACKAGE.MODULE:FUNCTION",
 ]
 
 
@@ -33,10 +58,13 @@ def load(options) -> Samples:
 def read(options, staging: Staging) -> Samples:
     source = options.source
     kind, _, path = source.partition(":")
+    refuse_idle_flags(kind, options)
     if source in bundled.NAMES:
         return bundled.bundled(source)
     if source in text.NAMES:
         return text.python_topics(options)
+    if kind == FUNCTION and path:
+        return read_function(path, options, staging)
     reader = {**FILES, **FOLDERS}.get(kind)
     if reader is None or not path:
         raise InputError(
@@ -51,3 +79,12 @@ def read(options, staging: Staging) -> Samples:
         raise InputError(f"--source: {path}: no such folder")
     made_with.note(path)
     return reader(path, options, staging)
+
+
+def refuse_idle_flags(kind: str, options) -> None:
+    """A flag that would be ignored is a misunderstanding."""
+    known = [*bundled.NAMES, *text.NAMES, *FILES, *FOLDERS, FUNCTION]
+    for flag, kinds in SAYS_SOMETHING.items():
+        if getattr(options, flag) and kind in known and kind not in kinds:
+            name = flag.replace("_", "-")
+            raise InputError(f"--{name}: says nothing of {kind}; it is for {', '.join(kinds)}")

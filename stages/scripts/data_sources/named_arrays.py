@@ -1,7 +1,8 @@
 """Files of arrays by name (.npz, HDF5, .npy, .pt): which are the inputs, the targets, the weights, the mask.
 
 Their names are `inputs`, `targets`, `weights` and `mask` unless flags say otherwise; several inputs are
-`inputs.<name>`. The test part, where a file has one, is `<name>_test`, or `x_test` of `x_train`.
+`inputs.<name>`, those that all samples have in common `shared.<name>`. The test part, where a file has one,
+is `<name>_test`, or `x_test` of `x_train`.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ def choose(arrays: Arrays, options, source: str) -> Samples:
         raise InputError(f"--source: {source}: {found} without a test array of {', '.join(missing)}")
     used = {*wanted, *(name for name in tests.values() if name)}
     samples = Samples(train, test)
-    if unused := sorted(name for name in arrays if name not in used and not ours(name)):
+    if unused := sorted(name for name in arrays if not (name in used or ours(name) or is_shared(name))):
         samples.notes.append(f"not used: {', '.join(unused)}")
     return samples
 
@@ -100,4 +101,10 @@ def part(
     arrays: Arrays, inputs: dict[str, str], single: dict[str, str | None], names: dict[str, str]
 ) -> Part:
     chosen = {role: arrays[names[name]] if name else None for role, name in single.items()}
-    return Part({key: arrays[names[name]] for key, name in inputs.items()}, **chosen)
+    shared = {name[len("shared.") :]: arrays[name] for name in arrays if is_shared(name)}
+    return Part({key: arrays[names[name]] for key, name in inputs.items()}, **chosen, shared=shared)
+
+
+def is_shared(name: str) -> bool:
+    """An input that all samples have in common, such as the edges of a graph."""
+    return name.startswith(("shared.", "shared/"))

@@ -19,6 +19,7 @@ class Part:
     targets: np.ndarray
     weights: np.ndarray | None = None
     mask: np.ndarray | None = None
+    shared: dict[str, np.ndarray] = field(default_factory=dict)  # inputs that all samples have in common
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -40,6 +41,7 @@ class Samples:
     test: Part | None = None
     task: str | None = None  # where the source knows it
     divisor: float | None = None  # inputs have a natural range: divide by it instead of standardising
+    scaled: bool = False  # inputs have been brought into their usual range
     vocabulary: str | None = None
     classes: int | None = None  # where the source knows how many there are
     class_names: list[str] | None = None  # of targets that are numbered already
@@ -69,6 +71,12 @@ def check(part: Part, source: str) -> None:
             raise InputError(f"--source: {source}: {name}: not an array of numbers ({kind_of(values)})")
         if values.dtype.name == "uint64" and max(map(largest, blocks(values))) > np.iinfo(np.int64).max:
             raise InputError(f"--source: {source}: {name}: holds integers of 2^63 and more")
+    for name, values in part.shared.items():
+        if values.dtype.kind not in "iufb" or values.size == 0:
+            raise InputError(
+                f"--source: {source}: shared {name}: not an array of numbers ({kind_of(values)})"
+            )
+        check_finite(f"shared {name}", np.atleast_1d(values), source)
     for name, values in part.named():
         if len(values) != len(part):
             raise InputError(f"--source: {source}: {len(values)} {name} but {len(part)} targets")

@@ -5,7 +5,7 @@ from artifact_digest import Stream
 from data_sources.samples import UNNAMED, Part, Samples, blocks
 from script_cli import InputError
 
-from prepared_data.inputs import Input, to_float32
+from prepared_data.inputs import Input, shape_text, to_float32
 from prepared_data.labels import Reading
 from prepared_data.scaling import Scaling, standardization
 
@@ -22,7 +22,7 @@ class Content:
 
     def input_scaling(self, input: Input, standardize: bool) -> Scaling | None:
         """None where the input stays as it is."""
-        if input.tokens or not standardize:
+        if input.tokens or self.samples.scaled or not standardize:
             return None
         if self.samples.divisor:
             return Scaling(0.0, self.samples.divisor)
@@ -47,7 +47,14 @@ class Content:
             self.add("test/", self.samples.train, self.test_rows)
         elif self.samples.test is not None:
             self.add("test/", self.samples.test, None)
+        for name, values in self.samples.train.shared.items():
+            self.data[f"shared/{name}"] = self.shared(values)
         return self.data
+
+    def shared(self, values: np.ndarray) -> np.ndarray:
+        if values.dtype.kind in "iub":
+            return values.astype(np.int64)
+        return to_float32(values, False, f"{self.where}: shared inputs")
 
     def keep_scaling(self, what: str, scaling: Scaling | None, name: str) -> None:
         if scaling is None:
@@ -83,11 +90,13 @@ class Content:
         return self.reading.convert(block)
 
     def weight_block(self, block: np.ndarray) -> np.ndarray:
+        """One a sample, or one a target."""
         weights = block.astype(np.float64)
         if weights.shape[1:] == (1,):
             weights = weights[:, 0]
-        if weights.ndim != 1:
-            raise InputError(f"{self.where}: weights are {list(block.shape)}, expected one a sample, [N]")
+        terms = self.samples.train.targets.shape[1:]
+        if weights.shape[1:] not in ((), terms):
+            raise InputError(f"{self.where}: weights are {shape_text(block)}, expected [N] or as targets")
         if weights.size and weights.min() < 0:
             raise InputError(f"{self.where}: weights hold {weights.min():g}, expected weights >= 0")
         return weights

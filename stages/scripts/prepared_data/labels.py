@@ -20,6 +20,7 @@ class Reading:
     convert: Callable[[np.ndarray], np.ndarray]
     says: str
     names: list[str] | None = None  # of the classes, where they are words
+    one_each: bool = False  # 0 and 1, [N,T], that are a label each, though they look like several of a sample
 
 
 def class_labels(facts: Facts, options, known: int | None, order: list[str] | None, where: str) -> Reading:
@@ -54,7 +55,7 @@ def renumbers(facts: Facts, asked: str | None, classes: int | None, where: str) 
     if facts.words or facts.kind == "b":
         return True
     count, low, high = len(values), values[0], values[-1]
-    if count == 1 and not classes:
+    if count == 1 and (classes or 1) < 2:
         raise InputError(
             f"{where}: every label is {low:g}: one class, nothing to tell apart; "
             "--num-classes C if there are others"

@@ -87,6 +87,7 @@ def classification(seen: Facts, samples: Samples, options, where: str) -> Readin
             "classification", seen.shape[0], as_float32, "soft targets (probabilities of the classes)"
         )
     reading = class_labels(seen, options, samples.classes, samples.class_order, where)
+    reading.one_each = seen.rows and seen.zero_one
     if samples.class_names:
         reading.names = samples.class_names
     if seen.shape == (1,):
