@@ -61,7 +61,8 @@ def rows(values: np.ndarray | h5py.Dataset) -> Iterable[np.ndarray]:
 
 def create(file: h5py.File, name: str, values: np.ndarray | Stream) -> None:
     if not isinstance(values, Stream):
-        file.create_dataset(name, data=values, track_times=False)
+        text = h5py.string_dtype() if np.asarray(values).dtype.kind in "OU" else None
+        file.create_dataset(name, data=values, dtype=text, track_times=False)
         return
     dataset, start = file.create_dataset(name, values.shape, values.dtype, track_times=False), 0
     for block in values.blocks():

@@ -126,8 +126,6 @@ def attributes(options, samples: Samples, reading: Reading) -> dict:
         found |= {"vocabulary": samples.vocabulary, "context": np.int64(options.context)}
     if reading.one_each:
         found["several_labels"] = np.bool_(False)
-    if reading.names:
-        found["class_names"] = reading.names
     return found
 
 

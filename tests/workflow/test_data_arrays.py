@@ -133,6 +133,14 @@ def test_labels_of_each_position_are_told_from_several_of_a_sample(prepare):
     assert "several_labels" not in prepare.npz(X, tags, "--task", "multilabel").attributes
 
 
+def test_a_group_may_have_a_test_part(prepare):
+    tests = {"inputs.a_test": X[:2], "inputs_test.b": X[:2], "targets_test": LABELS[:2]}
+    np.savez("mine.npz", targets=LABELS, **{"inputs.a": X, "inputs.b": X}, **tests)
+    done = prepare("npz:mine.npz", "--no-standardize")
+    assert done["test/inputs/a"].shape == done["test/inputs/b"].shape == (2, 4)
+    assert len(done["inputs/a"]) == N and "not used" not in done.said
+
+
 BAD = {
     "ragged": (
         {"inputs": np.array([[1], [1, 2]], object), "targets": [0, 1]},
@@ -141,6 +149,8 @@ BAD = {
     "lengths": ({"inputs": X, "targets": LABELS[:-1]}, "30 inputs but 29 targets"),
     "weights": ({"inputs": X, "targets": LABELS, "weights": WEIGHTS[1:]}, "29 weights but 30 targets"),
     "negative": ({"inputs": X, "targets": LABELS, "weights": -WEIGHTS}, "expected weights >= 0"),
+    "no weight": ({"inputs": X, "targets": LABELS, "weights": 0 * WEIGHTS}, "every value of weights is 0"),
+    "bytes": ({"inputs": X, "targets": LABELS.astype("S")}, "bytes; words are saved with .astype(str)"),
     "mask": ({"inputs": X, "targets": LABELS, "mask": LABELS}, "mask holds a value other than 0 and 1"),
     "half a test part": (
         {"inputs": X, "targets": LABELS, "inputs_test": X},

@@ -67,6 +67,7 @@ BAD = {
         "not exact in float32",
     ),
     "no integers": (np.ones((N, 2)), ["--integer-inputs", "tokens"], "inputs are float64, no integers"),
+    "no images": (np.ones((N, 2)), ["--layout", "NHWC"], "--layout: NHWC, but inputs [N, 2] are no images"),
     "complex": (np.ones((N, 2), complex), [], "inputs: not an array of numbers (complex128)"),
     "infinite": (np.full((N, 2), np.inf), [], "inputs hold NaN or infinity, first at (0, 0)"),
 }

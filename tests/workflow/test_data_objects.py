@@ -66,7 +66,7 @@ def test_a_folder_a_class_is_images_between_0_and_1(prepare):
     images = np.concatenate([done["inputs"], done["test/inputs"]])
     expected = np.stack([saved[name] for name in sorted(saved)]).transpose(0, 3, 1, 2) / np.float32(255)
     np.testing.assert_array_equal(images, expected[rows])
-    assert list(done.attributes["class_names"]) == ["ant", "bee"]
+    assert done["class_names"].tolist() == [b"ant", b"bee"]
     assert "2 classes, labels 0, 1" in done.said and "inputs [3, 4, 5] as they are; pixels 0..1" in done.said
 
 
@@ -120,6 +120,9 @@ def three(): return [(a, a, b) for a, b in zip(x, y)]
 def two_inputs(): return [((a, a), b) for a, b in zip(x, y)]
 def ragged(): return [(a[:1 + i % 2], b) for i, (a, b) in enumerate(zip(x, y))]
 def empty(): return []
+def bunch(): return {"data": x, "names": "abc"}
+def text(): return [{"text": "a", "pixels": a, "label": b} for a, b in zip(x, y)]
+def leaves(): raise SystemExit(0)
 def number(): return 3
 def broken():
     for a, b in zip(x, y):
@@ -170,8 +173,11 @@ def test_what_a_function_draws_is_drawn_by_the_seed(module):
         ("two_inputs", "inputs are several arrays; give them names"),
         ("ragged", "sample 1: inputs has shape [2], those before [1]"),
         ("empty", "no sample in it"),
+        ("bunch", "gives a dictionary (data, names), expected arrays by name or train and test parts"),
+        ("text", "text holds words (a); --inputs names what is taken"),
+        ("leaves", "SystemExit: 0"),
         ("number", "gives a int, expected a data set"),
-        ("broken", "IndexError: list index out of range (mine.py, line 29)"),
+        ("broken", "IndexError: list index out of range (mine.py, line 32)"),
         ("nothing", "mine has no 'nothing'"),
     ],
 )

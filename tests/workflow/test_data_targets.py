@@ -58,7 +58,7 @@ def test_labels_become_classes(prepare, case):
 
 def test_class_names_are_kept(prepare):
     done = prepare.npz(X, labels_of(["dog", "ant"]))
-    assert list(done.attributes["class_names"]) == ["ant", "dog"]
+    assert done["class_names"].tolist() == [b"ant", b"dog"]
 
 
 REFUSED = {
@@ -116,5 +116,6 @@ def test_shares_of_classes_stay_real(prepare):
 def test_targets_that_repeat_their_tokens_are_not_the_next_ones(prepare):
     tokens = np.random.default_rng(0).integers(0, 9, (N, 5))
     assert "must be the next tokens" in prepare.npz_refusal(tokens, tokens)
+    assert "none counts in the loss" in prepare.npz_refusal(tokens, np.full_like(tokens, -100))
     done = prepare.npz(tokens[:, :-1], np.where(tokens[:, 1:] == 3, -100, tokens[:, 1:]), *WHOLE)
     assert done.attributes["task"] == "language_modeling" and -100 in done["targets"]

@@ -38,7 +38,7 @@ def test_texts_become_named_inputs_and_a_label(texts):
     done = texts("csv:mine.csv", *FLAGS)
     assert done["inputs/input_ids"][:2].tolist() == [[101, 97, 98, 0], [101, 98, 0, 0]]
     assert done["inputs/attention_mask"][:2].tolist() == [[1, 1, 1, 0], [1, 1, 0, 0]]
-    assert done["targets"][:2].tolist() == [1, 0] and list(done.attributes["class_names"]) == ["neg", "pos"]
+    assert done["targets"][:2].tolist() == [1, 0] and done["class_names"].tolist() == [b"neg", b"pos"]
     assert done.attributes["task"] == "classification" and "5 texts cut at 4 tokens" in done.said
 
 

@@ -67,7 +67,7 @@ def own_code(place: str):
         yield
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         here = str(Path.cwd())
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(here)]
         at = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -98,8 +98,12 @@ class Items:
             array = np.asarray(value)
         except ValueError:
             array = np.empty(0, object)
-        if array.dtype.kind in "iufbU":
+        if array.dtype.kind in ("iufbU" if name == "targets" else "iufb"):
             return array
+        if array.dtype.kind == "U":
+            raise InputError(
+                f"{self.place}: {name} holds words ({array.ravel()[0]!s}); --inputs names what is taken"
+            )
         what = f"a {type(value).__name__}, no array of numbers; --inputs names what is taken"
         raise InputError(f"{self.place}: sample {self.count}: {name} is {what}")
 
@@ -157,6 +161,11 @@ def looks_like_batch(named: dict[str, np.ndarray]) -> bool:
 
 
 def items(source, place: str) -> Iterator:
+    if isinstance(source, dict):
+        names = ", ".join(map(str, source))
+        raise InputError(
+            f"{place}: gives a dictionary ({names}), expected arrays by name or train and test parts"
+        )
     if is_indexed(source):
         return (source[i] for i in range(len(source)))
     if hasattr(source, "__iter__"):

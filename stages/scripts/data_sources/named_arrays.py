@@ -43,6 +43,8 @@ def ours(name: str) -> bool:
 def input_names(arrays: Arrays, options, source: str) -> dict[str, str]:
     """The array of each input, by the input's name."""
     if options.inputs:
+        if len(set(options.inputs)) < len(options.inputs):
+            raise InputError(f"--inputs: a name is there twice ({', '.join(options.inputs)})")
         for name in options.inputs:
             require(arrays, name, "inputs", source)
         if len(options.inputs) == 1:
@@ -50,7 +52,7 @@ def input_names(arrays: Arrays, options, source: str) -> dict[str, str]:
         return {argument(name, name, source): name for name in options.inputs}
     if "inputs" in arrays:
         return {UNNAMED: "inputs"}
-    group = [name for name in arrays if name.startswith(("inputs.", "inputs/"))]
+    group = [name for name in arrays if name.startswith(("inputs.", "inputs/")) and not is_test(arrays, name)]
     if not group:
         raise missing(arrays, source)
     return {argument(name[len("inputs.") :], name, source): name for name in sorted(group)}
@@ -93,8 +95,13 @@ def require(arrays: Arrays, name: str, role: str, source: str) -> None:
 
 def test_name(arrays: Arrays, name: str) -> str | None:
     """The array of the test part that belongs to `name`."""
-    choices = [f"{name}_test", f"test/{name}", name.replace("train", "test")]
+    group = name.replace("inputs.", "inputs_test.", 1)
+    choices = [f"{name}_test", f"test/{name}", group, name.replace("train", "test")]
     return next((choice for choice in choices if choice != name and choice in arrays), None)
+
+
+def is_test(arrays: Arrays, name: str) -> bool:
+    return name.endswith("_test") and name.removesuffix("_test") in arrays
 
 
 def part(

@@ -83,6 +83,9 @@ def check(part: Part, source: str) -> None:
         if values.size == 0:
             raise InputError(f"--source: {source}: no data ({name} {list(values.shape)})")
         check_finite(name, values, source)
+    for name, values in (("weights", part.weights), ("mask", part.mask)):
+        if values is not None and not any(block.any() for block in blocks(values)):
+            raise InputError(f"--source: {source}: every value of {name} is 0: no target counts in the loss")
 
 
 def largest(block: np.ndarray) -> int:
@@ -92,6 +95,8 @@ def largest(block: np.ndarray) -> int:
 def kind_of(values: np.ndarray) -> str:
     if values.dtype.kind == "O":
         return "Python objects, such as rows of different lengths"
+    if values.dtype.kind == "S":
+        return "bytes; words are saved with .astype(str)"
     return "a single number" if values.ndim == 0 else str(values.dtype)
 
 

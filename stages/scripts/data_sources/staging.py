@@ -29,7 +29,9 @@ class Staging:
         )
         shape, fortran, dtype = header(stream)
         if dtype.hasobject:
-            raise ValueError("holds Python objects, such as rows of different lengths or mixed types")
+            raise ValueError(
+                "holds Python objects (rows of different lengths, or words that need .astype(str))"
+            )
         column = self.column()
         while chunk := stream.read(BYTES):
             column.file.write(chunk)

@@ -32,6 +32,8 @@ def samples_of(table: Table, options, staging: Staging) -> Samples:
     weights, mask = (optional(table, role, getattr(options, role)) for role in ("weights", "mask"))
     others = {*wanted, weights, mask, ""}  # a column without a name is the index that DataFrame.to_csv writes
     inputs = options.inputs or [name for name in table.names if name not in others]
+    if len(set(inputs)) < len(inputs):
+        raise InputError(f"--inputs: a name is there twice ({', '.join(inputs)})")
     for name in inputs:
         require(table, name, "inputs")
     if not inputs:

@@ -47,6 +47,8 @@ class Content:
             self.add("test/", self.samples.train, self.test_rows)
         elif self.samples.test is not None:
             self.add("test/", self.samples.test, None)
+        if self.reading.names:
+            self.data["class_names"] = np.array(self.reading.names, dtype=object)
         for name, values in self.samples.train.shared.items():
             self.data[f"shared/{name}"] = self.shared(values)
         return self.data

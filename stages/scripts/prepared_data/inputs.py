@@ -68,6 +68,10 @@ def shape_text(values: np.ndarray) -> str:
 def is_channels_last(name: str, values: np.ndarray, layout: str | None, where: str) -> bool:
     """Images are [N,C,H,W] here, as in PyTorch. Raises InputError for those that look like [N,H,W,C]."""
     if values.ndim != 4:
+        if layout and name == UNNAMED:
+            raise InputError(
+                f"--layout: {layout}, but inputs {shape_text(values)} are no images [N, ., ., .]"
+            )
         return False
     if layout:
         return layout == "NHWC"

@@ -25,6 +25,7 @@ class Reading:
 
 def class_labels(facts: Facts, options, known: int | None, order: list[str] | None, where: str) -> Reading:
     """Labels of one class each. Raises InputError for what is no label or could be either."""
+    check_any(facts, where)
     check_whole(facts, where)
     classes = options.num_classes or known
     if order and facts.words and set(facts.values) <= set(order):
@@ -40,9 +41,12 @@ def class_labels(facts: Facts, options, known: int | None, order: list[str] | No
     )
 
 
-def check_whole(facts: Facts, where: str) -> None:
+def check_any(facts: Facts, where: str) -> None:
     if facts.values is not None and len(facts.values) == 0:
         raise InputError(f"{where}: every target is {MASKED}: none counts in the loss")
+
+
+def check_whole(facts: Facts, where: str) -> None:
     if not facts.words and not facts.whole:
         raise InputError(f"{where}: labels are not integers; use --task regression for real targets")
 

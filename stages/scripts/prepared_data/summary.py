@@ -25,7 +25,9 @@ def summary(samples: Samples, reading: Reading, content: Content) -> str:
 
 
 def classes(reading: Reading) -> list[str]:
-    return [f"{reading.classes} classes"] if reading.task == "classification" else []
+    if reading.task != "classification":
+        return []
+    return ["1 class" if reading.classes == 1 else f"{reading.classes} classes"]
 
 
 def scaled_targets(content: Content) -> str:

@@ -5,7 +5,7 @@ from data_sources.samples import UNNAMED, Samples, blocks
 from script_cli import InputError
 
 from prepared_data.facts import MASKED, Facts, facts
-from prepared_data.labels import Reading, as_integers, class_labels
+from prepared_data.labels import Reading, as_integers, check_any, class_labels
 
 TASKS = ("classification", "multilabel", "regression", "language_modeling")
 
@@ -144,6 +144,7 @@ def next_tokens(samples: Samples, classes: int | None, seen: Facts, where: str) 
             f"{where}: token targets [N,T] need integer inputs of the same shape; "
             "several labels a sample [N,C] are given with --task multilabel"
         )
+    check_any(seen, where)
     check_shifted(samples, tokens, where)
     low, high = int(seen.values[0]), int(seen.values[-1])
     for part in samples.parts:
