@@ -136,6 +136,8 @@ def explain(error) -> str:
     if error.validator == "pattern":
         allowed = "letters, digits, '_', '-' and, in the sweep's name, single dots"
         return f"'{error.instance}' in '{place}' may hold only {allowed}, and no path"
+    if error.validator == "anyOf" and "description" in error.schema:
+        return f"'{error.instance}' for '{place}' is not right: {error.schema['description']}"
     if error.validator == "oneOf":
         return f"'{place}' of kind module needs 'module' and 'weights', or 'hf', a Hugging Face folder"
     if error.validator == "not":

@@ -99,6 +99,12 @@ def test_as_many_labels_as_samples_are_refused(prepare):
     assert prepare.npz(X, np.arange(N), "--task", "regression").attributes["task"] == "regression"
 
 
+def test_too_many_labels_to_be_counted_are_refused(prepare, monkeypatch):
+    monkeypatch.setattr("prepared_data.facts.DISTINCT", 5)
+    assert "different labels; --task regression" in prepare.npz_refusal(X, np.arange(N) % 7)
+    assert prepare.npz(X, X[:, 0]).attributes["task"] == "regression"
+
+
 def test_one_hot_columns_may_be_labels_of_their_own(prepare):
     rows = labels_of([[0, 1], [1, 0]])
     done = prepare.npz(X, rows, "--task", "multilabel", *WHOLE)
@@ -115,6 +121,11 @@ def test_shares_of_classes_stay_real(prepare):
 
 def test_targets_that_repeat_their_tokens_are_not_the_next_ones(prepare):
     tokens = np.random.default_rng(0).integers(0, 9, (N, 5))
+    assert "--task language_modeling for tokens of one vocabulary" in prepare.npz_refusal(tokens, tokens % 3)
+    tags = prepare.npz(
+        tokens, tokens % 3, "--task", "classification", "--integer-inputs", "tokens", "--split", "none"
+    )
+    assert tags.attributes["num_classes"] == 3 and tags["targets"].tolist() == (tokens % 3).tolist()
     assert "must be the next tokens" in prepare.npz_refusal(tokens, tokens)
     assert "none counts in the loss" in prepare.npz_refusal(tokens, np.full_like(tokens, -100))
     done = prepare.npz(tokens[:, :-1], np.where(tokens[:, 1:] == 3, -100, tokens[:, 1:]), *WHOLE)

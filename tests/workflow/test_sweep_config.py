@@ -96,6 +96,32 @@ def test_defaults_are_filled_at_every_level():
     assert config["models"]["m"]["training"]["momentum"] == 0.9
 
 
+@pytest.mark.parametrize(
+    ("source", "architecture", "decided"),
+    [
+        ("digits", {"kind": "mlp"}, (0.8, True)),
+        ("text:book.txt", {"kind": "transformer"}, (0.8, True)),
+        ("npz:mine.npz", {"kind": "mlp"}, (None, True)),  # a test part of its own is seen by prepare_data.py
+        ("npz:mine.npz", MODULE, ("none", False)),
+        ("digits", MODULE, ("none", False)),
+    ],
+)
+def test_split_and_scaling_follow_source_and_architecture(source, architecture, decided):
+    entry = {"data": {"source": source}, "architecture": architecture}
+    entry |= {} if architecture is MODULE else {"training": {"steps": 1, "learning_rate": 0.1}}
+    data = resolve(models={"m": entry})["models"]["m"]["data"]
+    assert (data["split"], data["standardize"]) == decided
+    asked = {**entry, "data": {"source": source, "split": 0.5, "standardize": True}}
+    data = resolve(models={"m": asked})["models"]["m"]["data"]
+    assert (data["split"], data["standardize"]) == (0.5, True)
+
+
+@pytest.mark.parametrize("split", [0, 1.5, "half"])
+def test_a_split_is_a_fraction_or_none(split):
+    line = refusal(models=model("data", split=split))
+    assert f"'{split}' for 'models.m.data.split' is not right: Fraction of the samples" in line
+
+
 def test_defaults_and_keys_follow_the_architectures_kind():
     entry = yaml.safe_load(MINIMAL)["models"]["m"]
     filled = resolve(models={"m": {**entry, "architecture": {"kind": "cnn"}}})["models"]["m"]["architecture"]

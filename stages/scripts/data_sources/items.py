@@ -122,7 +122,8 @@ class Items:
 
     def append(self, name: str, block: np.ndarray) -> None:
         if name == "targets" and block.dtype.kind == "U":
-            self.words = [*(self.words or []), *block.ravel().tolist()]
+            self.words = self.words or []
+            self.words.extend(block.ravel().tolist())
             return
         column = self.columns.setdefault(name, self.staging.column())
         try:

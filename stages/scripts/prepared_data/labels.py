@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from script_cli import InputError
 
-from prepared_data.facts import MASKED, Facts
+from prepared_data.facts import DISTINCT, MASKED, Facts
 
 RENUMBER = "--labels renumber makes the values that occur 0, 1, ... in ascending order"
 
@@ -25,7 +25,6 @@ class Reading:
 
 def class_labels(facts: Facts, options, known: int | None, order: list[str] | None, where: str) -> Reading:
     """Labels of one class each. Raises InputError for what is no label or could be either."""
-    check_any(facts, where)
     check_whole(facts, where)
     classes = options.num_classes or known
     if order and facts.words and set(facts.values) <= set(order):
@@ -46,7 +45,15 @@ def check_any(facts: Facts, where: str) -> None:
         raise InputError(f"{where}: every target is {MASKED}: none counts in the loss")
 
 
+def check_countable(facts: Facts, where: str) -> None:
+    if facts.values is None and facts.kind != "f":
+        raise InputError(
+            f"{where}: more than {DISTINCT} different labels; --task regression if they are values"
+        )
+
+
 def check_whole(facts: Facts, where: str) -> None:
+    check_countable(facts, where)
     if not facts.words and not facts.whole:
         raise InputError(f"{where}: labels are not integers; use --task regression for real targets")
 

@@ -5,7 +5,7 @@ from data_sources.samples import UNNAMED, Samples, blocks
 from script_cli import InputError
 
 from prepared_data.facts import MASKED, Facts, facts
-from prepared_data.labels import Reading, as_integers, check_any, class_labels
+from prepared_data.labels import Reading, as_integers, check_any, check_countable, class_labels
 
 TASKS = ("classification", "multilabel", "regression", "language_modeling")
 
@@ -13,6 +13,7 @@ TASKS = ("classification", "multilabel", "regression", "language_modeling")
 def read_targets(samples: Samples, options, source: str) -> Reading:
     """Raises InputError for what no stage can train on."""
     where, seen = f"--source: {source}", facts(samples)
+    check_any(seen, where)
     task = options.task or samples.task or guess(seen, samples, options, where)
     if seen.words and task != "classification":
         raise InputError(f"{where}: targets are words ({seen.span}), which are labels: --task classification")
@@ -30,7 +31,7 @@ def guess(seen: Facts, samples: Samples, options, where: str) -> str:
     if seen.words or (seen.kind == "b" and seen.one_a_sample):
         return "classification"
     if seen.kind in "iu" and tokens_of(samples) is not None:
-        return "language_modeling"
+        return tokens_or_labels(samples, where)
     shape = shape_text(seen)
     if seen.one_hot:
         raise InputError(
@@ -55,6 +56,19 @@ def guess(seen: Facts, samples: Samples, options, where: str) -> str:
         f"{where}: integer targets {shape}: labels with --task classification, values with "
         "--task regression; token targets [N,T] need integer inputs of the same shape"
     )
+
+
+def tokens_or_labels(samples: Samples, where: str) -> str:
+    """Targets of the tokens' shape are next tokens where they follow them; else they may be labels."""
+    tokens = tokens_of(samples)
+    check_not_repeated(samples, tokens, where)
+    for x, y in zip(blocks(tokens), blocks(samples.train.targets)):
+        if np.any((x[:, 1:] != y[:, :-1]) & (y[:, :-1] != MASKED)):
+            raise InputError(
+                f"{where}: integer targets of the shape of the tokens, but not the next ones: --task "
+                "language_modeling for tokens of one vocabulary, --task classification for a label of each"
+            )
+    return "language_modeling"
 
 
 def real(seen: Facts, where: str) -> str:
@@ -144,8 +158,8 @@ def next_tokens(samples: Samples, classes: int | None, seen: Facts, where: str) 
             f"{where}: token targets [N,T] need integer inputs of the same shape; "
             "several labels a sample [N,C] are given with --task multilabel"
         )
-    check_any(seen, where)
-    check_shifted(samples, tokens, where)
+    check_countable(seen, where)
+    check_not_repeated(samples, tokens, where)
     low, high = int(seen.values[0]), int(seen.values[-1])
     for part in samples.parts:
         for block in blocks(part.inputs[UNNAMED if UNNAMED in part.inputs else "input_ids"]):
@@ -157,7 +171,7 @@ def next_tokens(samples: Samples, classes: int | None, seen: Facts, where: str) 
     return Reading("language_modeling", classes, as_integers, f"tokens {low}..{high} of {classes}")
 
 
-def check_shifted(samples: Samples, tokens: np.ndarray, where: str) -> None:
+def check_not_repeated(samples: Samples, tokens: np.ndarray, where: str) -> None:
     """Targets that repeat the inputs come from libraries that shift them; here they are the next tokens."""
     for x, y in zip(blocks(tokens), blocks(samples.train.targets)):
         if np.any((x != y) & (y != MASKED)):
