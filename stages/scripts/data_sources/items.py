@@ -129,8 +129,7 @@ class Items:
         try:
             column.append(block)
         except ValueError as error:
-            hint = "; pad or resize in the function" if "shape" in str(error) else ""
-            raise InputError(f"{self.place}: sample {self.count}: {name} {error}{hint}") from None
+            raise InputError(f"{self.place}: sample {self.count}: {name} {error}") from None
 
 
 def is_input(name: str) -> bool:
