@@ -52,6 +52,11 @@ def test_every_real_type_is_read_in_every_order(prepare, dtype):
     np.testing.assert_array_equal(done["inputs"], inputs.astype(np.float32))
 
 
+def test_bytes_are_said(prepare):
+    done = prepare.npz(np.zeros((N, 1, 4, 4), np.uint8), LABELS, *PLAIN)
+    assert "inputs [1, 4, 4] as they are, bytes 0..255" in done.said
+
+
 def test_a_constant_feature_stays_small(prepare):
     """0.1 has no exact mean: its deviation is rounding, by which nothing may be divided."""
     inputs = np.column_stack([np.full(N, 0.1), RANDOM.normal(size=N)])

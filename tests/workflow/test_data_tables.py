@@ -81,8 +81,18 @@ def test_lists_in_a_line_are_inputs_of_their_own(prepare):
     assert done["inputs/ids"].dtype == np.int64 and done["inputs/kind"].dtype == np.float32
 
 
+def test_numbers_among_words_and_in_quotes_count(prepare):
+    rows = [
+        {"a": str(i), "b": i, "c": True, "y": i % 2} if i % 2 else {"a": i, "b": 2**70, "c": False, "y": 0}
+        for i in range(N)
+    ]
+    Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = prepare("jsonl:mine.jsonl", "--label", "y", *PLAIN)
+    assert done["inputs"][:3].tolist() == [[0, 2**70, 0], [1, 1, 1], [2, 2**70, 0]]
+
+
 def test_files_longer_than_a_chunk_are_whole(prepare, monkeypatch):
-    monkeypatch.setattr("data_sources.table_files.ROWS", 7)
+    monkeypatch.setattr("data_sources.table_files.VALUES", 7 * FRAME.shape[1])
     done = prepare(save("csv", FRAME), "--inputs", "height", "--targets", "species", *PLAIN)
     np.testing.assert_array_equal(done["inputs"], FEATURES[:, 1:2])
 
@@ -96,6 +106,11 @@ BAD = {
     "long row": ("a,y\n1,2,3\n", ["--targets", "y"], "line 2: 3 values, but the header has 2 names"),
     "words": ("a,y\n1,2\nx,3\n", ["--targets", "y"], "column 'a', row 2: 'x' is no number; --inputs names"),
     "decimal comma": ("a;y\n1,5;2\n", ["--targets", "y"], "column 'a', row 1: '1,5' is no number"),
+    "a text": (
+        "a,y\n" + 9 * "word " + ",3\n",
+        ["--targets", "y"],
+        "row 1: '" + 8 * "word " + "...' is no number",
+    ),
     "gap": ("a,y\n1,2\n,3\n", ["--targets", "y"], "column 'a', row 2: is empty"),
     "no label": ("a,y\n1,\n", ["--targets", "y"], "column 'y', row 1: is empty"),
     "nan": (

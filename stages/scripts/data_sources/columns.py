@@ -4,22 +4,35 @@ import numpy as np
 from script_cli import InputError
 
 BOOLEANS = {"true": True, "false": False}
+LONGEST = 40  # characters of a number
+
+
+def matrix(columns: list[list]) -> np.ndarray | None:
+    """float64 [n, columns] where every value is a number, at once; None where some need a closer look."""
+    try:
+        if all(map(is_short, columns)):
+            values = np.array(columns)
+            return values.astype(np.float64).T if values.ndim == 2 and values.dtype.kind in "Uiuf" else None
+    except (ValueError, OverflowError):
+        pass
+    return None
+
+
+def is_short(values: list) -> bool:
+    """Whether words are as short as numbers: an array has room for the longest in every place."""
+    return max((len(value) for value in values if isinstance(value, str)), default=0) <= LONGEST
 
 
 def numbers(values: list, column: str, row: int, place: str) -> np.ndarray:
     """float64 [n], or, of a column of lists of one length, [n,...]. `row`: of the first value, from 1."""
     if values and isinstance(values[0], list):
         return lists(values, column, row, place)
-    try:
-        if all(isinstance(value, str) for value in values):
-            return truths(values) if is_truth(values) else np.array(values).astype(np.float64)
-        array = np.array(values)
-        if array.dtype.kind in "iufb" and array.ndim == 1:
-            return array.astype(np.float64)
-    except (ValueError, OverflowError):
-        pass
-    number, value = next((row + i, v) for i, v in enumerate(values) if not is_real(v))
-    raise InputError(f"{place}: column '{column}', row {number}: {described(value)}")
+    if all(isinstance(value, str) for value in values) and is_truth(values):
+        return truths(values)
+    for number, value in enumerate(values, row):
+        if not is_real(value):
+            raise InputError(f"{place}: column '{column}', row {number}: {described(value)}")
+    return np.array([float(value) for value in values])
 
 
 def lists(values: list, column: str, row: int, place: str) -> np.ndarray:
@@ -61,7 +74,8 @@ def is_real(value) -> bool:
 def described(value) -> str:
     if value is None or value == "":
         return "is empty; drop such rows or fill them in"
-    return f"'{value}' is no number; --inputs names the columns to take"
+    shown = str(value) if len(str(value)) <= LONGEST else f"{str(value)[:LONGEST]}..."
+    return f"'{shown}' is no number; --inputs names the columns to take"
 
 
 def targets(values: list, column: str, place: str) -> np.ndarray:

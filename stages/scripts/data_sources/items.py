@@ -129,7 +129,8 @@ class Items:
         try:
             column.append(block)
         except ValueError as error:
-            raise InputError(f"{self.place}: sample {self.count}: {name} {error}") from None
+            hint = "; pad or resize in the function" if "shape" in str(error) else ""
+            raise InputError(f"{self.place}: sample {self.count}: {name} {error}{hint}") from None
 
 
 def is_input(name: str) -> bool:

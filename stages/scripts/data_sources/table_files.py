@@ -1,14 +1,15 @@
-"""Rows of csv:, jsonl: and parquet: files, some thousand at a time, as a list of values for each column."""
+"""Rows of csv:, jsonl: and parquet: files, some at a time, as a list of values for each column."""
 
 import csv
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from script_cli import InputError
 
-ROWS = 4096  # of one chunk
+VALUES = 1 << 18  # of one chunk
 Chunk = dict[str, list]
 
 
@@ -22,10 +23,14 @@ class Table:
 def open_table(kind: str, path: Path) -> Table:
     """Raises InputError for what is no such table."""
     table = {"csv": open_csv, "jsonl": open_jsonl, "parquet": open_parquet}[kind](path)
-    doubled = sorted({name for name in table.names if table.names.count(name) > 1})
+    doubled = [name for name, count in Counter(table.names).items() if count > 1]
     if doubled:
         raise InputError(f"--source: {path}: two columns are called '{doubled[0]}'")
     return table
+
+
+def rows_of(names: list[str]) -> int:
+    return max(1, VALUES // len(names))
 
 
 def open_csv(path: Path) -> Table:
@@ -62,7 +67,7 @@ def is_number(word: str) -> bool:
 
 def csv_chunks(path: Path, names: list[str], rows) -> Iterator[Chunk]:
     filled = (row for row in checked(path, names, rows) if row)
-    while chunk := list(itertools.islice(filled, ROWS)):
+    while chunk := list(itertools.islice(filled, rows_of(names))):
         yield dict(zip(names, map(list, zip(*chunk))))
 
 
@@ -106,7 +111,7 @@ def json_rows(path: Path) -> Iterator[dict]:
 
 
 def json_chunks(names: list[str], rows: Iterator[dict]) -> Iterator[Chunk]:
-    while chunk := list(itertools.islice(rows, ROWS)):
+    while chunk := list(itertools.islice(rows, rows_of(names))):
         yield {name: [row[name] for row in chunk] for name in names}
 
 
@@ -124,4 +129,5 @@ def open_parquet(path: Path) -> Table:
         raise InputError(
             f"--source: {path}: not a readable Parquet file ({str(error).splitlines()[0]})"
         ) from None
-    return Table(path, file.schema_arrow.names, (batch.to_pydict() for batch in file.iter_batches(ROWS)))
+    names = file.schema_arrow.names
+    return Table(path, names, (batch.to_pydict() for batch in file.iter_batches(rows_of(names))))

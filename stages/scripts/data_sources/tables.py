@@ -6,10 +6,10 @@ import numpy as np
 from progress_line import Progress
 from script_cli import InputError, nearest
 
-from data_sources.columns import numbers, targets
+from data_sources.columns import matrix, numbers, targets
 from data_sources.samples import UNNAMED, Part, Samples
 from data_sources.staging import Column, Staging
-from data_sources.table_files import Table, open_table
+from data_sources.table_files import Chunk, Table, open_table
 
 
 def read_table(kind: str):
@@ -34,16 +34,16 @@ def samples_of(table: Table, options, staging: Staging) -> Samples:
     inputs = options.inputs or [name for name in table.names if name not in others]
     if len(set(inputs)) < len(inputs):
         raise InputError(f"--inputs: a name is there twice ({', '.join(inputs)})")
-    for name in inputs:
+    for name in options.inputs or []:
         require(table, name, "inputs")
     if not inputs:
         raise InputError(f"{place}: no column beside the targets {', '.join(wanted)}")
-    columns = {name: staging.column() for name in inputs}
+    columns = Columns(inputs, staging, place)
     kept: dict[str, list] = {name: [] for name in (*wanted, weights, mask) if name}
     collect(table, columns, kept, place)
     found = [targets(kept[name], name, place) for name in wanted]
     part = Part(
-        arranged({name: column.array() for name, column in columns.items()}),
+        columns.arrays(),
         found[0] if len(wanted) == 1 else stacked(found, wanted, place),
         numbers(kept[weights], weights, 1, place) if weights else None,
         numbers(kept[mask], mask, 1, place) if mask else None,
@@ -51,13 +51,12 @@ def samples_of(table: Table, options, staging: Staging) -> Samples:
     return Samples(part, integers_are="real", notes=notes(table, inputs, others))
 
 
-def collect(table: Table, columns: dict[str, Column], kept: dict[str, list], place: str) -> None:
+def collect(table: Table, columns: "Columns", kept: dict[str, list], place: str) -> None:
     """Input columns go to files, the others stay."""
     with Progress(str(table.path)) as progress:
         row = 1
         for chunk in table.chunks:
-            for name, column in columns.items():
-                append(column, numbers(chunk[name], name, row, place), name, row, place)
+            columns.add(chunk, row)
             for name, values in kept.items():
                 values.extend(chunk[name])
             row += len(next(iter(chunk.values())))
@@ -66,20 +65,36 @@ def collect(table: Table, columns: dict[str, Column], kept: dict[str, list], pla
         raise InputError(f"{place}: no data (no row behind the names)")
 
 
-def append(column: Column, block: np.ndarray, name: str, row: int, place: str) -> None:
-    try:
-        column.append(block)
-    except ValueError as error:
-        raise InputError(f"{place}: column '{name}', rows from {row}: {error}") from None
+class Columns:
+    """Columns of numbers are features of one input; where there are lists, each is an input of its own."""
 
+    def __init__(self, names: list[str], staging: Staging, place: str):
+        self.names, self.staging, self.place = names, staging, place
+        self.files: dict[str, Column] = {}
 
-def arranged(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Numbers are features of one input; lists are inputs of their own."""
-    if all(values.ndim == 1 for values in columns.values()):
-        return {UNNAMED: np.column_stack(list(columns.values()))}
-    if len(columns) == 1:
-        return {UNNAMED: next(iter(columns.values()))}
-    return columns
+    def add(self, chunk: Chunk, row: int) -> None:
+        """Rows of a chunk, the first of which is number `row`."""
+        whole = matrix([chunk[name] for name in self.names])
+        blocks = {UNNAMED: whole} if whole is not None else self.one_by_one(chunk, row)
+        for name, block in blocks.items():
+            self.append(name, block, row)
+
+    def one_by_one(self, chunk: Chunk, row: int) -> dict[str, np.ndarray]:
+        blocks = {name: numbers(chunk[name], name, row, self.place) for name in self.names}
+        if all(block.ndim == 1 for block in blocks.values()):
+            return {UNNAMED: np.column_stack(list(blocks.values()))}
+        return blocks if len(blocks) > 1 else {UNNAMED: next(iter(blocks.values()))}
+
+    def append(self, name: str, block: np.ndarray, row: int) -> None:
+        column = self.files.setdefault(name, self.staging.column())
+        try:
+            column.append(block)
+        except ValueError as error:
+            what = f"column '{name}', rows" if name else "rows"
+            raise InputError(f"{self.place}: {what} from {row}: {error}") from None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {name: column.array() for name, column in self.files.items()}
 
 
 def stacked(found: list[np.ndarray], wanted: list[str], place: str) -> np.ndarray:
@@ -92,7 +107,7 @@ def stacked(found: list[np.ndarray], wanted: list[str], place: str) -> np.ndarra
 def target_names(table: Table, options) -> list[str]:
     names = options.targets or (["targets"] if "targets" in table.names else None)
     if not names:
-        columns = ", ".join(name for name in table.names if name)
+        columns = listed([name for name in table.names if name])
         raise InputError(
             f"--source: {table.path}: columns {columns}; --targets COLUMN says which is the target"
         )
@@ -111,16 +126,18 @@ def optional(table: Table, role: str, chosen: str | None) -> str | None:
 def require(table: Table, name: str, role: str) -> None:
     if name in table.names:
         return
-    columns = ", ".join(table.names)
+    columns = listed(table.names)
     raise InputError(
         f"--{role}: {table.path} has no column '{name}', but {columns}{nearest(name, table.names)}"
     )
 
 
 def notes(table: Table, inputs: list[str], others: set) -> list[str]:
-    shown = inputs if len(inputs) <= 8 else [*inputs[:7], f"... {inputs[-1]}"]
-    unused = [
-        name or "the column without a name" for name in table.names if name not in {*inputs, *others - {""}}
-    ]
-    said = [f"inputs are the columns {', '.join(shown)}"]
-    return [*said, f"not used: {', '.join(unused)}"] if unused else said
+    used = {*inputs, *others - {""}}
+    unused = [name or "the column without a name" for name in table.names if name not in used]
+    said = [f"inputs are the columns {listed(inputs)}"]
+    return [*said, f"not used: {listed(unused)}"] if unused else said
+
+
+def listed(names: list[str]) -> str:
+    return ", ".join(names if len(names) <= 8 else [*names[:7], f"... {names[-1]}"])

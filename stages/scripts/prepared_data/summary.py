@@ -55,6 +55,7 @@ def state(input, content: Content) -> str:
     if input.tokens:
         return "of integers"
     if content.scalings[input.name] is None:
-        return "as they are"
+        values = content.samples.train.inputs[input.name]
+        return "as they are, bytes 0..255" if values.dtype == np.uint8 else "as they are"
     divisor = content.samples.divisor
     return f"divided by {divisor:g}" if divisor else "standardized"
