@@ -116,6 +116,12 @@ def parts(): return {"train": dataset(), "test": TensorDataset(x[:4], y[:4])}
 def named(): return [{"a": a, "b": 2 * a, "labels": b, "weights": 2.0} for a, b in zip(x, y)]
 def drawn(): return torch.randn(8, 3), torch.arange(8) % 2
 
+class Large(Dataset):
+    classes = ["no", "yes"]
+    def __len__(self): return 10**6
+    def __getitem__(self, i): return torch.tensor([float(i)]), i % 2
+def large(): return Large()
+
 def three(): return [(a, a, b) for a, b in zip(x, y)]
 def two_inputs(): return [((a, a), b) for a, b in zip(x, y)]
 def ragged(): return [(a[:1 + i % 2], b) for i, (a, b) in enumerate(zip(x, y))]
@@ -158,6 +164,26 @@ def test_a_function_may_give_parts_names_and_weights(module):
     assert set(done["weights"]) == {2.0}
 
 
+@pytest.mark.parametrize("split", [(), ("--split", "none")])
+def test_only_the_drawn_samples_of_a_data_set_are_read(module, split):
+    done = module("dataset:mine:large", "--samples", 10, "--no-standardize", *split)
+    rows = np.random.default_rng(0).permutation(10**6)[:10]
+    train, test = (np.sort(rows), []) if split else (rows[:8], rows[8:])
+    assert done["inputs"][:, 0].tolist() == done["split/train_index"].tolist() == list(train)
+    assert done["targets"].tolist() == [i % 2 for i in train]
+    assert split or done["test/inputs"][:, 0].tolist() == list(test)
+    assert done["class_names"].tolist() == [b"no", b"yes"]
+    assert "30 wanted, but the source has 20" in module.refusal("dataset:mine:dataset", "--samples", 30)
+
+
+def test_only_the_drawn_images_are_read(prepare):
+    saved = save_images("all")
+    done = prepare("images:all", "--samples", 4)
+    images = np.stack([saved[name] for name in sorted(saved)]).transpose(0, 3, 1, 2) / np.float32(255)
+    np.testing.assert_array_equal(done["inputs"], images[done["split/train_index"]])
+    np.testing.assert_array_equal(done["test/inputs"], images[done["split/test_index"]])
+
+
 def test_what_a_function_draws_is_drawn_by_the_seed(module):
     first = module("dataset:mine:drawn", "--seed", 3).data
     again = module("dataset:mine:drawn", "--seed", 3).data
@@ -177,7 +203,7 @@ def test_what_a_function_draws_is_drawn_by_the_seed(module):
         ("text", "text holds words (a); --inputs names what is taken"),
         ("leaves", "SystemExit: 0"),
         ("number", "gives a int, expected a data set"),
-        ("broken", "IndexError: list index out of range (mine.py, line 32)"),
+        ("broken", "IndexError: list index out of range (mine.py, line 38)"),
         ("nothing", "mine has no 'nothing'"),
     ],
 )

@@ -26,8 +26,24 @@ def read_function(name: str, options, staging: Staging) -> Samples:
     with own_code(place):
         returned = function()
         parts = own_parts(returned)
-        read = [Items(part, options, staging, place).part() for part in parts]
-    return Samples(read[0], read[1] if len(read) > 1 else None)
+        train, *tests = [Items(part, options, staging, place) for part in parts]
+        rows, names = train.draw(), class_names(parts[0])
+        return Samples(
+            train.part(),
+            tests[0].part() if tests else None,
+            rows,
+            class_names=names,
+            classes=len(names) if names else None,
+        )
+
+
+def class_names(source) -> list[str] | None:
+    """Names of the classes as the data sets of torchvision have them, below a loader or a subset, too."""
+    while hasattr(source, "dataset"):
+        source = source.dataset
+    names = getattr(source, "classes", None)
+    named = isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names)
+    return list(names) if named else None
 
 
 def own_parts(returned) -> list:

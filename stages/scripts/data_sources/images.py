@@ -10,6 +10,7 @@ import numpy as np
 from progress_line import Progress
 from script_cli import InputError
 
+from data_sources.drawn import to_read
 from data_sources.samples import UNNAMED, Part, Samples
 from data_sources.staging import Staging
 
@@ -25,11 +26,14 @@ def read_images(folder: Path, options, staging: Staging) -> Samples:
     if not classes:
         raise InputError(f"--source: {folder}: no folder in it; expected one for each class")
     files = [listed(part, classes) for part in parts]
+    rows = to_read(len(files[0]), options)
+    files[0] = files[0] if rows is None else [files[0][row] for row in rows]
     reader = Reader(files, options.image_size)
     read = [reader.part(found, staging) for found in files]
     return Samples(
         read[0],
         read[1] if len(read) > 1 else None,
+        rows,
         "classification",
         scaled=True,
         class_names=classes,

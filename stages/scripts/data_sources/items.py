@@ -6,6 +6,7 @@ import numpy as np
 from progress_line import Progress
 from script_cli import InputError
 
+from data_sources.drawn import to_read
 from data_sources.samples import Part
 from data_sources.staging import Column, Staging
 
@@ -18,6 +19,13 @@ class Items:
         self.columns: dict[str, Column] = {}
         self.words: list[str] | None = None
         self.count = 0
+        self.rows: np.ndarray | None = None  # the samples that are read, in this order
+
+    def draw(self) -> np.ndarray | None:
+        """Where samples can be had by number, reads those alone that are drawn."""
+        if is_indexed(self.source) and not is_arrays(self.source) and not isinstance(self.source, dict):
+            self.rows = to_read(len(self.source), self.options)
+        return self.rows
 
     def part(self) -> Part:
         if is_arrays(self.source):
@@ -41,8 +49,9 @@ class Items:
 
     def add_all(self) -> None:
         batched = is_loader(self.source)
-        with Progress(self.place.removeprefix("--source: "), total(self.source)) as progress:
-            for item in items(self.source, self.place):
+        count = total(self.source) if self.rows is None else len(self.rows)
+        with Progress(self.place.removeprefix("--source: "), count) as progress:
+            for item in items(self.source, self.rows, self.place):
                 named = self.named(item)
                 self.add(named, batch=batched or (not is_indexed(self.source) and looks_like_batch(named)))
                 progress(self.count)
@@ -162,14 +171,14 @@ def looks_like_batch(named: dict[str, np.ndarray]) -> bool:
     return len(axes) == 1 and axes != {()} and max(values.ndim for values in named.values()) > 1
 
 
-def items(source, place: str) -> Iterator:
+def items(source, rows: np.ndarray | None, place: str) -> Iterator:
     if isinstance(source, dict):
         names = ", ".join(map(str, source))
         raise InputError(
             f"{place}: gives a dictionary ({names}), expected arrays by name or train and test parts"
         )
     if is_indexed(source):
-        return (source[i] for i in range(len(source)))
+        return (source[int(i)] for i in (range(len(source)) if rows is None else rows))
     if hasattr(source, "__iter__"):
         return iter(source)
     raise InputError(f"{place}: gives a {type(source).__name__}, expected a data set, arrays or a generator")

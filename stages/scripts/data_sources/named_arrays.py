@@ -49,20 +49,20 @@ def input_names(arrays: Arrays, options, source: str) -> dict[str, str]:
             require(arrays, name, "inputs", source)
         if len(options.inputs) == 1:
             return {UNNAMED: options.inputs[0]}
-        return {argument(name, name, source): name for name in options.inputs}
+        return {argument(name, name): name for name in options.inputs}
     if "inputs" in arrays:
         return {UNNAMED: "inputs"}
     group = [name for name in arrays if name.startswith(("inputs.", "inputs/")) and not is_test(arrays, name)]
     if not group:
         raise missing(arrays, source)
-    return {argument(name[len("inputs.") :], name, source): name for name in sorted(group)}
+    return {argument(name[len("inputs.") :], name): name for name in sorted(group)}
 
 
-def argument(name: str, array: str, source: str) -> str:
+def argument(name: str, array: str) -> str:
     """A module is called with its inputs by name."""
     if name.isidentifier():
         return name
-    raise InputError(f"--source: {source}: {array}: '{name}' cannot be the name of a module's argument")
+    raise InputError(f"--source: array {array}: '{name}' cannot be the name of a module's argument")
 
 
 def single_name(arrays: Arrays, role: str, chosen: list[str] | str | None, source: str) -> str | None:
@@ -108,7 +108,7 @@ def part(
     arrays: Arrays, inputs: dict[str, str], single: dict[str, str | None], names: dict[str, str]
 ) -> Part:
     chosen = {role: arrays[names[name]] if name else None for role, name in single.items()}
-    shared = {name[len("shared.") :]: arrays[name] for name in arrays if is_shared(name)}
+    shared = {argument(name[len("shared.") :], name): arrays[name] for name in arrays if is_shared(name)}
     return Part({key: arrays[names[name]] for key, name in inputs.items()}, **chosen, shared=shared)
 
 

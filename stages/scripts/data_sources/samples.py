@@ -39,6 +39,7 @@ class Part:
 class Samples:
     train: Part  # all samples, where the source has no test part of its own
     test: Part | None = None
+    drawn: np.ndarray | None = None  # numbers of the samples in `train`, where the others were not read
     task: str | None = None  # where the source knows it
     divisor: float | None = None  # inputs have a natural range: divide by it instead of standardising
     scaled: bool = False  # inputs have been brought into their usual range

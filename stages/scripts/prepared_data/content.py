@@ -35,10 +35,10 @@ class Content:
         return standardization(self.samples.train.targets, self.train_rows, lambda block: block, self.where)
 
     def datasets(self) -> dict[str, np.ndarray | Stream]:
-        if self.train_rows is not None:
-            self.data["split/train_index"] = self.train_rows.astype(np.int64)
-        if self.test_rows is not None:
-            self.data["split/test_index"] = self.test_rows.astype(np.int64)
+        for name, rows in (("train", self.train_rows), ("test", self.test_rows)):
+            if rows is not None:
+                numbers = rows if self.samples.drawn is None else self.samples.drawn[rows]
+                self.data[f"split/{name}_index"] = numbers.astype(np.int64)
         for input in self.inputs:
             self.keep_scaling("input", self.scalings[input.name], input.name)
         self.keep_scaling("target", self.target_scaling, UNNAMED)

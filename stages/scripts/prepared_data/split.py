@@ -1,6 +1,7 @@
 """Which rows are the training part, where curvature is taken, and which the test part."""
 
 import numpy as np
+from data_sources.drawn import drawn
 from data_sources.samples import Samples
 from script_cli import InputError
 
@@ -23,13 +24,11 @@ def fraction(samples: Samples, options) -> float | None:
 
 def draw(samples: Samples, options) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Rows of samples.train for both parts; None where the parts are the source's own."""
-    total, wanted, share = len(samples.train), options.samples, fraction(samples, options)
-    if wanted is not None and wanted > total:
-        raise InputError(f"--samples: {wanted} wanted, but the source has {total}")
-    if share is None and wanted is None:
+    share, read = fraction(samples, options), samples.drawn
+    if share is None and options.samples is None:
         return None, None
-    rows = np.random.default_rng(options.seed).permutation(total)[:wanted]
+    rows = drawn(len(samples.train), options) if read is None else np.arange(len(read))
     if share is None:
-        return np.sort(rows), None
+        return (np.sort(rows) if read is None else np.argsort(read)), None
     cut = max(1, round(share * len(rows)))
     return rows[:cut], rows[cut:]

@@ -102,7 +102,7 @@ def classification(seen: Facts, samples: Samples, options, where: str) -> Readin
         )
     reading = class_labels(seen, options, samples.classes, samples.class_order, where)
     reading.one_each = seen.rows and seen.zero_one
-    if samples.class_names:
+    if samples.class_names and len(samples.class_names) == reading.classes:
         reading.names = samples.class_names
     if seen.shape == (1,):
         inner = reading.convert
