@@ -159,7 +159,7 @@ BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& e
   if (is_kronecker(settings.kind)) {
     make_kronecker(point.risk, expected, built);
   } else {
-    built.op = make_planned(point, settings.batch_size > 0, built.settings);
+    built.op = make_planned(point, point.whole_batch || settings.batch_size > 0, built.settings);
   }
   if (!settings.params_filter.empty()) {
     built.op = make_restriction(std::move(built.op),

@@ -39,6 +39,17 @@ void choose_batch_size(const Dataset& data, int64_t most, OperatorSettings& sett
   settings.batch_size = std::min(settings.batch_size, data.samples);
 }
 
+/// Was the model exported for all samples as one batch? Throws Refusal where these are not as many.
+bool takes_whole_batch(const ModelPoint& model, const Dataset& data, int64_t batch_size) {
+  const auto& architecture = model.spec.at("architecture");
+  if (!architecture.is_object() || architecture.value("whole_batch", nlohmann::json()) != true) return false;
+  if (data.samples == model.micro_batch && (batch_size == 0 || batch_size == data.samples)) return true;
+  throw Refusal(
+      fmt::format("the model was exported by --whole-batch for {} samples that depend on one another; "
+                  "{} samples in batches of {} are another function",
+                  model.micro_batch, data.samples, batch_size == 0 ? data.samples : batch_size));
+}
+
 }  // namespace
 
 int64_t default_batch_size(const Dataset& data) {
@@ -62,6 +73,7 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   if (model.micro_batch > 0 && dtype == at::kBFloat16) {
     throw InputError("--dtype-compute bfloat16: an exported model computes in the type of its export");
   }
+  point.whole_batch = takes_whole_batch(model, data, settings.batch_size);
   choose_batch_size(data, model.micro_batch, point.settings);
   const std::string loss = loss_name(model, data);
   require_loss_fits(loss, data);

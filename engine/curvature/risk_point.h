@@ -12,6 +12,7 @@ struct RiskPoint {
   std::shared_ptr<const EmpiricalRisk> risk;
   OperatorSettings settings;  ///< step and batch_size as numbers
   Digests digests;
+  bool whole_batch = false;  ///< samples depend on one another: the data are one micro-batch
 };
 
 /// Loads data, model and step of `settings`. Throws InputError on wrong settings or files, and where a file's

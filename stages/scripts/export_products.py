@@ -22,6 +22,7 @@ import torch
 from artifact_digest import digest_of
 from products import data, eager, model_file, package, verify
 from products.evaluation import evaluation_mode, refuse_batch_statistics
+from products.independence import require_independent
 from products.inputs import Slots, arguments, described, samples_in, typed
 from products.logits import AXES, layout_of, tensor_of
 from products.modules import Model, load_module
@@ -54,16 +55,16 @@ def parse():
     parser.add_argument(
         "--trainable", action="store_true", help="only parameters with requires_grad; others are constants"
     )
-    parser.add_argument("--hf", type=Path, help="a Hugging Face folder or adapter, instead of --module")
-    parser.add_argument(
-        "--hf-base", type=Path, help="the base model's folder, where --hf is an adapter of peft"
-    )
+    parser.add_argument("--hf", type=Path, help="a Hugging Face folder, instead of --module and --weights")
     parser.add_argument("--data", type=Path, required=True, help="data.h5: shapes, and samples to verify on")
     parser.add_argument("--loss", help="cross_entropy, mse, bce, language_modeling (default: by the task)")
     parser.add_argument(
         "--class-axis", choices=AXES, help="of logits [N, C, ...] or [N, ..., C] (default: by the shapes)"
     )
     parser.add_argument("--micro-batch", type=int, help="samples of one product (default: about 512 rows)")
+    parser.add_argument(
+        "--whole-batch", action="store_true", help="all samples as one batch: they may depend on one another"
+    )
     parser.add_argument(
         "--products", nargs="+", choices=PRODUCTS, default=list(PRODUCTS), help="what is exported; always ggn"
     )
@@ -96,8 +97,6 @@ def parse():
         raise InputError("--hf names a whole model; leave --module and --weights out")
     if options.hf is not None and (options.weights_key or options.prefix is not None or not options.strict):
         raise InputError("--weights-key, --prefix and --no-strict are for --weights; leave them out")
-    if options.hf_base is not None and options.hf is None:
-        raise InputError("--hf-base is the base of an adapter that --hf names; leave it out")
     if options.micro_batch is not None and options.micro_batch < 1:
         raise InputError(f"--micro-batch: {options.micro_batch} is below 1")
     if options.verify == "float32" and options.dtype_compute != ["float32"]:
@@ -113,8 +112,7 @@ def loaded(options) -> Model:
     if options.hf:
         from products.huggingface import load_folder
 
-        model, line = load_folder(options.hf, options.hf_base)
-        say(line)
+        model = load_folder(options.hf)
     else:
         model = load_module(options.module, options.kwargs)
         told(model.widen())
@@ -122,8 +120,22 @@ def loaded(options) -> Model:
     refuse_not_finite(model)
     told(model.choose_variables(options.trainable))
     told(evaluation_mode(model.module))
-    refuse_batch_statistics(model.module, model.origin)
+    if not options.whole_batch:
+        refuse_batch_statistics(model.module, model.origin)
     return model
+
+
+def choose_micro_batch(options, samples: data.Samples) -> None:
+    count = len(samples.targets)
+    if not options.whole_batch:
+        options.micro_batch = options.micro_batch or samples.usual_micro_batch
+        return
+    if options.micro_batch not in (None, count):
+        raise InputError(f"--micro-batch: --whole-batch takes all {count} samples as one; leave it out")
+    options.micro_batch = count
+    if "kfac" in options.products:
+        options.products.remove("kfac")
+        say("no Kronecker factors with --whole-batch: they are of samples that do not depend on one another")
 
 
 def told(line: str) -> None:
@@ -143,7 +155,7 @@ def logits_shape(model: Model, x: Slots, samples: data.Samples, axis: str | None
     positional, named = arguments(x)
     try:
         with model.places.of_module(model.module), exact(model.dtype):
-            output = tensor_of(model.module(*positional, **named))
+            output = tensor_of(model.module(*positional, **named)).detach()
     except Refusal:
         raise
     except Exception as error:  # whatever the user's code raises
@@ -216,6 +228,8 @@ class Exporter:
         y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
         loss = self.options.loss
         errors = verify.verify(self.model, runner, loss, x, y, weights, tolerance)
+        if not self.options.whole_batch:
+            require_independent(self.model, x, tolerance)
         second = "hessian" in self.options.products
         require_sound(self.model, loss, x, y, weights, tolerance, second)
         text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
@@ -270,7 +284,7 @@ def main():
     torch.set_num_threads(1)  # traced kernels then hold no parallel region: no bit depends on threads
     samples = data.load(options.data)
     options.loss = eager.loss_name(options.loss or samples.usual_loss)
-    options.micro_batch = options.micro_batch or samples.usual_micro_batch
+    choose_micro_batch(options, samples)
     model = loaded(options)
     weights = model_file.Weights(model)
     exporter = Exporter(model, samples, options)
@@ -278,6 +292,8 @@ def main():
     check = exporter.verified()
     keys = {dtype: exporter.write(dtype, check) for dtype in options.dtype_compute}
     architecture = {"kind": "compiled", "module": model.origin, "kwargs": options.kwargs, "packages": keys}
+    if options.whole_batch:
+        architecture["whole_batch"] = True
     spec = {"architecture": architecture, "training": {"loss": options.loss}}
     place = os.path.relpath(options.packages, options.out.parent)
     facts = {"packages_path": place} | made_with.provenance("export_products", ALGORITHM)

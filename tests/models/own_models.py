@@ -92,6 +92,25 @@ class Transformer(nn.Module):
         return self.head(h)
 
 
+class Resolvent(nn.Module):
+    """A layer whose weight goes through a trace and a reciprocal (torch.trace: pytorch #190855)."""
+
+    def __init__(self, features=3):
+        super().__init__()
+        self.weight = nn.Parameter(1 + torch.rand(features, features))
+
+    def forward(self, x):
+        return x @ (1 / (self.weight + torch.trace(self.weight) * torch.eye(len(self.weight))))
+
+
+class Centred(Mlp):
+    """Each hidden unit is centred by its mean over the batch: samples depend on one another."""
+
+    def forward(self, x):
+        h = self.first(x)
+        return self.second(torch.tanh(h - h.mean(0)))
+
+
 def mlp(**arguments):
     return Mlp(**arguments)
 
@@ -110,3 +129,11 @@ def residual(**arguments):
 
 def transformer(**arguments):
     return Transformer(**arguments)
+
+
+def resolvent(**arguments):
+    return Resolvent(**arguments)
+
+
+def centred(**arguments):
+    return Centred(**arguments)

@@ -42,9 +42,11 @@ CASES = {
         Case("labels", "classification", (4,), 3, "bce"),
         Case("cnn", "regression", (1, 6, 6), 3, "mse"),
         Case("residual", "classification", (8,), 4),
+        Case("resolvent", "classification", (3,), 3),
         Case("transformer", "language_modeling", (5,), 6, masked=True),
     )
 }
+COUPLED = Case("centred", "classification", (4,), 3)  # no sum over samples
 ARGUMENTS = {"residual": {"features": 8, "width": 4, "outputs": 4}}
 
 
@@ -121,7 +123,7 @@ def export(folder: Path, name: str, *flags, out="model.h5", packages="packages")
 
 def make_case(folder: Path, name: str) -> Exported:
     """Data, weights and reference of a case; nothing exported yet."""
-    case = CASES[name]
+    case = (CASES | {COUPLED.name: COUPLED})[name]
     torch.manual_seed(1)
     module = getattr(own_models, name)(**ARGUMENTS.get(name, {}))
     with torch.no_grad():

@@ -17,7 +17,8 @@ def samples_of(inputs: torch.Tensor, classes: int = 3) -> data.Samples:
 def exporter(module: nn.Module, samples: data.Samples, **options) -> export_products.Exporter:
     model = modules.Model(module.double(), "mine:module")
     evaluation.evaluation_mode(module)
-    evaluation.refuse_batch_statistics(module, model.origin)
+    if not options.get("whole_batch"):
+        evaluation.refuse_batch_statistics(module, model.origin)
     settings = {
         "loss": "cross_entropy",
         "micro_batch": len(samples.inputs),
@@ -25,6 +26,7 @@ def exporter(module: nn.Module, samples: data.Samples, **options) -> export_prod
         "products": ["ggn", "hessian"],
         "verify": "float64",
         "class_axis": None,
+        "whole_batch": False,
     } | options
     return export_products.Exporter(model, samples, SimpleNamespace(**settings))
 

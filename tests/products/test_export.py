@@ -55,7 +55,15 @@ REFUSED = {
         "'between' .* normalises by the batch",
     ),
     "a buffer that counts": (Counter(), "buffer 'between.calls' changes in a forward pass"),
-    "control flow": (Function(lambda x: x if x.sum() > 0 else -x), "control flow depends on data"),
+    "a value taken out": (
+        Function(lambda x: x * x.max().item()),
+        r"layer 'between' \(Function\), test_export.py:\d+ \(`.item\(\)`\) takes a value out of the graph",
+    ),
+    "a shape that depends on values": (
+        Function(lambda x: x + x[x > 0].sum()),
+        r"aten.index.Tensor in layer 'between' \(Function\), test_export.py:\d+ gives a result whose shape",
+    ),
+    "control flow": (Function(lambda x: x if x.sum() > 0 else -x), r"follow \(test_export.py:\d+\)"),
     "complex numbers": (Function(lambda x: torch.fft.fft(x).abs()), "complex"),
 }
 

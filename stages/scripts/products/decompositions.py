@@ -22,6 +22,10 @@ def weight_norm(v, g, dim=0):
     return v * (g / norm), norm
 
 
+def trace(x):
+    return x.diagonal().sum()
+
+
 def copy(x, source, non_blocking=False):
     return source.to(x.dtype).expand(x.shape)
 
@@ -37,6 +41,7 @@ for name, function in {
     "rrelu_with_noise": rrelu_with_noise,
     "rrelu_with_noise_": in_place(rrelu_with_noise),
     "_weight_norm_interface": weight_norm,
+    "trace": trace,  # its own is wrong under the compiler, too (pytorch #190855)
     "copy": copy,  # what is left of copy_ in a graph without in-place operations
 }.items():
     LIBRARY.impl(name, function, "AutogradCPU")

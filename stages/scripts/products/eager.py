@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from script_cli import InputError, Refusal, nearest
 
-from products.inputs import arguments
 from products.modules import Model
 from products.precision import exact
 
@@ -49,14 +48,10 @@ class Eager:
     def __init__(self, model: Model, loss: str, x, y, weights, forward=None):
         """`forward` stands for the module's own forward pass, of the parameters as they are."""
         self.model, self.loss, self.x, self.y, self.weights = model, LOSSES[loss], x, y, weights
-        self.forward = forward or self.own_forward
+        self.forward = forward or (lambda: model.called(x))
         self.parameters = list(model.variables.values())
         for p in self.parameters:
             p.requires_grad_()
-
-    def own_forward(self) -> torch.Tensor:
-        positional, named = arguments(self.x)
-        return self.model.logits(self.model.module(*positional, **named))
 
     def logits(self) -> torch.Tensor:
         """z, with its graph. Raises Refusal where it is not finite."""

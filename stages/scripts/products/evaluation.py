@@ -36,5 +36,5 @@ def refuse_batch_statistics(module: nn.Module, origin: str) -> None:
         if isinstance(layer, _BatchNorm) and layer.running_mean is None:
             raise Refusal(
                 f"{origin}: layer '{name}' ({type(layer).__name__}, track_running_stats=False) normalises by "
-                "the batch: the loss of a sample would depend on the others"
+                "the batch: a sample's loss depends on the others; --whole-batch takes all samples as one"
             )

@@ -14,6 +14,10 @@ def is_input(slot: str) -> bool:
     return slot == "x" or slot.startswith(("x:", "shared:"))
 
 
+def is_shared(slot: str) -> bool:
+    return slot.startswith("shared:")
+
+
 def inputs_of(slots: Slots) -> Slots:
     """The slots that a module is called with."""
     return {name: value for name, value in slots.items() if is_input(name)}
@@ -32,7 +36,7 @@ def samples_in(slots: Slots) -> int:
 
 def first(slots: Slots, count: int) -> Slots:
     """The same for the first samples alone."""
-    return {name: value if name.startswith("shared:") else value[:count] for name, value in slots.items()}
+    return {name: value if is_shared(name) else value[:count] for name, value in slots.items()}
 
 
 def typed(slots: Slots, dtype: torch.dtype) -> Slots:

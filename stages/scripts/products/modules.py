@@ -9,6 +9,7 @@ import torch
 from script_cli import InputError, Refusal, nearest
 from torch import nn
 
+from products.inputs import Slots, arguments, first, samples_in
 from products.logits import Layout, tensor_of
 from products.places import Places
 from products.wrappers import refuse_unsupported, unwrapped
@@ -27,6 +28,20 @@ class Model:
     def logits(self, output) -> torch.Tensor:
         """The logits [rows, C] in what the module returns."""
         return self.layout.rows(tensor_of(output))
+
+    def called(self, x: Slots) -> torch.Tensor:
+        """The logits [rows, C] for these inputs."""
+        positional, named = arguments(x)
+        return self.logits(self.module(*positional, **named))
+
+    def samples_taken(self, x: Slots, wanted: int) -> int:
+        """`wanted` samples of these, or all where the module can only take all."""
+        try:
+            with torch.no_grad():
+                self.called(first(x, wanted))
+        except Exception:  # whatever the user's code raises
+            return samples_in(x)
+        return min(wanted, samples_in(x))
 
     @property
     def variables(self) -> dict[str, nn.Parameter]:

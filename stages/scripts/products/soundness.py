@@ -13,13 +13,13 @@ from script_cli import Refusal
 
 from products.derivatives import Checked, flat
 from products.eager import Eager
-from products.inputs import Slots, arguments, first, samples_in
+from products.inputs import Slots, first, samples_in
 from products.modules import Model
 from products.precision import exact
 from products.trace import forward
 from products.verify import relative_error
 
-SAMPLES = 4  # of the micro-batch: derivatives are wrong in every sample, or in none
+SAMPLES = 4  # suffice: derivatives are wrong in every sample, or in none
 MOVE = 0.03  # of the parameters, relative to their root mean square: nothing is hidden behind a zero
 
 
@@ -28,8 +28,9 @@ WORDS = {"jvp": "Jacobian product", "gradient": "gradient", "hessian": "Hessian 
 
 def require_sound(model: Model, loss: str, x, y, weights, tolerance: float, second: bool) -> None:
     """Raises Refusal where the module's first or, if `second`, second derivative is wrong."""
-    rows = len(weights) // samples_in(x) * SAMPLES
-    x, y, weights = first(x, SAMPLES), y[:rows], weights[:rows]
+    count = model.samples_taken(x, SAMPLES)
+    rows = count * (len(weights) // samples_in(x))
+    x, y, weights = first(x, count), y[:rows], weights[:rows]
     graph = forward(model, x)
     with moved(model, x):
         constants = [*model.buffers.values(), *x.values()]
@@ -71,10 +72,9 @@ def moved(model: Model, x: Slots):
         for p in model.variables.values():
             step = torch.randn(p.shape, generator=random, dtype=torch.float64).to(p.dtype)
             p.add_(step, alpha=MOVE * (float(p.square().mean().sqrt()) or 1.0))
-    positional, named = arguments(x)
     try:
         with torch.no_grad(), exact(model.dtype):
-            finite = torch.isfinite(model.logits(model.module(*positional, **named))).all()
+            finite = torch.isfinite(model.called(x)).all()
         if not finite:
             restore(model, before)
         yield

@@ -7,7 +7,7 @@ import torch
 
 from products.data import Samples
 from products.eager import LOSSES
-from products.inputs import arguments, typed
+from products.inputs import typed
 from products.modules import Model
 from products.precision import exact
 
@@ -30,9 +30,8 @@ def summary(model: Model, samples: Samples, loss: str, batch: int) -> str:
 
 def totals(model: Model, loss: str, x, y, w) -> torch.Tensor:
     """Sums over the rows of a batch: weighted losses, weights, right answers, rows that count."""
-    positional, named = arguments(typed(x, model.dtype))
     with torch.no_grad(), exact(model.dtype):
-        z = model.logits(model.module(*positional, **named))
+        z = model.called(typed(x, model.dtype))
     losses = LOSSES[loss](z, y.to(z.dtype) if y.is_floating_point() else y).double()
     used = w > 0
     return torch.stack([w @ losses, w.sum(), right_answers(z, y)[used].double().sum(), used.sum().double()])

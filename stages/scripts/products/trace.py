@@ -213,6 +213,12 @@ def refuse_operations(graph: torch.fx.Graph, model: Model) -> None:
             raise Refusal(f"{what} changes a buffer or parameter in place during the forward pass")
         if any(t.is_complex() for t in results(node)):
             raise Refusal(f"{what} gives complex numbers, which are not supported")
+        if node.target is aten._local_scalar_dense.default:
+            raise Refusal(f"{what} (`.item()`) takes a value out of the graph, and its derivative with it")
+        if any(not isinstance(size, int) for t in results(node) for size in t.shape):
+            raise Refusal(
+                f"{what} gives a result whose shape depends on values, which one graph cannot follow"
+            )
         narrow = [t.dtype for t in results(node) if WIDTHS.get(t.dtype, 64) < WIDTHS[model.dtype]]
         if narrow and node.all_input_nodes:
             raise Refusal(f"{what} gives {name_of(narrow[0])} where {name_of(model.dtype)} is asked for")
