@@ -16,6 +16,13 @@ class Refusal(Exception):
     """The input is well formed, but the program declines: one line that says why."""
 
 
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Gives each flag's default, where there is one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, as those of the stage binaries.
 
@@ -24,9 +31,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, prog: str, algorithm: int, description: str):
-        super().__init__(
-            prog=prog, description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-        )
+        super().__init__(prog=prog, description=description, formatter_class=HelpFormatter)
         line = f"{prog} {PROJECT_VERSION} (algorithm {algorithm})"
         self.add_argument("--version", action="version", version=line)
 

@@ -9,6 +9,9 @@ def problems(config: dict, schema: dict) -> Iterator[str]:
     for name, operator in config["operators"].items():
         yield from ignored(f"operators.{name}", operator, keys)
         yield from regularized(f"operators.{name}", operator)
+    for name, model in config["models"].items():
+        if model["data"]["targets"] and model["data"]["label"]:
+            yield f"'models.{name}.data.label' is another name of 'targets'; leave one of them out"
     yield from restarts(config["lanczos"])
 
 

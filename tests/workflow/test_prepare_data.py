@@ -183,6 +183,11 @@ def test_flags_that_say_nothing_of_a_source_are_refused(prepare, source, flag):
     assert f"{flag}: says nothing of {kind}; it is for" in prepare.refusal(source, flag, 3)
 
 
+def test_help_gives_each_default_once(script):
+    text = " ".join(script("prepare_data.py", "--help").stdout.split())
+    assert "None" not in text and "seed of the draw and the split (default: 0)" in text
+
+
 def test_version_line_declares_the_algorithm(script):
     assert script("prepare_data.py", "--version").stdout == "prepare_data 0.1.0 (algorithm 2)\n"
 

@@ -116,6 +116,11 @@ def test_split_and_scaling_follow_source_and_architecture(source, architecture, 
     assert (data["split"], data["standardize"]) == (0.5, True)
 
 
+def test_label_and_targets_are_one():
+    twice = model("data", source="csv:a.csv", label="y", targets="z")
+    assert "'models.m.data.label' is another name of 'targets'" in refusal(models=twice)
+
+
 @pytest.mark.parametrize("split", [0, 1.5, "half"])
 def test_a_split_is_a_fraction_or_none(split):
     line = refusal(models=model("data", split=split))
