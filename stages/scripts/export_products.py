@@ -55,7 +55,10 @@ def parse():
     parser.add_argument(
         "--trainable", action="store_true", help="only parameters with requires_grad; others are constants"
     )
-    parser.add_argument("--hf", type=Path, help="a Hugging Face folder, instead of --module and --weights")
+    parser.add_argument("--hf", type=Path, help="a Hugging Face folder or adapter, instead of --module")
+    parser.add_argument(
+        "--hf-base", type=Path, help="the base model's folder, where --hf is an adapter of peft"
+    )
     parser.add_argument("--data", type=Path, required=True, help="data.h5: shapes, and samples to verify on")
     parser.add_argument("--loss", help="cross_entropy, mse, bce, language_modeling (default: by the task)")
     parser.add_argument(
@@ -97,6 +100,8 @@ def parse():
         raise InputError("--hf names a whole model; leave --module and --weights out")
     if options.hf is not None and (options.weights_key or options.prefix is not None or not options.strict):
         raise InputError("--weights-key, --prefix and --no-strict are for --weights; leave them out")
+    if options.hf_base is not None and options.hf is None:
+        raise InputError("--hf-base is the base of an adapter that --hf names; leave it out")
     if options.micro_batch is not None and options.micro_batch < 1:
         raise InputError(f"--micro-batch: {options.micro_batch} is below 1")
     if options.verify == "float32" and options.dtype_compute != ["float32"]:
@@ -112,7 +117,8 @@ def loaded(options) -> Model:
     if options.hf:
         from products.huggingface import load_folder
 
-        model = load_folder(options.hf)
+        model, line = load_folder(options.hf, options.hf_base)
+        say(line)
     else:
         model = load_module(options.module, options.kwargs)
         told(model.widen())

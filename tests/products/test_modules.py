@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from exports import ROOT
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
+from torch.utils.checkpoint import checkpoint
 
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
@@ -19,9 +20,8 @@ from products import data, evaluation, modules, summary
 from script_cli import InputError, Refusal
 
 RANDOM = np.random.default_rng(0)
-SAMPLES = data.Samples(
-    RANDOM.standard_normal((3, 4)).astype("f4"), np.array([0, 2, 1]), None, "classification", 3
-)
+LABELS = np.array([0, 2, 1])
+SAMPLES = data.Samples(RANDOM.standard_normal((3, 4)).astype("f4"), LABELS, None, "classification", 3)
 
 
 class StochasticDepth(nn.Module):
@@ -71,14 +71,19 @@ def test_a_module_in_which_nothing_differs_says_nothing(name):
     assert not module.training
 
 
-def exporter(model, **options):
-    settings = {
-        "loss": "cross_entropy",
-        "micro_batch": 3,
-        "compile": "none",
-        "products": ["ggn", "hessian"],
-    } | {"class_axis": None}
-    return export_products.Exporter(model, SAMPLES, SimpleNamespace(**settings, verify="float64", **options))
+def exporter(model, samples=SAMPLES, micro_batch=3):
+    return export_products.Exporter(
+        model,
+        samples,
+        SimpleNamespace(
+            loss="cross_entropy",
+            micro_batch=micro_batch,
+            compile="none",
+            products=["ggn", "hessian"],
+            verify="float64",
+            class_axis=None,
+        ),
+    )
 
 
 def test_a_module_in_training_mode_has_the_products_of_evaluation_mode():
@@ -182,6 +187,111 @@ def test_a_module_of_several_types_is_taken_in_the_widest():
     module[2].double()
     assert modules.Model(module, "mine:net").widen() == "mine:net: float32 widened to float64"
     assert module[0].weight.dtype == torch.float64
+
+
+class Recomputed(nn.Module):
+    """A part that is computed anew in the backward pass, which saves memory."""
+
+    def __init__(self, reentrant):
+        super().__init__()
+        torch.manual_seed(0)
+        self.part, self.head, self.reentrant = net(nn.Tanh()), nn.Linear(3, 3), reentrant
+
+    def forward(self, x):
+        return self.head(checkpoint(self.part, x, use_reentrant=self.reentrant))
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_activation_checkpointing_changes_no_product(reentrant):
+    model = modules.Model(Recomputed(reentrant), "mine:recomputed")
+    plain = nn.Sequential(*model.module.part, model.module.head)
+    found, right = (exporter(m).verified() for m in (model, modules.Model(plain, "mine:plain")))
+    assert found == right
+
+
+class Packed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.GRU(1, 3, batch_first=True), nn.Linear(3, 3)
+
+    def forward(self, x):
+        packed = nn.utils.rnn.pack_padded_sequence(x[..., None], torch.tensor([4, 3, 2]), batch_first=True)
+        return self.head(self.layer(packed)[1][-1])
+
+
+def test_packed_sequences_are_refused_by_name():
+    with pytest.raises(Refusal, match="pack_padded_sequence depends on the lengths in the data"):
+        exporter(modules.Model(Packed(), "mine:packed")).summary()
+
+
+class Words(nn.Module):
+    """Tokens with a padding index, which the data have, too."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.words, self.head = nn.Embedding(4, 5, padding_idx=0), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.head(torch.tanh(self.words(x)).sum(1))
+
+
+def test_the_row_of_a_padding_index_is_a_constant():
+    tokens = data.Samples(np.array([[1, 0, 2], [3, 1, 0], [2, 2, 0]]), LABELS, None, "classification", 3)
+    model = modules.Model(Words(), "mine:words")
+    made = exporter(model, samples=tokens)
+    made.verified()
+    _, _, runner = made.split(torch.float64)
+    z, *_ = runner.run("primal")
+    (row,) = (
+        g for name, g in zip(model.parameters, runner.run("vjp", w=torch.ones_like(z))) if "words" in name
+    )
+    assert row[0].eq(0).all() and row[1:].ne(0).all()
+
+
+class Wrapped(nn.Module):
+    """What `change` makes of the logits of three tokens."""
+
+    def __init__(self, change):
+        super().__init__()
+        torch.manual_seed(0)
+        self.words, self.head, self.change = nn.Embedding(4, 5), nn.Linear(5, 4), change
+
+    def forward(self, tokens, targets=None):
+        return self.change(self.head(self.words(tokens)))
+
+
+TEXT = data.Samples(
+    np.array([[1, 0, 2], [3, 1, 0]]), np.array([[0, 2, 1], [1, 0, 3]]), None, "language_modeling", 4
+)
+OUTPUTS = {
+    "one position": (lambda z: (z[:, -1:], None), "nanoGPT's does without targets: wrap it: --module names"),
+    "no logits": (
+        lambda z: {"features": z, "pooled": z},
+        "the module returns features, pooled, but no logits; wrap",
+    ),
+    "loss first": (lambda z: (z.sum(), z), "logits have shape [], but the data need [2, 3, 4]"),
+    "nothing": (lambda z: None, "the module returns NoneType where its logits should be; wrap it"),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_without_the_logits_of_every_token_says_what_to_do(name):
+    change, text = OUTPUTS[name]
+    with pytest.raises((InputError, Refusal)) as refusal:
+        exporter(modules.Model(Wrapped(change), "mine:gpt"), samples=TEXT, micro_batch=2).summary()
+    assert text in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda z: (z, None), lambda z: [z, z.sum()], lambda z: {"logits": z, "h": z}]
+)
+def test_the_logits_are_the_first_of_several_outputs_or_named_so(change):
+    made = exporter(modules.Model(Wrapped(change), "mine:gpt"), samples=TEXT, micro_batch=2)
+    assert (
+        made.summary()
+        == exporter(modules.Model(Wrapped(lambda z: z), "x"), samples=TEXT, micro_batch=2).summary()
+    )
 
 
 class Adapted(nn.Module):

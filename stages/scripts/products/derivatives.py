@@ -16,6 +16,9 @@ TOLERANCE = 1e-4
 ROUNDING = 1e-8  # of the largest value, in a difference of STEPS
 JITTERS = ((1e-2, 1e-2), (1e-2, 0), (0, 0))  # relative move of what is not zero, and of zeros
 
+FAR = 1e3  # times as large as the smallest tenth of the elements: no value, but infinity
+NO_PADDING = -1  # the row of a padding index is a constant, to which a difference would give a derivative
+
 Tensors = list[torch.Tensor]
 
 
@@ -47,6 +50,8 @@ class Checked(torch.fx.Interpreter):
 
     def check(self, node) -> None:
         args, kwargs = self.fetch_args_kwargs_from_env(node)
+        if node.target is torch.ops.aten.embedding.default:
+            args = (*args[:2], NO_PADDING, *args[3:])
         places = [i for i, a in enumerate(node.args) if self.moves(a, args[i])]
         key = f"{node.target} {places} {[described(a) for a in args]} {kwargs}"
         if key in self.seen or not places:
@@ -153,9 +158,13 @@ def noise(x: torch.Tensor, random) -> torch.Tensor:
 
 
 def scale(x: torch.Tensor) -> float:
-    """Root mean square of the finite elements; 1 where all are zero."""
-    finite = x[torch.isfinite(x)]
-    return float(finite.square().mean().sqrt()) or 1.0 if finite.numel() else 1.0
+    """Root mean square of the elements; 1 where all are zero. Infinite ones and those that stand for it, such
+    as the -1e9 of a mask, are left out."""
+    size = x[torch.isfinite(x) & (x != 0)].abs()
+    if not size.numel():
+        return 1.0
+    usual = size <= FAR * size.kthvalue(1 + size.numel() // 10).values
+    return float((size[usual].square().sum() / (x.numel() - (~usual).sum())).sqrt())
 
 
 def symmetric_like(x: torch.Tensor, step: torch.Tensor) -> torch.Tensor:

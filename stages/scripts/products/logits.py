@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from script_cli import InputError, Refusal
 
+WRAP = "wrap it: --module names a function that returns a module whose forward returns the logits"
 AXES = {"second": 1, "last": -1}
 
 
@@ -24,14 +25,14 @@ class Layout:
 
 
 def tensor_of(output) -> torch.Tensor:
-    """The logits in what a module returns: a tensor, or an object or dict with `logits`. Raises Refusal."""
-    if isinstance(output, dict):
-        output = output.get("logits")
-    output = getattr(output, "logits", output)
+    """The logits in what a module returns: a tensor, the first of several, or `logits` of an object or dict.
+    Raises Refusal."""
+    if isinstance(output, dict) and "logits" not in output:
+        raise Refusal(f"the module returns {', '.join(map(str, output))}, but no logits; {WRAP}")
+    found = output["logits"] if isinstance(output, dict) else getattr(output, "logits", output)
+    output = found[0] if isinstance(found, tuple | list) and found else found
     if not isinstance(output, torch.Tensor):
-        raise Refusal(
-            f"the module returns {type(output).__name__}; expected logits, or an object with .logits"
-        )
+        raise Refusal(f"the module returns {type(output).__name__} where its logits should be; {WRAP}")
     if output.is_complex():
         raise Refusal("the logits are complex; curvature is taken of real losses")
     return output
@@ -42,7 +43,7 @@ def layout_of(shape, samples, count: int, axis: str | None, origin: str) -> Layo
     fit them, or fits in two ways and --class-axis does not say which."""
     shape, terms, outputs = tuple(shape), samples.terms, samples.outputs
     if samples.real_targets:
-        if squeezed(shape[1:]) == squeezed(samples.target_shape) and shape[0] == count:
+        if squeezed(shape[1:]) == squeezed(samples.target_shape) and shape[:1] == (count,):
             return Layout(outputs)
         raise InputError(mismatch(origin, shape, [(count, *samples.target_shape)], samples))
     places = {"last": (count, *terms, outputs), "second": (count, outputs, *terms)}
@@ -69,8 +70,15 @@ def squeezed(shape) -> tuple[int, ...]:
 def mismatch(origin: str, shape, expected, samples) -> str:
     wanted = " or ".join(str(list(place)) for place in expected)
     line = f"{origin}: logits have shape {list(shape)}, but the data need {wanted}"
-    rows = (shape[0], *samples.target_shape)
-    if samples.several_labels and shape in ((*rows, samples.outputs), (shape[0], samples.outputs, *rows[1:])):
+    if len(shape) == 3 and shape[1] == 1 and samples.rows_per_sample > 1:
+        line += (
+            f"; it returns the logits of one position alone, as nanoGPT's does without targets: {WRAP} of all"
+        )
+    rows = (*shape[:1], *samples.target_shape)
+    if samples.several_labels and shape in (
+        (*rows, samples.outputs),
+        (*shape[:1], samples.outputs, *rows[1:]),
+    ):
         line += (
             "; where each element of targets is a class of its own, data.h5 says so by the attribute "
             "several_labels = false"

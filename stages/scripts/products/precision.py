@@ -7,6 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from products import decompositions  # noqa: F401
+from products.replaced import followed
 
 WIDTHS = {torch.float16: 16, torch.bfloat16: 16, torch.float32: 32, torch.float64: 64}
 
@@ -35,7 +36,7 @@ def exact(dtype: torch.dtype):
     usual = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        with sdpa_kernel(SDPBackend.MATH), AtLeast(dtype):
+        with sdpa_kernel(SDPBackend.MATH), AtLeast(dtype), followed():
             yield
     finally:
         torch.set_default_dtype(usual)

@@ -1,0 +1,45 @@
+"""Functions of PyTorch that a trace cannot follow: one that changes no value is left out, one is refused."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.utils.checkpoint
+from script_cli import Refusal
+
+PACKED = (
+    "pack_padded_sequence depends on the lengths in the data, which one graph cannot follow: give the layer "
+    "padded sequences and take its output at each one's last step, where padding that follows plays no part"
+)
+
+
+class WithoutRecomputation:
+    """In place of reentrant activation checkpointing, which saves memory and changes no value."""
+
+    @staticmethod
+    def apply(function, _preserve_random_state, *arguments):
+        return function(*arguments)
+
+
+def refuse_packing(*_):
+    raise Refusal(PACKED)
+
+
+@contextmanager
+def replaced(place, name: str, function) -> Iterator[None]:
+    before = getattr(place, name)
+    setattr(place, name, function)
+    try:
+        yield
+    finally:
+        setattr(place, name, before)
+
+
+@contextmanager
+def followed() -> Iterator[None]:
+    """While it is entered, what a module calls can be traced, or is refused by its name."""
+    with (
+        replaced(torch.utils.checkpoint, "CheckpointFunction", WithoutRecomputation),
+        replaced(torch._VF, "_pack_padded_sequence", refuse_packing),
+    ):
+        yield
