@@ -113,7 +113,6 @@ def parse():
 
 def loaded(options) -> Model:
     """The module with its weights, in evaluation mode."""
-    made_with.note(options.hf or options.weights)
     if options.hf:
         from products.huggingface import load_folder
 

@@ -115,6 +115,13 @@ def mlp(**arguments):
     return Mlp(**arguments)
 
 
+def frozen(**arguments):
+    """The same with a last layer that is not trained."""
+    module = Mlp(**arguments)
+    module.second.requires_grad_(False)
+    return module
+
+
 def labels(**arguments):
     return Mlp(**arguments)
 

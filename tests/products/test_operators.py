@@ -5,6 +5,8 @@ import pytest
 from exports import export, make_case
 from problems import dense, kept_and_rebuilt, relative_error
 
+from tests.models import own_models
+
 OPERATORS = ["hessian", "ggn", "empirical_fisher"]
 
 
@@ -46,3 +48,15 @@ def test_a_package_of_single_samples_equals_the_dense_matrix(tmp_path):
     assert done.returncode == 0, done.stderr
     found = dense(tmp_path, "ggn", "--dtype-compute", "float64")
     assert relative_error(found, made.reference.ggn()) < 1e-10
+
+
+def test_trainable_parameters_alone_give_their_block_of_the_dense_matrix(tmp_path):
+    made = make_case(tmp_path, "mlp")
+    flags = ("--weights", made.file("weights.pt"), "--micro-batch", 4, "--compile", "none", "--trainable")
+    done = export(tmp_path, "frozen", *flags, "--dtype-compute", "float64")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 parameters are frozen (requires_grad=False) and taken as constants" in done.stderr
+    trained = sum(p.numel() for p in own_models.mlp().first.parameters())
+    for operator in OPERATORS:
+        right = getattr(made.reference, operator)()[:trained, :trained]
+        assert relative_error(dense(tmp_path, operator, "--dtype-compute", "float64"), right) < 1e-10

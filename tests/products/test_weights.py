@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
+import made_with
 from products import modules, weights
 from script_cli import InputError, Refusal
 
@@ -277,6 +278,16 @@ def test_a_folder_of_a_trainer_gives_its_weights(name, tmp_path):
 def test_a_folder_without_one_set_of_weights_says_what_it_has(make, message, tmp_path):
     make(tmp_path)
     require_refused(tmp_path, message)
+
+
+def test_the_files_that_were_read_are_noted(tmp_path, monkeypatch):
+    noted = []
+    monkeypatch.setattr(made_with, "note", lambda path: noted.append(path.name))
+    shard(tmp_path, state(), "model", "safetensors", save_file)
+    (tmp_path / "optimizer.bin").touch()
+    loaded(tmp_path)
+    shards = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    assert noted == ["model.safetensors.index.json", *shards]
 
 
 def test_a_shard_alone_or_missing_is_named(tmp_path):

@@ -3,6 +3,7 @@
 import warnings
 from pathlib import Path
 
+import made_with
 import torch
 from script_cli import InputError, Refusal
 
@@ -27,6 +28,7 @@ def load_adapter(folder: Path, base: Path | None) -> tuple[Model, str]:
         from peft import PeftModel, get_peft_model_state_dict
     except ImportError:
         raise InputError("--hf: an adapter needs peft: run `make models-env` again") from None
+    made_with.note(folder)
     config = read_json(folder, "adapter_config.json")
     base = base_of(folder, config, base)
     stored = stored_weights(folder)

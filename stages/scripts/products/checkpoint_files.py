@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import made_with
 import torch
 from script_cli import InputError
 
@@ -39,6 +40,7 @@ def read(path: Path) -> tuple[Path, dict]:
 
 def read_file(path: Path) -> dict:
     """The contents of one file, whose kind shows in its first bytes."""
+    made_with.note(path)
     with path.open("rb") as file:
         start = file.read(9)
     if start.startswith(b"\x89HDF"):
@@ -78,6 +80,7 @@ def what_else(folder: Path) -> str:
 
 def read_index(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of all shards that an index names."""
+    made_with.note(path)
     try:
         places = json.loads(path.read_text())["weight_map"]
     except (ValueError, KeyError, TypeError):

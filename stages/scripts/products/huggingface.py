@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import made_with
 import torch
 from script_cli import InputError, Refusal, nearest
 
@@ -74,6 +75,7 @@ def load_model(folder: Path, kind: type) -> tuple[torch.nn.Module, list[str]]:
 
     Raises InputError where the folder has tensors that the module does not, or of other shapes.
     """
+    made_with.note(folder)
     config = read_json(folder, "config.json")
     if config.get("quantization_config"):
         raise Refusal(
