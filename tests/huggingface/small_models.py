@@ -79,7 +79,13 @@ def saved(module, folder):
 def options(folder, base=None, trainable=False):
     settings = {"loss": "cross_entropy", "micro_batch": 4, "compile": "none", "products": ["ggn", "hessian"]}
     return SimpleNamespace(
-        hf=folder, hf_base=base, trainable=trainable, verify="float64", class_axis=None, **settings
+        hf=folder,
+        hf_base=base,
+        trainable=trainable,
+        verify="float64",
+        class_axis=None,
+        whole_batch=False,
+        **settings,
     )
 
 

@@ -82,6 +82,7 @@ def exporter(model, samples=SAMPLES, micro_batch=3):
             products=["ggn", "hessian"],
             verify="float64",
             class_axis=None,
+            whole_batch=False,
         ),
     )
 
