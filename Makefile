@@ -116,6 +116,7 @@ lint: configure  ## formatting, clang-tidy, ruff, snakefmt
 	clang-format-19 --dry-run --Werror $(CXX_FILES)
 	ruff check . && ruff format --check .
 	snakefmt --check Snakefile stages/rules
+	$(PYTHON) tests/lint/unused_names.py
 	$(PYTHON) tests/lint/tidy.py
 
 clean:
