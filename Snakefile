@@ -40,6 +40,7 @@ rule all:
 
 
 onstart:
+    interruption.take_sigterm_in_a_thread()
     one_line_errors(lambda: results_lock.take(Path(RESULTS)))
 
 

@@ -74,25 +74,25 @@ def names_of_models(trained):
     return "|".join(names) or "(?!)"
 
 
-def not_of_tomorrow(paths):
-    """Snakemake fails where an output is older than an input, as it is of a file that has a date to come."""
-    return [path for path in map(Path, paths) if not path.exists() or path.stat().st_mtime <= time.time()]
+def old(paths):
+    """Files among `paths` as inputs whose dates say nothing. One with a date to come is left out: Snakemake fails
+    where an output is older than an input. What is missing is the program's to say."""
+    files = [path for path in map(Path, paths) if path.is_file() and path.stat().st_mtime <= time.time()]
+    return [ancient(str(path)) for path in files]
 
 
 def data_file(wildcards):
-    """The user's own file behind `text:FILE`, `npz:FILE`, `hdf5:FILE`."""
+    """The user's own file behind `text:FILE`, `npz:FILE`, ...; data.h5 notes all that was read."""
     path = SWEEP["models"][wildcards.model]["data"]["source"].partition(":")[2]
-    return [ancient(str(p)) for p in not_of_tomorrow([path] if path else [])]
+    return old([path] if path else [])
 
 
 def module_files(wildcards):
-    """The user's files that are known before a module is traced; the export notes all that it read."""
+    """The user's files that are known before a module is traced; model.h5 notes all that was read."""
     architecture = SWEEP["models"][wildcards.model]["architecture"]
     if "hf" in architecture:
-        paths = sorted(Path(architecture["hf"]).glob("*.safetensors"))
-    else:
-        paths = [stage_flags.weights(SWEEP, axes(wildcards))]
-    return [ancient(str(p)) for p in not_of_tomorrow(paths)]
+        return old(sorted(Path(architecture["hf"]).glob("*.safetensors")))
+    return old([stage_flags.weights(SWEEP, axes(wildcards))])
 
 
 def python_of(wildcards):
@@ -123,13 +123,13 @@ def kronecker_factors(wildcards):
 
 def probe_runs(wildcards):
     """lanczos.h5 of every probe of a mode."""
-    return [f"{places.MODE}/probe{probe}/lanczos.h5" for probe in SWEEP["probes"]]
+    return [places.LANCZOS.replace("{probe}", str(probe)) for probe in SWEEP["probes"]]
 
 
 def density_of(wildcards):
     """The density.h5 that a cell's record takes the quantities of the whole spectrum from."""
     mode = cells.density_mode(SWEEP, wildcards.reorth_mode)
-    return [f"{places.MATRIX}/{mode}/density.h5"] if mode else []
+    return [places.DENSITY.replace("{reorth_mode}", mode)] if mode else []
 
 
 def all_densities():

@@ -4,6 +4,7 @@
 import time
 
 import freeze
+import interruption
 import plan
 import results_lock
 
@@ -11,7 +12,7 @@ PLAN = plan.Plan()
 if workflow.is_main_process:
     SWEEP_FILE = freeze.sweep_file(SWEEP)
     workflow.config_settings.configfiles = [SWEEP_FILE]  # every job of this run reads the same one
-    one_line_errors(lambda: PLAN.find(Path(RESULTS), SWEEP, stage_versions))
+    one_line_errors(lambda: PLAN.find(Path(RESULTS), SWEEP))
 else:
     SWEEP_FILE = Path(workflow.configfiles[0])
 

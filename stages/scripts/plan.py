@@ -1,5 +1,6 @@
 """What a run of Snakemake must make again, and the lines that say why."""
 
+import atexit
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import freeze
 import recorded
 import results_lock
+import stage_versions
 import stale
 import summaries
 from sweep_config import canonical
@@ -24,13 +26,13 @@ class Plan:
     def __init__(self):
         self.stale: set[str] = set()
 
-    def find(self, results: Path, config: dict, versions) -> None:
+    def find(self, results: Path, config: dict) -> None:
         """Compares the results with the configuration and says what differs."""
         if who := results_lock.holder(results):
             print(f"{results}: another run is at work there: {who}", file=sys.stderr)
         known = {"files": {}, "records": {}, **read(MEMORY)}
         files, records = stale.UserFiles(known["files"]), recorded.Memory(known["records"])
-        algorithms = versions.versions(versions.programs(config), versions.CACHE)
+        algorithms = stage_versions.versions(stage_versions.programs(config), stage_versions.CACHE)
         found = stale.compare(results, config, algorithms, files, read=records.read)
         write(MEMORY, known)
         self.stale = set(found.reasons) | summaries.stale(results, config, found) | {"ro_crate"}
@@ -47,10 +49,10 @@ class Plan:
         """A file that is newer than every artifact, where `output` must be made again."""
         if not self.again(output):
             return []
-        path = freeze.FOLDER / "again"
-        if not hasattr(self, "marked"):
-            path.write_text("")
-            self.marked = True
+        path = freeze.FOLDER / f"again.{os.getpid()}"
+        if not path.exists():
+            path.write_text(str(time.time_ns()))  # Snakemake takes a file of equal contents for the same one
+            atexit.register(path.absolute().unlink, missing_ok=True)
         return [str(path)]
 
 

@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -21,9 +20,8 @@ def holder(results: Path) -> str | None:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         said = json.loads((results / NAME).read_text() or "{}")
-        return "process {pid} on {host}, since {since}: {command}".format_map(
-            {"pid": "?", "host": "?", "since": "?", "command": "?", **said}
-        )
+        known = {"pid": "?", "host": "?", "since": "?", "folder": "?", **said}
+        return "process {pid} on {host} in {folder}, since {since}".format_map(known)
     except OSError:
         return None
     return None
@@ -40,7 +38,7 @@ def take(results: Path) -> None:
         raise Refusal(f"{results}: another run is at work there: {holder(results)}") from None
     file.truncate(0)
     since = time.strftime("%Y-%m-%d %H:%M:%S")
-    command = " ".join(map(os.fsdecode, map(os.fsencode, sys.argv[1:])))
-    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}, file)
+    who = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "folder": os.getcwd()}
+    json.dump(who, file)
     file.flush()
     _held.append(file)

@@ -9,7 +9,6 @@ import shlex
 
 import artifacts
 import h5py
-import recorded
 
 ALGORITHMS = dict.fromkeys(
     (
@@ -20,32 +19,33 @@ ALGORITHMS = dict.fromkeys(
 )
 
 
-def write(results, config, algorithms=ALGORITHMS, only=None, extra=lambda path, file: None):
-    """Every artifact of the sweep, or those whose path `only` accepts; `extra` adds to each HDF5 file."""
+def write(results, config, algorithms=ALGORITHMS, absent=lambda path: False, extra=lambda path, file: None):
+    """Every artifact of the sweep but those that are `absent`; `extra` adds to each HDF5 file."""
     contents = {}
     for path, artifact in artifacts.of_sweep(config).items():
         digests = {
             role: [contents[p][artifact.step] for p in paths] for role, paths in artifact.inputs.items()
         }
         algorithm = algorithms[artifact.stage]
-        content = hashlib.sha256(repr((path, artifact.settings, digests, algorithm)).encode()).hexdigest()
-        points = {}
-        if artifact.stage == "train-model":
-            same = {name: value for name, value in artifact.settings.items() if name != "steps"}
-            points = {
-                step: hashlib.sha256(repr((step, same, digests)).encode()).hexdigest()
-                for step in artifact.settings["steps"]
-            }
-        place = results / path
-        if not only or only(path):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if path.endswith(".json"):
-                content = write_json(place, artifact, algorithm, digests)
-            else:
-                write_hdf5(place, artifact, algorithm, digests, content, points, extra)
-        else:
-            content = recorded.read(place).content
+        content = digest((path, artifact.settings, digests, algorithm))
+        same = {name: value for name, value in artifact.settings.items() if name != "steps"}
+        trained = artifact.stage == "train-model"
+        points = (
+            {step: digest((step, same, digests)) for step in artifact.settings["steps"]} if trained else {}
+        )
         contents[path] = Named(content, points)
+        if absent(path):
+            continue
+        place = results / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.endswith(".json"):
+            write_json(place, artifact, algorithm, digests)
+        else:
+            write_hdf5(place, artifact, algorithm, digests, content, points, extra)
+
+
+def digest(value) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
 class Named(dict):
@@ -65,7 +65,6 @@ def write_json(place, artifact, algorithm, digests):
         said = {**json.loads(place.read_text()), **said}
     said |= {f"{role}_sha256": found[0] if found else None for role, found in digests.items()}
     place.write_text(json.dumps(said))
-    return hashlib.sha256(place.read_bytes()).hexdigest()
 
 
 def write_hdf5(place, artifact, algorithm, digests, content, points, extra):
@@ -86,7 +85,7 @@ def write_hdf5(place, artifact, algorithm, digests, content, points, extra):
         runs = {f"run{i}/lanczos.h5": digest for i, digest in enumerate(digests.get("lanczos", []))}
         made["inputs"] = json.dumps(runs if artifact.stage == "density" else {})
         made["files"] = "{}"
-        extra(str(place), file)
+        extra(place.name, file)
 
 
 def nested(flat):

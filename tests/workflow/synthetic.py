@@ -3,8 +3,10 @@
 import json
 
 import cells
+import chain
 import h5py
 import numpy as np
+import stage_versions
 
 K, STEPS, DIM = 4, 24, 60
 EPS = np.finfo(float).eps
@@ -46,11 +48,9 @@ def write_cell(results, cell):
     estimates = beta[-1] * np.abs(s[-1, ::-1][:K])
     loss = [np.abs(basis[:j] @ basis[j]).max() if j else 0.0 for j in range(STEPS)]
     with h5py.File(place / "lanczos.h5", "w") as file:
-        file.attrs["content_sha256"] = f"lanczos-{cell['seed']}-{cell['reorth_mode']}"
         file.attrs["reorth_mode"] = cell["reorth_mode"]
         file["alpha"], file["beta"], file["H"] = alpha, beta, matrix
     with h5py.File(place / "ritz.h5", "w") as file:
-        file.attrs["content_sha256"] = f"ritz-{cell['seed']}-{cell['reorth_mode']}"
         file["eigenvalues"], file["residuals"], file["residual_estimates"] = naive, residuals, estimates
         file["intervals"] = np.stack([naive - residuals, naive + residuals], axis=1)
         file["verdicts"] = ["converged"] * K
@@ -77,3 +77,21 @@ def write_cell(results, cell):
     benchmark = results / "benchmarks" / cells.PLACE.format(**cell) / "lanczos.tsv"
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text(f"s\th:m:s\tmax_rss\n{1.5 + cell['seed']}\t0:00:01\t40.0\n")
+
+
+def write(results, config, missing):
+    """The cells of a sweep but those that are `missing`, and the artifacts that they were made from."""
+    gone = [cells.PLACE.format(**cell) for cell in cells.expected(config) if missing(cell)]
+    for cell in cells.expected(config):
+        if not missing(cell):
+            write_cell(results, cell)
+    algorithms = chain.ALGORITHMS | stage_versions.of_built(config)
+    absent = lambda path: any(path.startswith(f"cells/{place}/") for place in gone)  # noqa: E731
+    chain.write(results, config, algorithms, absent, write_density)
+
+
+def write_density(name, file):
+    if name == "density.h5":
+        file.attrs["n_params"], file.attrs["bandwidth"] = DIM, 0.1
+        for dataset in ("grid", "density", "density_lower", "density_upper"):
+            file[dataset] = np.linspace(0, 1, 5)

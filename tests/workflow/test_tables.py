@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 
+import cell_records
 import cells
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import stale
 import sweep_config
 import synthetic
 from scripts_under_test import SCRIPTS
@@ -33,26 +35,20 @@ SWEEP = {
     "reorth_modes": ["full", "off"],
     "lanczos": {"k": synthetic.K},
 }
-MISSING = {
-    "model": "m_1",
-    "seed": 1,
-    "step": 5,
-    "operator": "hessian",
-    "block": "",
-    "reorth_mode": "off",
-    "probe": 0,
-}
+
+
+def missing(cell):
+    """Both probes of one seed, and nothing at all of mode off at step 10."""
+    off = cell["reorth_mode"] == "off"
+    return off and (cell["step"] == 10 or cell["seed"] == 1)
 
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory):
-    """All cells but one; nothing at all of mode off at step 10."""
     results = tmp_path_factory.mktemp("s")
     config = sweep_config.resolve(SWEEP, "sweep")
     (results / "sweep.json").write_text(json.dumps(config))
-    for cell in cells.expected(config):
-        if cell != MISSING and (cell["step"], cell["reorth_mode"]) != (10, "off"):
-            synthetic.write_cell(results, cell)
+    synthetic.write(results, config, missing)
     return results
 
 
@@ -123,18 +119,21 @@ def test_copies_in_the_naive_list_count_as_wrong(results):
 
 def test_wrong_is_counted_entry_by_entry():
     reference = {"eigenvalues": [4.0, 3.0, 2.0], "intervals": np.array([[4, 4], [2.9, 3.1], [2, 2]])}
-    assert cells.wrong([4.0, 3.05, 2.0], reference) == 0
-    assert cells.wrong([4.0, 4.0, 3.0], reference) == 2
-    assert cells.wrong([4.00001, 3.0], reference) == 2
-    assert cells.wrong([4.0], None) is None
+    assert cell_records.wrong([4.0, 3.05, 2.0], reference) == 0
+    assert cell_records.wrong([4.0, 4.0, 3.0], reference) == 2
+    assert cell_records.wrong([4.00001, 3.0], reference) == 2
+    assert cell_records.wrong([4.0], None) is None
 
 
 def test_outside_counts_intervals_that_miss_the_reference():
     reference = {"eigenvalues": [4.0, 3.0, 2.0], "intervals": np.array([[4, 4], [2.9, 3.1], [2, 2]])}
     honest = {"eigenvalues": [4.0, 3.0, 2.2], "intervals": np.array([[4, 4], [3, 3], [1.9, 2.5]])}
     proud = {"eigenvalues": [4.0, 3.2, 2.2], "intervals": np.array([[4, 4], [3.15, 3.25], [2.1, 2.3]])}
-    assert (cells.outside(honest, reference), cells.wrong(honest["eigenvalues"], reference)) == (0, 1)
-    assert cells.outside(proud, reference) == 2
+    assert (
+        cell_records.outside(honest, reference),
+        cell_records.wrong(honest["eigenvalues"], reference),
+    ) == (0, 1)
+    assert cell_records.outside(proud, reference) == 2
 
 
 def test_wall_seconds_come_from_the_benchmark(results):
@@ -142,13 +141,17 @@ def test_wall_seconds_come_from_the_benchmark(results):
 
 
 def test_missing_cells_are_counted_and_their_row_stays(results):
-    assert (row(results, 5, "off")["n"], row(results, 5, "off")["missing"]) == ("5", "1")
+    assert (row(results, 5, "off")["n"], row(results, 5, "off")["missing"]) == ("4", "2")
     gone = row(results, 10, "off")
     assert (gone["n"], gone["missing"], gone["lambda_max_mean"]) == ("0", "6", "")
     assert "0 of 6" in (results / "tables" / "ablation.md").read_text()
     assert "---" in (results / "tables" / "ablation.tex").read_text()
-    states = pd.read_csv(results / "tables" / "cells.csv")["state"].value_counts()
-    assert (states["done"], states["missing"]) == (17, 7)
+    frame = pd.read_csv(results / "tables" / "cells.csv")
+    states = frame["state"].value_counts()
+    assert (states["done"], states["missing"]) == (16, 8)
+    reasons = frame.query("state == 'missing'")["reason"]
+    assert reasons.str.fullmatch(r"cells/m_1/seed\d/step\d+/hessian/off/probe\d/lanczos.h5: missing").all()
+    assert frame.query("state == 'done'")["reason"].isna().all()
 
 
 def test_null_stays_empty_and_never_becomes_zero(results):
@@ -176,9 +179,9 @@ def test_two_records_of_one_cell_are_refused(results):
     from script_cli import InputError
 
     config = cells.sweep(results)
-    records = cells.read_all(results, config)
+    records, gone = cell_records.read_all(results, config, stale.standing(results, config))
     with pytest.raises(InputError, match="two records for the cell"):
-        ablation_table.cells_table([*records, records[0]], config)
+        ablation_table.cells_table([*records, records[0]], gone, config)
 
 
 def test_footer_names_config_seeds_and_digests(results):
@@ -193,7 +196,10 @@ def test_footer_names_config_seeds_and_digests(results):
 
 def test_cells_name_the_files_they_came_from(results):
     frame = pd.read_csv(results / "tables" / "cells.csv").query("state == 'done' and reorth_mode == 'full'")
-    assert set(frame["lanczos_sha256"]) == {f"lanczos-{seed}-full" for seed in range(3)}
+    for cell in frame.to_dict("records"):
+        path = f"cells/m_1/seed{cell['seed']}/step{cell['step']}/hessian/full/probe{cell['probe']}/lanczos.h5"
+        with h5py.File(results / path) as file:
+            assert file.attrs["content_sha256"] == cell["lanczos_sha256"]
 
 
 def test_latex_escapes_names_and_has_a_label(results):
