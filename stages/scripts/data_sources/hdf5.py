@@ -14,15 +14,15 @@ from data_sources.staging import Staging
 def read_hdf5(path: Path, options, staging: Staging) -> Samples:
     try:
         with h5py.File(path, "r") as file:
-            found = {}
-            file.visititems(lambda name, item: found.update({name: item}) if is_dataset(item) else None)
-            return choose(Wanted(found, staging), options, str(path))
-    except OSError as error:
+            return choose(Wanted(datasets(file), staging), options, str(path))
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # h5py's for damaged files
         raise InputError(f"--source: {path}: not a readable HDF5 file ({error})") from None
 
 
-def is_dataset(item) -> bool:
-    return isinstance(item, h5py.Dataset)
+def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    found = {}
+    file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    return found
 
 
 class Wanted(dict):

@@ -100,18 +100,19 @@ class Reader:
 
 
 def mode_of(path: Path) -> str:
-    with opened(path) as image:
+    with opened(path, load=False) as image:
         if image.mode not in (*GREY, *COLOUR):
             raise InputError(f"--source: {path}: pixels of mode {image.mode}, expected 8 bits; {OTHER}")
         return image.mode
 
 
-def opened(path: Path):
-    from PIL import Image, UnidentifiedImageError
+def opened(path: Path, load: bool = True):
+    from PIL import Image
 
     try:
         image = Image.open(path)
-        image.load()
+        if load:
+            image.load()
         return image
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # each decoder has its own
         raise InputError(f"--source: {path}: not a readable image ({error})") from None

@@ -1,7 +1,10 @@
 """npz:FILE, arrays by name as numpy.savez writes them, and npy:FOLDER, an array a file."""
 
+import errno
 import zipfile
+import zlib
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from script_cli import InputError
@@ -21,7 +24,9 @@ def read_npz(path: Path, options, staging: Staging) -> Samples:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
             arrays = {name.removesuffix(".npy"): member(archive, name, path, staging) for name in names}
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # places outside the file
+            raise
         line = str(error).splitlines()[0].rstrip(".")
         raise InputError(f"--source: {path}: not an .npz archive as numpy.savez writes it ({line})") from None
     return choose(arrays, options, str(path))
@@ -51,7 +56,7 @@ def read_npy(folder: Path, options, staging: Staging) -> Samples:
     for path in sorted(folder.glob("*.npy")):
         try:
             arrays[path.stem] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError):
+        except (ValueError, OSError, EOFError, SyntaxError, TokenError):
             raise InputError(f"--source: {path}: not an .npy file of plain values") from None
     if not arrays:
         raise InputError(f"--source: {folder}: no .npy file in it")

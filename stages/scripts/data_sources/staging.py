@@ -5,6 +5,7 @@ They lie in the folder of the output and vanish with the process, however it end
 
 import tempfile
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -27,7 +28,10 @@ class Staging:
         header = (
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
-        shape, fortran, dtype = header(stream)
+        try:
+            shape, fortran, dtype = header(stream)
+        except (SyntaxError, TokenError):
+            raise ValueError("has a damaged header") from None
         if dtype.hasobject:
             raise ValueError(
                 "holds Python objects (rows of different lengths, or words that need .astype(str))"
