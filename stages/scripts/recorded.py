@@ -98,7 +98,8 @@ def from_hdf5(path: Path) -> Record:
 
 def attributes(thing: h5py.Group, names: tuple) -> dict:
     """Those of the attributes that are there; reading all of them would take most of the time."""
-    return {name: thing.attrs[name] for name in names if name in thing.attrs}
+    held = thing.attrs
+    return {name: held[name] for name in names if name in held}
 
 
 def inputs(attributes: dict, opened: dict[str, str]) -> dict[str, list[str]]:
@@ -114,13 +115,18 @@ def flags(command: str, kind_of_operator: bool) -> dict:
     """Settings in a command line: a value, a list of several, True for a bare flag; numbers as numbers."""
     dropped = NO_SETTINGS | FILES | (set() if kind_of_operator else {"operator"})
     said, name = {}, None
-    for word in shlex.split(command)[1:]:
+    for word in words(command)[1:]:
         if word.startswith("--"):
             name = word[2:].replace("-", "_")
             said[name] = []
         elif name:
             said[name].append(plain(word))
     return {name: value_of(values) for name, values in said.items() if name not in dropped}
+
+
+def words(command: str) -> list[str]:
+    """As a shell splits it; where nothing is quoted, in a tenth of shlex's time."""
+    return shlex.split(command) if any(mark in command for mark in "'\"\\") else command.split()
 
 
 def value_of(values: list):
