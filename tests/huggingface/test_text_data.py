@@ -7,7 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from transformers import BertTokenizer, PreTrainedTokenizerFast
+
+transformers = pytest.importorskip("transformers", reason="run by `make test-models`")
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ["the", "cat", "sat", "on", "mat", "dog", "ran"]
@@ -17,7 +18,7 @@ ROWS = [("the cat sat", "the dog ran", "yes"), ("the dog", "on the mat on the ma
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
-    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "model")
+    transformers.BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "model")
     lines = ["premise\thypothesis\tentailed", *("\t".join(row) for row in ROWS)]
     (tmp_path / "mine.csv").write_text("\n".join(lines))
     return tmp_path
@@ -43,7 +44,7 @@ def test_pairs_are_those_of_the_tokenizer(folder):
     flags = ("--text", "premise", "--text-pair", "hypothesis", "--label", "entailed", "--max-length", 12)
     done = prepare(folder, *flags, "--split", "none")
     assert done.returncode == 0, done.stderr
-    tokenizer = BertTokenizer.from_pretrained(folder / "model")
+    tokenizer = transformers.BertTokenizer.from_pretrained(folder / "model")
     first, second, _ = zip(*ROWS)
     right = tokenizer(list(first), list(second), truncation=True, padding="max_length", max_length=12)
     with h5py.File(folder / "data.h5") as file:
@@ -55,8 +56,10 @@ def test_pairs_are_those_of_the_tokenizer(folder):
 
 
 def test_a_tokenizer_without_padding_is_refused(folder):
-    fast = BertTokenizer.from_pretrained(folder / "model").backend_tokenizer
-    PreTrainedTokenizerFast(tokenizer_object=fast, unk_token="[UNK]").save_pretrained(folder / "model")
+    fast = transformers.BertTokenizer.from_pretrained(folder / "model").backend_tokenizer
+    transformers.PreTrainedTokenizerFast(tokenizer_object=fast, unk_token="[UNK]").save_pretrained(
+        folder / "model"
+    )
     done = prepare(folder, "--text", "premise", "--label", "entailed", "--max-length", 12)
     assert done.returncode == 2 and "has no padding token" in done.stderr
 

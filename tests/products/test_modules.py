@@ -108,6 +108,25 @@ def loaded(make, **arguments):
         del sys.modules["tests_of_modules"]
 
 
+BROKEN = {
+    "def net(:": "--module: broken_0: SyntaxError: invalid syntax (broken_0.py, line 1)",
+    "x = 1\ny = x / 0": "--module: broken_1: ZeroDivisionError: division by zero (broken_1.py:2)",
+    "def net():\n    assert 2 < 1, 'width'": "--module: broken_2:net: AssertionError: width (broken_2.py:2)",
+    "def net(a):\n    return a": "--kwargs: broken_3:net: net() missing 1 required positional argument: 'a'",
+}
+
+
+@pytest.mark.parametrize("number", range(len(BROKEN)))
+def test_what_the_users_code_raises_is_one_line_with_its_place(number, tmp_path, monkeypatch):
+    source, message = list(BROKEN.items())[number]
+    (tmp_path / f"broken_{number}.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(InputError) as error:
+        modules.load_module(f"broken_{number}:net", {})
+    assert str(error.value) == message
+
+
 def in_place(module):
     module.compile()
     return module

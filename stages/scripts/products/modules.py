@@ -11,7 +11,7 @@ from torch import nn
 
 from products.inputs import Slots, arguments, first, samples_in
 from products.logits import Layout, tensor_of
-from products.places import Places
+from products.places import Places, line_of
 from products.wrappers import refuse_unsupported, unwrapped
 
 
@@ -103,6 +103,11 @@ class Model:
         return f"{self.origin}: {', '.join(sorted(set(names) - {str(wide)[6:]}))} widened to {str(wide)[6:]}"
 
 
+def first_line(error: Exception) -> str:
+    """`ValueError: width must be even`."""
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+
+
 def load_module(place: str, arguments: dict) -> Model:
     """The nn.Module that `package.module:function` returns for `arguments`."""
     name, colon, function = place.partition(":")
@@ -115,13 +120,18 @@ def load_module(place: str, arguments: dict) -> Model:
         raise InputError(
             f"--module: {name}: {error}; searched from the current folder and PYTHONPATH"
         ) from None
+    except Exception as error:  # whatever the user's code raises
+        line = "" if isinstance(error, SyntaxError) else line_of(error)  # which the error names itself
+        raise InputError(f"--module: {name}: {first_line(error)}{line}") from None
     make = getattr(found, function, None)
     if make is None:
         raise InputError(f"--module: {name} has no '{function}'{nearest(function, dir(found))}")
     try:
         module = make(**arguments)
     except TypeError as error:
-        raise InputError(f"--kwargs: {place}: {error}") from None
+        raise InputError(f"--kwargs: {place}: {error}{line_of(error)}") from None
+    except Exception as error:
+        raise InputError(f"--module: {place}: {first_line(error)}{line_of(error)}") from None
     if not isinstance(module, nn.Module):
         raise InputError(f"--module: {place} returned {type(module).__name__}, expected an nn.Module")
     module = unwrapped(module)
