@@ -233,10 +233,10 @@ class Exporter:
         y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
         loss = self.options.loss
         errors = verify.verify(self.model, runner, loss, x, y, weights, tolerance)
-        if not self.options.whole_batch:
-            require_independent(self.model, x, tolerance)
         second = "hessian" in self.options.products
         require_sound(self.model, loss, x, y, weights, tolerance, second)
+        if not self.options.whole_batch:
+            require_independent(self.model, x, tolerance)
         text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
         say(f"verified in {self.options.verify} against eager autograd: {text}")
         if "kfac" in self.options.products:

@@ -5,6 +5,7 @@ Registered where autograd looks them up, so that eager autograd and a trace take
 
 import torch
 import torch.nn.functional as F
+from script_cli import Refusal
 
 
 def hardsigmoid(x):
@@ -13,13 +14,28 @@ def hardsigmoid(x):
 
 def rrelu_with_noise(x, noise, lower=1.0 / 8, upper=1.0 / 3, training=False, generator=None):
     if training:
-        raise RuntimeError("RReLU draws random slopes in training mode: call .eval() on the module")
+        raise Refusal("rrelu draws random slopes where training=True")
     return F.leaky_relu(x, (lower + upper) / 2)
 
 
 def weight_norm(v, g, dim=0):
     norm = torch.norm_except_dim(v, 2, dim)
     return v * (g / norm), norm
+
+
+def embedding_bag(
+    weight, indices, offsets, scale=False, mode=0, sparse=False, factors=None, last=False, padding=-1
+):
+    if mode == 2:
+        raise Refusal("an EmbeddingBag of mode max cannot be differentiated twice")
+    bags = len(offsets) - last
+    bag = torch.searchsorted(offsets[:bags], torch.arange(len(indices)), right=True) - 1
+    counted = (indices != padding).to(weight.dtype)
+    rows = F.embedding(indices, weight) * (counted if factors is None else counted * factors)[:, None]
+    sums = weight.new_zeros(bags, weight.shape[1]).index_add(0, bag, rows)
+    sizes = weight.new_zeros(bags).index_add(0, bag, counted)
+    found = sums / sizes.clamp(min=1)[:, None] if mode == 1 else sums
+    return found, bag, sizes.long(), sizes.long()
 
 
 def trace(x):
@@ -41,6 +57,7 @@ for name, function in {
     "rrelu_with_noise": rrelu_with_noise,
     "rrelu_with_noise_": in_place(rrelu_with_noise),
     "_weight_norm_interface": weight_norm,
+    "_embedding_bag": embedding_bag,
     "trace": trace,  # its own is wrong under the compiler, too (pytorch #190855)
     "copy": copy,  # what is left of copy_ in a graph without in-place operations
 }.items():

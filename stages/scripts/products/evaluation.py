@@ -14,6 +14,9 @@ def evaluation_mode(module: nn.Module) -> str:
     """Puts the module into evaluation mode; says which layers that changed, if any."""
     changed = Counter(type(layer).__name__ for layer in module.modules() if layer.training and differs(layer))
     module.eval()
+    for layer in module.modules():
+        if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
+            layer.sparse = False  # the same gradient as a plain tensor
     if not changed:
         return ""
     names = ", ".join(f"{count} {name}" for name, count in changed.items())
