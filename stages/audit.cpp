@@ -34,32 +34,39 @@ void run(const Options& options, const StageRun& stage) {
   const Audit audit =
       compare_trees(options.a, options.b, {.rtol = options.rtol, .subset = options.subset}, stage);
   std::cout << audit_text(audit, options.format) << std::flush;
-  const int64_t different = audit.count(Agreement::different), missing = audit.count(Agreement::missing);
-  if (different + missing > 0) {
-    throw Error(
-        ExitCode::failure,
-        fmt::format("{} of {} artifacts differ beyond --rtol {:g}, {} are in one tree only; the table on "
-                    "stdout names them",
-                    different, audit.artifacts.size(), options.rtol, missing));
-  }
+  const int64_t different = audit.count(Agreement::different), missing = audit.count(Agreement::missing),
+                damaged = audit.count(Agreement::damaged);
+  const auto total = audit.artifacts.size();
+  const std::string unlike = fmt::format(
+      "differ beyond --rtol {:g}, {} are in one tree only; the table on stdout "
+      "names them",
+      options.rtol, missing);
+  if (damaged > 0)
+    throw InputError(fmt::format("{} of {} artifacts are damaged or cannot be read, {} {}", damaged, total,
+                                 different, unlike));
+  if (different + missing > 0)
+    throw Error(ExitCode::failure, fmt::format("{} of {} artifacts {}", different, total, unlike));
 }
 
 }  // namespace
 
 Stage make_stage() {
   const auto options = std::make_shared<Options>();
-  return {.name = "audit",
-          .summary =
-              "Compares two results trees, or two files, artifact by artifact: same bytes, same content "
-              "(digest),\n"
-              "within tolerance (largest difference and where), different, missing. Looks at all *.h5 and "
-              "*.json but\n"
-              "the records of circumstance; checks every file's digest first. Exit status 0 where nothing "
-              "differs.",
-          .example = "audit results/demo /tmp/again/results/demo --rtol 1e-6",
-          .writes_file = false,
-          .declare = [options](CLI::App& app) { declare(app, *options); },
-          .run = [options](StageRun& stage) { run(*options, stage); }};
+  return {
+      .name = "audit",
+      .summary =
+          "Compares two results trees, or two files, artifact by artifact: same bytes, same content "
+          "(digest),\n"
+          "within tolerance (largest difference and where), different, missing, damaged. Looks at all *.h5 "
+          "and\n"
+          "*.json but the records of circumstance; checks every file's digest first. Exit status 0 where "
+          "nothing\n"
+          "differs, 1 where something does or is missing, 2 where a file is damaged or cannot be read.",
+      .example = "audit results/demo /tmp/again/results/demo --rtol 1e-6",
+      .algorithm = 2,
+      .writes_file = false,
+      .declare = [options](CLI::App& app) { declare(app, *options); },
+      .run = [options](StageRun& stage) { run(*options, stage); }};
 }
 
 }  // namespace ritzflow

@@ -109,7 +109,7 @@ Stage make_stage() {
           "bounds, and the density sum_i s_1i^2 N(x; theta_i, bandwidth^2). Outliers that the runs'\n"
           "certificates count are deflated: they add 1/n each. A spectrum in closed form is taken as it is.",
       .example = "density --out density.h5 probe0/lanczos.h5 probe1/lanczos.h5 probe2/lanczos.h5",
-      .algorithm = 4,
+      .algorithm = 5,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};
 }

@@ -12,7 +12,7 @@
 
 #include "artifact/content_digest.h"
 #include "artifact/file_digest.h"
-#include "core/error.h"
+#include "core/fault.h"
 
 namespace ritzflow {
 namespace {
@@ -67,7 +67,7 @@ std::string answer(const std::string& path) {
   } catch (const std::bad_alloc&) {
     return path + ": needs far more memory than its size justifies, it is damaged-";
   } catch (const std::exception& error) {
-    return std::string(error.what()) + "-";
+    return described(error).text + "-";
   }
 }
 

@@ -7,6 +7,7 @@
 #include "artifact/compare_items.h"
 #include "artifact/content_digest.h"
 #include "artifact/json_file.h"
+#include "core/fault.h"
 #include "core/sha256.h"
 
 namespace ritzflow {
@@ -108,16 +109,28 @@ void compare_values(const std::string& quantity, const json& a, const json& b, s
 }
 
 Comparison compare_json(const fs::path& a, const fs::path& b, double rtol) {
+  const json first = read_json(a), second = read_json(b);
   Comparison result;
   result.content_sha256 = sha256_file(a);
   if (result.content_sha256 == sha256_file(b)) return result;
   std::vector<Deviation> deviations;
-  const json first = read_json(a), second = read_json(b);
   if (first.is_object() && second.is_object())
     compare_objects("", first, second, deviations);
   else
     compare_values("value", first, second, deviations);
   judge(std::move(deviations), rtol, result);
+  return result;
+}
+
+bool is_json(const fs::path& path) { return path.extension() == ".json"; }
+
+// Of two files by their damage, or by what went wrong where each is whole by now.
+Comparison damaged(std::vector<std::string> reasons, const std::string& otherwise) {
+  std::erase(reasons, "");
+  if (reasons.empty()) reasons.push_back(otherwise);
+  Comparison result;
+  result.agreement = Agreement::damaged;
+  result.notes = std::move(reasons);
   return result;
 }
 
@@ -135,13 +148,22 @@ std::string agreement_name(Agreement agreement) {
       return "different";
     case Agreement::missing:
       return "missing";
+    case Agreement::damaged:
+      return "damaged";
   }
   return "";
 }
 
+std::string damage(const fs::path& path) {
+  return failure(
+      [&] { is_json(path) ? static_cast<void>(read_json(path)) : static_cast<void>(OpenFile(path)); });
+}
+
 Comparison compare_artifacts(const fs::path& a, const fs::path& b, double rtol) {
-  const bool is_json = a.extension() == ".json";
-  Comparison result = is_json ? compare_json(a, b, rtol) : compare_hdf5(a, b, rtol);
+  Comparison result;
+  const std::string reason =
+      failure([&] { result = is_json(a) ? compare_json(a, b, rtol) : compare_hdf5(a, b, rtol); });
+  if (!reason.empty()) result = damaged({damage(a), damage(b)}, reason);
   result.name = a.filename().string();
   return result;
 }

@@ -12,6 +12,7 @@ enum class Agreement {
   within_tolerance,  ///< every number within `rtol` of the quantity's largest value
   different,
   missing,  ///< in one of the two trees only
+  damaged,  ///< one of the two cannot be read as what it should be
 };
 
 std::string agreement_name(Agreement agreement);
@@ -35,8 +36,13 @@ struct Comparison {
   double largest() const { return deviations.empty() ? 0.0 : deviations.front().relative; }
 };
 
+/// Why an artifact cannot be read: it is damaged, of neither kind, gone, or the system does not let one.
+/// Empty where it can.
+std::string damage(const std::filesystem::path& path);
+
 /// Compares two HDF5 artifacts of any format, or two JSON files. Digests of inputs (attributes *_sha256) that
-/// differ are noted and decide nothing. Throws InputError for a file that is damaged or of neither kind.
+/// differ are noted and decide nothing. A file with damage() makes the two `damaged`, with the reason in the
+/// notes.
 Comparison compare_artifacts(const std::filesystem::path& a, const std::filesystem::path& b, double rtol);
 
 }  // namespace ritzflow

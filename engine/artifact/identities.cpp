@@ -76,17 +76,49 @@ void check_ritz(const ArtifactReader& file, Problems& problems) {
   require_n_params(file, file.shape("vectors")[1], "vectors", problems);
 }
 
+void require_band(const std::string& name, const std::vector<double>& lower, const std::vector<double>& value,
+                  const std::vector<double>& upper, double rounding, Problems& problems) {
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (lower[i] > value[i] + rounding || value[i] > upper[i] + rounding)
+      problems.push_back({"dataset '" + name + "' is outside its band" + at(i)});
+  }
+}
+
+void require_shares(const std::string& name, const std::vector<double>& values, Problems& problems) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] < 0 || values[i] > 1 + kRounding)
+      problems.push_back({"dataset '" + name + "' is no share" + at(i) + ", expected a value in [0, 1]"});
+    if (i > 0 && values[i] < values[i - 1] - kRounding)
+      problems.push_back({"dataset '" + name + "' falls" + at(i) + ", expected a share that never does"});
+  }
+}
+
+// An attribute between those named `_lower` and `_upper`, where the file has them.
+void require_bounds(const ArtifactReader& file, const std::string& name, Problems& problems) {
+  if (!file.has_attribute(name + "_lower") || !file.has_attribute(name + "_upper")) return;
+  const auto value = file.attribute<double>(name);
+  if (value < file.attribute<double>(name + "_lower") - kRounding ||
+      value > file.attribute<double>(name + "_upper") + kRounding)
+    problems.push_back({"attribute '" + name + "' is outside its bounds"});
+}
+
 void check_density(const ArtifactReader& file, Problems& problems) {
   const auto grid = file.read<double>("grid");
-  const auto cdf = file.read<double>("cdf");
-  const auto lower = file.read<double>("cdf_lower");
-  const auto upper = file.read<double>("cdf_upper");
-  for (std::size_t i = 0; i < grid.size(); ++i) {
-    if (i > 0 && grid[i] <= grid[i - 1])
+  for (std::size_t i = 1; i < grid.size(); ++i) {
+    if (grid[i] <= grid[i - 1])
       problems.push_back({"dataset 'grid' does not rise" + at(i) + ", expected ascending points"});
-    if (lower[i] > cdf[i] + kRounding || cdf[i] > upper[i] + kRounding)
-      problems.push_back({"dataset 'cdf' is outside its band" + at(i)});
   }
+  for (const char* name : {"cdf", "cdf_lower", "cdf_upper"})
+    require_shares(name, file.read<double>(name), problems);
+  require_band("cdf", file.read<double>("cdf_lower"), file.read<double>("cdf"),
+               file.read<double>("cdf_upper"), kRounding, problems);
+  if (file.has("density_lower") && file.has("density_upper")) {
+    const auto density = file.read<double>("density"), upper = file.read<double>("density_upper");
+    const double rounding = upper.empty() ? 0 : kRounding * *std::ranges::max_element(upper);
+    require_band("density", file.read<double>("density_lower"), density, upper, rounding, problems);
+  }
+  require_bounds(file, "negative_fraction", problems);
+  require_bounds(file, "negative_mass", problems);
 }
 
 void check_data(const ArtifactReader& file, Problems& problems) {

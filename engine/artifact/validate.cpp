@@ -2,7 +2,7 @@
 
 #include "artifact/content_digest.h"
 #include "artifact/schema.h"
-#include "core/error.h"
+#include "core/fault.h"
 
 namespace ritzflow {
 namespace {
@@ -64,15 +64,14 @@ CheckedBytes inspect(const std::filesystem::path& path, Validation& result) {
 
 Validation check_file(const std::filesystem::path& path) {
   Validation result;
-  try {
+  const std::string text = failure([&] {
     const CheckedBytes checked = inspect(path, result);
-    if (!result.problems.empty()) return result;
+    if (!result.problems.empty()) return;
     result.problems = check_identities(ArtifactReader(path, result.format, checked));
-  } catch (const InputError& error) {
-    const std::string text = error.what();
-    const std::string prefix = path.string() + ": ";
+  });
+  const std::string prefix = path.string() + ": ";
+  if (!text.empty())
     result.problems.push_back({text.starts_with(prefix) ? text.substr(prefix.size()) : text});
-  }
   return result;
 }
 

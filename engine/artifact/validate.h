@@ -22,8 +22,8 @@ struct Validation {
 };
 
 /// Checks a file of any format: bytes against the digest of the user block, schema, contents against
-/// content_sha256, finite values, and the identities of its format. Reports everything it finds.
-/// Throws IoError if the system fails to read the file, else nothing.
+/// content_sha256, finite values, and the identities of its format. Reports everything it finds, also that
+/// the system does not let the file be read.
 Validation check_file(const std::filesystem::path& path);
 
 /// The problems of check_file() only.

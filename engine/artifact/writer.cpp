@@ -84,7 +84,7 @@ void ArtifactWriter::provenance(const nlohmann::json& facts) {
     else if (value.is_number())
       set(value.template get<double>());
     else
-      set(value.dump());
+      set(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));  // paths need not be UTF-8
   }
 }
 

@@ -7,4 +7,7 @@ namespace ritzflow {
 /// the system first.
 int64_t resident_memory();
 
+/// The most bytes of this process that were in memory at any time.
+int64_t peak_memory();
+
 }  // namespace ritzflow

@@ -27,6 +27,19 @@ Quadrature inside(const Quadrature& rule, const Outliers& outliers) {
   return rest;
 }
 
+// Eigenvalues of a semi-definite operator are negative by rounding only: estimates and bounds see them at 0.
+void clip_to_zero(std::vector<Quadrature>& rules, std::vector<Outlier>& outliers) {
+  for (auto& rule : rules) {
+    for (double& node : rule.nodes) node = std::max(node, 0.0);
+  }
+  for (auto& outlier : outliers) outlier.value = std::max(outlier.value, 0.0);
+}
+
+// An estimate leaves its bounds by rounding only.
+double within(const Range& bounds, double value) {
+  return std::min(std::max(value, bounds.lower), bounds.upper);
+}
+
 // Chebyshev-Markov-Stieltjes bounds of Psi_v(x), Psi_v moved by up to `slack`. Nodes are moved, not x, and so
 // are the cuts of the band: a level begins where its cut lies, to the last bit.
 Range sandwich(const Quadrature& rule, double x, double slack) {
@@ -61,6 +74,7 @@ class Distribution {
     support_ = support(probes, rules_, options, slack_);
     outliers_ = find_outliers(probes, rules_);
     for (auto& rule : rules_) rule = inside(rule, outliers_);
+    if (options.semidefinite) clip_to_zero(rules_, outliers_.values);
   }
 
   double slack() const { return slack_; }
@@ -79,7 +93,7 @@ class Distribution {
   }
 
   ShareBand band() const {
-    std::vector<double> cuts = {std::max(support_.lower, outliers_.lower),
+    std::vector<double> cuts = {support_.lower, std::max(support_.lower, outliers_.lower),
                                 std::min(support_.upper, outliers_.upper)};
     for (const auto& outlier : outliers_.values) {
       cuts.push_back(outlier.value - outlier.radius);
@@ -138,7 +152,7 @@ class Distribution {
 BoundedValue negative_fraction(const Distribution& d, const ShareBand& band) {
   const Range below = band.share(-std::numeric_limits<double>::min());
   const double value = d.mean([&](double x) { return x < -d.slack() ? 1.0 : 0.0; });
-  return {std::clamp(value, below.lower, below.upper), below.lower, below.upper};
+  return {within(below, value), below.lower, below.upper};
 }
 
 // sum |lambda < 0| / sum |lambda| from the integrals of P over x < 0 and of 1 - P over x > 0.
@@ -150,7 +164,7 @@ BoundedValue negative_mass(const Distribution& d, const ShareBand& band) {
   const auto ratio = [](double a, double b) { return a + b > 0 ? a / (a + b) : 0; };
   const auto rest = [&](double integral) { return std::max(0.0, right - integral); };  // < 0 by rounding only
   const double lower = ratio(n.lower, rest(p.lower)), upper = ratio(n.upper, rest(p.upper));
-  return {std::clamp(ratio(negative, positive), lower, upper), lower, upper};
+  return {within({lower, upper}, ratio(negative, positive)), lower, upper};
 }
 
 }  // namespace
@@ -168,10 +182,11 @@ SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const Dens
   for (const double x : density_grid(lower, upper, result.bandwidth, options.grid_points)) {
     const Range share = band.share(x), smoothed = band.smoothed(x, result.bandwidth);
     result.grid.push_back(x);
-    result.cdf.push_back(d.mean([&](double node) { return node <= x ? 1.0 : 0.0; }));
+    result.cdf.push_back(within(share, d.mean([&](double node) { return node <= x ? 1.0 : 0.0; })));
     result.cdf_lower.push_back(share.lower);
     result.cdf_upper.push_back(share.upper);
-    result.density.push_back(d.mean([&](double node) { return gaussian(x - node, result.bandwidth); }));
+    result.density.push_back(
+        within(smoothed, d.mean([&](double node) { return gaussian(x - node, result.bandwidth); })));
     result.density_lower.push_back(smoothed.lower);
     result.density_upper.push_back(smoothed.upper);
   }

@@ -20,10 +20,12 @@ Range support(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>
     range.upper = std::min(range.upper, probabilistic_upper_bound(run, delta, options.n));
     range.lower = std::max(range.lower, -probabilistic_upper_bound(run.seen_from(-1), delta, options.n));
     seen = {std::min(seen.lower, least), std::max(seen.upper, largest)};
+    for (const auto& found : probes[p].certified.found)
+      seen = {std::min(seen.lower, found.value), std::max(seen.upper, found.value)};
   }
+  const Range ends{std::min(range.lower, seen.lower) - slack, std::max(range.upper, seen.upper) + slack};
   // Ritz values of a semi-definite operator are negative by rounding only.
-  const double lower = std::min(range.lower, seen.lower) - slack;
-  return {options.semidefinite ? std::max(lower, 0.0) : lower, std::max(range.upper, seen.upper) + slack};
+  return options.semidefinite ? Range{std::max(ends.lower, 0.0), std::max(ends.upper, 0.0)} : ends;
 }
 
 }  // namespace ritzflow

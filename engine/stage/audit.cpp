@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "artifact/tree.h"
 #include "core/error.h"
 
 namespace ritzflow {
@@ -11,63 +12,71 @@ namespace fs = std::filesystem;
 
 const std::set<std::string> kCircumstance = {"provenance.json", "ro-crate-metadata.json"};
 
-bool is_artifact(const fs::path& path) {
-  const bool known = path.extension() == ".h5" || path.extension() == ".json";
-  return known && !kCircumstance.contains(path.filename().string());
+FileTree artifacts_below(const fs::path& root) {
+  FileTree tree = file_tree(root, {".h5", ".json"});
+  std::erase_if(tree.files,
+                [](const fs::path& name) { return kCircumstance.contains(name.filename().string()); });
+  return tree;
 }
 
-// Names below the root, sorted.
-std::set<fs::path> artifacts_below(const fs::path& root) {
-  std::set<fs::path> names;
-  for (auto entry = fs::recursive_directory_iterator(root); entry != fs::recursive_directory_iterator();
-       ++entry) {
-    if (entry->path().filename().string().starts_with('.')) {
-      entry.disable_recursion_pending();
-    } else if (entry->is_regular_file() && is_artifact(entry->path())) {
-      names.insert(entry->path().lexically_relative(root));
-    }
-  }
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status))
+    throw InputError(path.string() +
+                     (fs::status_known(status) ? ": no such file or folder" : ": " + error.message()));
+  if (!fs::is_regular_file(status) && !fs::is_directory(status))
+    throw InputError(path.string() + ": is a pipe, a device or a socket, expected an artifact or a folder");
+  return fs::is_directory(status);
+}
+
+std::set<fs::path> all_names(const FileTree& tree) {
+  std::set<fs::path> names = tree.files;
+  for (const auto& [name, reason] : tree.unreadable) names.insert(name);
   return names;
 }
 
-void require_existing(const fs::path& path) {
-  if (!fs::exists(path)) throw InputError(path.string() + ": no such file or folder");
-  if (!fs::is_regular_file(path) && !fs::is_directory(path))
-    throw InputError(path.string() + ": is a pipe, a device or a socket, expected an artifact or a folder");
+// Of a name that cannot be looked at in both trees.
+Comparison one_sided(const fs::path& name, const FileTree& a, const FileTree& b) {
+  Comparison result;
+  for (const FileTree* tree : {&a, &b}) {
+    std::string reason = tree->why_unreadable(name);
+    if (tree->files.contains(name)) reason = damage(tree->root / name);
+    if (!reason.empty())
+      result.agreement = Agreement::damaged;
+    else if (!tree->files.contains(name))
+      reason = "not in " + tree->root.string();
+    if (!reason.empty()) result.notes.push_back(std::move(reason));
+  }
+  if (result.agreement != Agreement::damaged) result.agreement = Agreement::missing;
+  return result;
 }
 
-Comparison missing(const fs::path& name, const fs::path& tree) {
-  return {.name = name.string(),
-          .agreement = Agreement::missing,
-          .content_sha256 = "",
-          .deviations = {},
-          .notes = {"not in " + tree.string()}};
+Comparison compare_in(const FileTree& a, const FileTree& b, const fs::path& name, double rtol) {
+  const bool in_both = a.files.contains(name) && b.files.contains(name);
+  Comparison result = in_both ? compare_artifacts(a.root / name, b.root / name, rtol) : one_sided(name, a, b);
+  result.name = name.string();
+  return result;
 }
 
 }  // namespace
 
 Audit compare_trees(const fs::path& a, const fs::path& b, const AuditOptions& options,
                     const StageRun& stage) {
-  require_existing(a);
-  require_existing(b);
-  if (fs::is_directory(a) != fs::is_directory(b))
+  const bool folders = is_folder(a);
+  if (folders != is_folder(b))
     throw InputError("one of " + a.string() + " and " + b.string() + " is a folder, the other a file");
-  if (!fs::is_directory(a)) return {{compare_artifacts(a, b, options.rtol)}};
-  const auto first = artifacts_below(a), second = artifacts_below(b);
-  std::set<fs::path> names = second;
-  if (!options.subset) names.insert(first.begin(), first.end());
+  if (!folders) return {{compare_artifacts(a, b, options.rtol)}};
+  const FileTree first = artifacts_below(a), second = artifacts_below(b);
+  std::set<fs::path> names = all_names(second);
+  if (!options.subset) names.merge(all_names(first));
   if (names.empty())
     throw InputError(a.string() + " and " + b.string() + " hold no artifacts (*.h5, *.json)");
   Audit audit;
   Progress progress = stage.progress("artifacts", static_cast<int64_t>(names.size()));
   for (const auto& name : names) {
     progress.update(static_cast<int64_t>(audit.artifacts.size()));
-    if (!first.contains(name) || !second.contains(name)) {
-      audit.artifacts.push_back(missing(name, first.contains(name) ? b : a));
-      continue;
-    }
-    audit.artifacts.push_back(compare_artifacts(a / name, b / name, options.rtol));
-    audit.artifacts.back().name = name.string();
+    audit.artifacts.push_back(compare_in(first, second, name, options.rtol));
   }
   return audit;
 }

@@ -25,8 +25,8 @@ struct Audit {
 };
 
 /// Compares all *.h5 and *.json below `a` and `b` (or these two files) but records of circumstance
-/// (provenance.json, ro-crate-metadata.json) and hidden folders. Throws InputError on a damaged file, and
-/// where there is nothing to compare.
+/// (provenance.json, ro-crate-metadata.json) and hidden folders. What is damaged or cannot be read is so by
+/// its verdict. Throws InputError where there is nothing to compare.
 Audit compare_trees(const std::filesystem::path& a, const std::filesystem::path& b,
                     const AuditOptions& options, const StageRun& stage);
 

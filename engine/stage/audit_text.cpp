@@ -1,4 +1,5 @@
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -9,7 +10,7 @@ namespace ritzflow {
 namespace {
 
 constexpr Agreement kAll[] = {Agreement::same_bytes, Agreement::same_content, Agreement::within_tolerance,
-                              Agreement::different, Agreement::missing};
+                              Agreement::different,  Agreement::missing,      Agreement::damaged};
 
 std::string number(double value) { return std::isfinite(value) ? fmt::format("{:.3g}", value) : ""; }
 
@@ -20,10 +21,20 @@ struct Row {
 
 Row row(const Comparison& comparison) {
   if (comparison.deviations.empty())
-    return {"", "", "", comparison.notes.empty() ? "" : comparison.notes.front()};
+    return {"", "", "", fmt::format("{}", fmt::join(comparison.notes, "; "))};
   const Deviation& worst = comparison.deviations.front();
   const bool is_number = std::isfinite(worst.relative);
   return {worst.quantity, is_number ? number(worst.absolute) : "", number(worst.relative), worst.where};
+}
+
+// Text in a cell of a table: a bar would end it, a line break the row.
+std::string cell(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '|') escaped += '\\';
+    escaped += c == '\n' ? ' ' : c;
+  }
+  return escaped;
 }
 
 std::string markdown(const Audit& audit) {
@@ -36,8 +47,9 @@ std::string markdown(const Audit& audit) {
     if (artifact.agreement == Agreement::same_bytes || artifact.agreement == Agreement::same_content)
       continue;
     const Row r = row(artifact);
-    rows += fmt::format("| {} | {} | {} | {} | {} | {} |\n", artifact.name,
-                        agreement_name(artifact.agreement), r.quantity, r.absolute, r.relative, r.where);
+    rows += fmt::format("| {} | {} | {} | {} | {} | {} |\n", cell(artifact.name),
+                        agreement_name(artifact.agreement), cell(r.quantity), r.absolute, r.relative,
+                        cell(r.where));
   }
   if (rows.empty()) return text;
   return text +
@@ -82,7 +94,8 @@ std::string json_text(const Audit& audit) {
                    {"deviations", deviations},
                    {"notes", artifact.notes}});
   }
-  return all.dump(2) + "\n";
+  // Names of files need not be UTF-8.
+  return all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace

@@ -1,17 +1,18 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <tbb/global_control.h>
 
+#include <algorithm>
 #include <iostream>
 #include <limits>
-#include <new>
 #include <thread>
 
 #include "artifact/opened.h"
 #include "artifact/publish.h"
 #include "core/error.h"
+#include "core/fault.h"
 #include "core/nearest.h"
+#include "core/resident_memory.h"
 #include "ritzflow_version.h"
 #include "stage/number_checks.h"
 #include "stage/output_place.h"
@@ -49,12 +50,9 @@ void set_logging(const Stage& stage, const CommonFlags& common) {
   spdlog::set_default_logger(logger);
 }
 
-int fail(ExitCode code, const std::string& message) {
-  std::string line = message;
-  for (char& c : line) {
-    if (c == '\n') c = ' ';
-  }
-  std::cerr << "error: " << line << '\n';
+int fail(ExitCode code, std::string message) {
+  std::ranges::replace(message, '\n', ' ');
+  std::cerr << "error: " << message << '\n';
   return static_cast<int>(code);
 }
 
@@ -68,19 +66,6 @@ std::string unexpected_flags(const CLI::App& app) {
     if (word.starts_with("-")) text += "unknown flag '" + word + "'" + did_you_mean(word, known) + " ";
   }
   return text.empty() ? "unexpected argument '" + app.remaining().front() + "'" : text;
-}
-
-int64_t peak_memory() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
-}
-
-std::string out_of_memory() {
-  return fmt::format(
-      "out of memory: the files and flags of this command need more than the {} MiB that were held when no "
-      "more was to be had; expected a smaller model, data set, micro-batch or basis, or more memory",
-      peak_memory() >> 20);
 }
 
 // A run of hours must not find out at its end that its output cannot be written.
@@ -142,12 +127,9 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
     if (stage.writes_file) check_output(app, run.out);
     stage.run(run);
     return static_cast<int>(ExitCode::done);
-  } catch (const Error& error) {
-    return fail(error.code(), error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(ExitCode::refused, out_of_memory());
   } catch (const std::exception& error) {
-    return fail(ExitCode::failure, error.what());
+    const Fault fault = described(error);
+    return fail(fault.code, fault.text);
   }
 }
 

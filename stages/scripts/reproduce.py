@@ -18,7 +18,8 @@ import stale
 from script_cli import InputError, Parser, run
 
 SNAKEFILE = Path(__file__).resolve().parents[2] / "Snakefile"
-VERDICTS = ("same bytes", "same content", "within tolerance", "different", "missing")  # from best to worst
+UNSEEN = ("missing", "damaged")
+VERDICTS = ("same bytes", "same content", "within tolerance", "different", *UNSEEN)  # from best to worst
 CELL_FILES = ("lanczos.h5", "ritz.h5", "metrics.json")
 
 
@@ -62,14 +63,18 @@ def row(cell: dict, verdicts: list[dict]) -> dict:
     relative, artifact, deviation = max(
         found, key=lambda f: float("inf") if f[0] is None else f[0], default=("", "", {})
     )
+    where = f"{artifact} {deviation['where']}" if deviation else ""
+    relative = relative if deviation else 0.0
+    if worst["verdict"] in UNSEEN:
+        where, relative = "; ".join(worst["notes"]), None
     name = cells.PLACE.format(**cell)
     digests = {v["artifact"]: v["content_sha256"] for v in own}
     return {
         **cell,
         "verdict": worst["verdict"],
-        "largest_deviation": 0.0 if deviation == {} else relative,
+        "largest_deviation": relative,
         "quantity": deviation.get("quantity", ""),
-        "where": f"{artifact} {deviation['where']}" if deviation else "",
+        "where": where,
         "lanczos_sha256": digests.get(f"cells/{name}/lanczos.h5", ""),
         "ritz_sha256": digests.get(f"cells/{name}/ritz.h5", ""),
     }
@@ -108,7 +113,7 @@ def main():
     footer = f"{len(chosen)} of {total} cells, drawn with seed {options.seed}, run again from the data on."
     write_tables(rows, footer, results / "audit")
     print((results / "audit" / "reproducibility.md").read_text())
-    if any(r["verdict"] in ("different", "missing") for r in rows):
+    if any(r["verdict"] in ("different", *UNSEEN) for r in rows):
         raise OSError(f"cells differ from their second run; see {results / 'audit' / 'reproducibility.md'}")
 
 

@@ -3,11 +3,14 @@
 import csv
 import io
 import json
+import os
+import re
 import shutil
+import subprocess
 
 import h5py
 import pytest
-from stage_runs import error_line, make, run
+from stage_runs import command, error_line, make, run
 
 DIFFERENT, DAMAGED = 1, 2
 NAMES = ("model.h5", "operator.h5", "lanczos.h5", "ritz.h5", "metrics.json")
@@ -83,11 +86,115 @@ def test_missing_artifacts_count_unless_b_is_a_part(tree, other):
     assert done.returncode == 0 and "lanczos.h5" not in found
 
 
-def test_damaged_artifact_is_an_error_and_no_verdict(tree, other):
-    with (other / "ritz.h5").open("ab") as file:
+def damage_a_digest(path):
+    with path.open("ab") as file:
         file.write(b"x")
-    done = run("audit", tree, other)
-    assert done.returncode == DAMAGED and "ritz.h5: the bytes do not match" in error_line(done)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def link_to_nothing(path):
+    path.unlink()
+    path.symlink_to("gone.h5")
+
+
+def link_to_what_cannot_be_read(path):
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "harm", "reason"),
+    [
+        ("ritz.h5", damage_a_digest, "the bytes do not match the SHA-256"),
+        ("ritz.h5", cut, "is damaged or not an HDF5 file|the bytes do not match"),
+        ("metrics.json", cut, "is not valid JSON"),
+        ("ritz.h5", link_to_nothing, "is a link to nothing that can be found"),
+        ("metrics.json", link_to_nothing, "is a link to nothing that can be found"),
+        ("ritz.h5", link_to_what_cannot_be_read, "not an HDF5 file|Input/output error"),
+        ("metrics.json", link_to_what_cannot_be_read, "is not valid JSON|cannot be read"),
+        ("ritz.h5", pipe, "is a pipe"),
+        ("metrics.json", pipe, "expected a regular file"),
+    ],
+)
+def test_a_damaged_artifact_has_its_verdict_and_hides_no_other(tree, other, name, harm, reason):
+    harm(other / name)
+    change(other / "operator.h5", lambda file: file.attrs.update(n_params=7))
+    (other / "lanczos.h5").unlink()
+    done, found = verdicts(tree, other)
+    assert done.returncode == DAMAGED
+    assert "1 of 5 artifacts are damaged or cannot be read, 1 differ beyond --rtol" in error_line(done)
+    expected = {**dict.fromkeys(NAMES, "same bytes"), "operator.h5": "different", "lanczos.h5": "missing"}
+    assert {key: record["verdict"] for key, record in found.items()} == {**expected, name: "damaged"}
+    (note,) = found[name]["notes"]
+    assert str(other / name) in note and re.search(reason, note)
+
+
+def test_a_damaged_artifact_is_one_in_every_format(tree, other):
+    damage_a_digest(other / "ritz.h5")
+    text = run("audit", tree, other).stdout
+    assert "| damaged | 1 |" in text and "| ritz.h5 | damaged |" in text and "the bytes do not match" in text
+    done = run("audit", tree, other, "--format", "csv")
+    rows = {row["artifact"]: row for row in csv.DictReader(io.StringIO(done.stdout))}
+    assert done.returncode == DAMAGED and rows["ritz.h5"]["verdict"] == "damaged"
+    assert "the bytes do not match" in rows["ritz.h5"]["where"] and len(rows) == len(NAMES)
+
+
+def test_damage_counts_in_either_tree_in_both_and_where_the_other_lacks_the_file(tree, other, tmp_path):
+    damage_a_digest(other / "ritz.h5")
+    assert verdicts(other, tree)[1]["ritz.h5"]["verdict"] == "damaged"
+    found = verdicts(other, shutil.copytree(other, tmp_path / "c"))[1]["ritz.h5"]
+    assert found["verdict"] == "damaged" and len(found["notes"]) == 2
+    (tmp_path / "c" / "ritz.h5").unlink()
+    found = verdicts(other, tmp_path / "c")[1]["ritz.h5"]
+    assert found["verdict"] == "damaged" and found["notes"][1] == f"not in {tmp_path / 'c'}"
+    done = run("audit", other / "ritz.h5", tree / "ritz.h5", "--format", "json")
+    assert done.returncode == DAMAGED and json.loads(done.stdout)[0]["verdict"] == "damaged"
+
+
+def test_two_cut_files_of_the_same_bytes_are_damaged(tree, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text('{"k": ')
+    done, found = verdicts(tmp_path / "a", tmp_path / "b")
+    assert done.returncode == DAMAGED and found["metrics.json"]["verdict"] == "damaged"
+
+
+def test_folders_behind_links_are_compared_and_circles_end(tree, tmp_path):
+    for name in "ab":
+        cells = tmp_path / name / "cells"
+        cells.mkdir(parents=True)
+        (cells / "one").symlink_to(tree)
+        (cells / "loop").symlink_to("..")
+    done, found = verdicts(tmp_path / "a", tmp_path / "b")
+    assert done.returncode == 0 and set(found) == {f"cells/one/{name}" for name in NAMES}
+    (tmp_path / "b" / "cells" / "one").unlink()
+    (tmp_path / "b" / "cells" / "one").symlink_to("gone")
+    done, found = verdicts(tmp_path / "a", tmp_path / "b")
+    assert done.returncode == DAMAGED and {record["verdict"] for record in found.values()} == {"damaged"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_what_may_not_be_read_is_damaged(tree, other):
+    (other / "ritz.h5").chmod(0)
+    done, found = verdicts(tree, other)
+    assert done.returncode == DAMAGED and found["ritz.h5"]["verdict"] == "damaged"
+
+
+def test_names_may_be_any_bytes(tree, other):
+    shutil.copy(tree / "metrics.json", os.fsencode(other) + b"/b|\xff.json")
+    for form in ("csv", "json"):
+        done = subprocess.run(command("audit", other, other, "--format", form), capture_output=True)
+        assert done.returncode == 0 and b"error" not in done.stderr, done.stderr
+    done = subprocess.run(command("audit", tree, other), capture_output=True)
+    assert done.returncode == DIFFERENT and b"| b\\|\xff.json | missing |" in done.stdout
 
 
 def test_tables_name_what_differs(tree, other):
@@ -110,6 +217,25 @@ def test_what_cannot_be_compared_is_said(tree, tmp_path):
     (tmp_path / "empty2").mkdir()
     assert "hold no artifacts" in error_line(run("audit", tmp_path / "empty", tmp_path / "empty2"))
     assert "is a folder, the other a file" in error_line(run("audit", tree, tree / "ritz.h5"))
+
+
+def test_validate_walks_folders(tree, other, tmp_path):
+    done = run("validate", other)
+    assert done.returncode == 0
+    assert sorted(line.split(":")[0] for line in done.stdout.splitlines()) == sorted(
+        str(other / name) for name in NAMES if name.endswith(".h5")
+    )
+    damage_a_digest(other / "operator.h5")
+    (other / "deep").mkdir()
+    (other / "deep" / "data.h5").symlink_to("gone")
+    done = run("validate", other)
+    assert done.returncode == 2
+    assert f"{other}/operator.h5: the bytes do not match" in done.stdout
+    assert f"{other}/deep/data.h5: is a link to nothing" in done.stdout
+    assert f"{other}/ritz.h5: ok" in done.stdout  # what comes behind is checked
+    assert error_line(done).count(str(other)) == 2
+    (tmp_path / "empty").mkdir()
+    assert "holds no artifacts" in error_line(run("validate", tmp_path / "empty"))
 
 
 def test_validate_checks_ritz_against_its_lanczos_file(tree, other):

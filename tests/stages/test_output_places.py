@@ -2,9 +2,11 @@
 
 import os
 import re
+import subprocess
 
+import numpy as np
 import pytest
-from stage_runs import error_line, make, run
+from stage_runs import command, error_line, make, run, write_matrix
 
 BAD_INPUT = 2
 
@@ -83,3 +85,16 @@ def test_every_flag_that_names_an_input_is_shown_as_a_file(stage):
     )
     named = [(flag, kind) for flag, kind, text in flags if re.match(artifact, text)]
     assert named and all(kind == "FILE" for _, kind in named), named
+
+
+def test_paths_may_be_any_bytes(tmp_path):
+    """They are part of /provenance, of which JSON is made."""
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    call = ("--operator", "matrix", "--matrix", write_matrix(folder / "a.h5", np.diag([3.0, 2.0, 1.0])))
+    op = ("--operator", make(folder / "op.h5", "build-operator", *call))
+    lanczos = make(folder / "lanczos.h5", "lanczos", *op, "--k", 1, "--checkpoint", folder / "parts")
+    ritz = make(folder / "ritz.h5", "ritz-residuals", *op, "--lanczos", lanczos)
+    make(folder / "density.h5", "density", *op, lanczos)
+    make(folder / "metrics.json", "metrics", *op, "--ritz", ritz)
+    assert subprocess.run(command("validate", folder), capture_output=True).returncode == 0

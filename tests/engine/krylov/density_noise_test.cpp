@@ -96,6 +96,42 @@ TEST(DensityOfNoisyProducts, NegativeMassIsAShareWhereNothingIsSurelyPositive) {
   }
 }
 
+void expect_estimates_within_their_bands(const SpectralDensity& d) {
+  for (size_t g = 0; g < d.grid.size(); ++g) {
+    EXPECT_LE(d.cdf_lower[g], d.cdf[g]) << "at " << d.grid[g];
+    EXPECT_LE(d.cdf[g], d.cdf_upper[g]) << "at " << d.grid[g];
+    EXPECT_LE(d.density_lower[g], d.density[g]) << "at " << d.grid[g];
+    EXPECT_LE(d.density[g], d.density_upper[g]) << "at " << d.grid[g];
+  }
+}
+
+// Noise makes Ritz values negative, by more than the slack that is known of it, too; the grid is fine enough
+// to have points between them and 0.
+TEST(DensityOfNoisyProducts, EstimatesOfASemiDefiniteOperatorLieInTheirBandsBelowZero) {
+  const Spectrum truth = joined({8, 7, 5}, joined(Spectrum(17, 0.5), Spectrum(60, 0)));
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    for (const double slack : {1e-12, 0.05}) {
+      const auto runs = runs_of(seen_through(truth, 0.05, seed), 2, 20, seed, slack);
+      const SpectralDensity d = spectral_density(runs, {.n = 80, .grid_points = 4096, .semidefinite = true});
+      expect_estimates_within_their_bands(d);
+      EXPECT_GE(d.support_lower, 0);
+      ASSERT_LT(d.grid.front(), 0);
+      for (size_t g = 0; d.grid[g] < 0; ++g) EXPECT_EQ(d.cdf[g], 0) << seed;
+    }
+  }
+}
+
+TEST(DensityOfNoisyProducts, AnOutlierThatTheCertificateFoundIsInTheSupportAndInTheBand) {
+  auto runs = runs_of(linspace(-1, 1, 60), 2, 12, 0, 1e-10);
+  for (auto& run : runs) {
+    run.certified = {.lower_bound = -HUGE_VAL, .upper_bound = 2, .found = {{3, 1e-9}}};
+    run.beta.back() = 0;  // the runs ended in an invariant subspace: their own bound is their largest value
+  }
+  const SpectralDensity d = spectral_density(runs, {.n = 61});
+  expect_estimates_within_their_bands(d);
+  EXPECT_GE(d.support_upper, 3);
+}
+
 TEST(DensityOfNoisyProducts, OutlierOfASemiDefiniteOperatorIsNotNegativeWithinItsRadius) {
   auto runs = runs_of(joined(linspace(1, 2, 99), {0}), 2, 60, 0, 1e-10);
   for (auto& run : runs) run.certified.lower_bound = 0.5;
