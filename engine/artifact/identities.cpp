@@ -121,24 +121,46 @@ void check_density(const ArtifactReader& file, Problems& problems) {
   require_bounds(file, "negative_mass", problems);
 }
 
-void check_data(const ArtifactReader& file, Problems& problems) {
-  const auto task = file.attribute<std::string>("task");
-  require_one_of("attribute 'task'", task, {"classification", "regression", "language_modeling"}, problems);
-  if (file.shape("inputs")[0] == 0)
-    problems.push_back({"dataset 'inputs' is empty, expected at least one sample"});
-  if (task == "regression" || !file.has_attribute("num_classes")) return;
-  const auto classes = file.attribute<std::int64_t>("num_classes");
-  if (classes < 1) {
-    problems.push_back({"attribute 'num_classes' is " + std::to_string(classes) + ", expected at least 1"});
+// One array of inputs, or each of several; all of them have a row a sample.
+void check_inputs(const ArtifactReader& file, Problems& problems) {
+  if (!file.has("inputs")) {
+    problems.push_back({"dataset 'inputs' is missing"});
     return;
   }
+  std::vector<std::string> paths;
+  for (const auto& name : file.children("inputs")) paths.push_back("inputs/" + name);
+  if (paths.empty()) paths = {"inputs"};
+  const std::int64_t samples = file.shape("targets")[0];
+  for (const auto& path : paths) {
+    const auto shape = file.shape(path);
+    if (shape.empty() || shape[0] != samples)
+      problems.push_back({"dataset '" + path + "' has shape " + shape_text(shape) + ", expected [" +
+                          std::to_string(samples) + ", ...] from 'targets'"});
+  }
+  if (samples == 0) problems.push_back({"dataset 'inputs' is empty, expected at least one sample"});
+}
+
+// The label -100 stands for none.
+void check_labels(const ArtifactReader& file, std::int64_t classes, Problems& problems) {
   const auto targets = file.read<std::int64_t>("targets");
   for (std::size_t i = 0; i < targets.size(); ++i)
-    if (targets[i] < 0 || targets[i] >= classes) {
+    if (targets[i] != -100 && (targets[i] < 0 || targets[i] >= classes)) {
       problems.push_back({"dataset 'targets' is " + std::to_string(targets[i]) + at(i) + ", expected 0 to " +
                           std::to_string(classes - 1)});
       return;
     }
+}
+
+void check_data(const ArtifactReader& file, Problems& problems) {
+  const auto task = file.attribute<std::string>("task");
+  require_one_of("attribute 'task'", task, {"classification", "regression", "language_modeling"}, problems);
+  check_inputs(file, problems);
+  if (task == "regression" || !file.has_attribute("num_classes")) return;
+  const auto classes = file.attribute<std::int64_t>("num_classes");
+  if (classes < 1)
+    problems.push_back({"attribute 'num_classes' is " + std::to_string(classes) + ", expected at least 1"});
+  else if (!file.dtype("targets").starts_with("float"))
+    check_labels(file, classes, problems);
 }
 
 void check_model(const ArtifactReader& file, Problems& problems) {

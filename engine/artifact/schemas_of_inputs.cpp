@@ -3,18 +3,27 @@
 namespace ritzflow::fields {
 
 Schema data_schema() {
-  return {
-      "ritzflow-data", "1.0", "A data set: inputs and targets of N samples.",
-      with_common({
-          data("inputs", number, {"N", "..."},
-               "features (floating point) or tokens (integer), a sample a row"),
-          data("targets", number, {"N", "..."},
-               "class labels [N], several of them as 0 and 1 [N, C], next tokens [N, T], or real targets"),
-          optional(data("mask", integer, {"N", "T"}, "1 where a token counts in the loss, else 0")),
-          optional(data("weights", real, {"N"}, "non-negative weight of each sample")),
-          attr("task", text, "classification, regression or language_modeling"),
-          optional(attr("num_classes", integer, "number of classes, or size of the vocabulary")),
-      })};
+  return {"ritzflow-data", "1.0", "A data set: inputs and targets of N samples.",
+          with_common({
+              optional(data(
+                  "inputs", number, {"N", "..."},
+                  "features (floating point) or tokens (integer), a sample a row; or a group, see below")),
+              optional(data("inputs/<input>", number, {"M", "..."},
+                            "one of several inputs, which a module takes by this name, a sample a row")),
+              optional(data("shared/<input>", number, {"..."},
+                            "what a module takes by this name for all samples alike, such as a graph")),
+              data("targets", number, {"N", "..."},
+                   "class labels, one for a sample [N] or each of its tokens or pixels [N, ...], -100: none; "
+                   "several labels as 0 and 1 [N, C]; next tokens [N, T]; or real targets [N, ...]"),
+              optional(data("mask", integer, {"N", "..."},
+                            "1 where a sample or a term counts in the loss, else 0")),
+              optional(
+                  data("weights", real, {"N", "..."}, "non-negative weight of each sample, or of each term")),
+              attr("task", text, "classification, regression or language_modeling"),
+              optional(attr("num_classes", integer, "number of classes, or size of the vocabulary")),
+              optional(attr("several_labels", boolean,
+                            "whether targets [N, C] of a classification are yes or no for each class")),
+          })};
 }
 
 Schema model_schema() {
@@ -31,6 +40,8 @@ Schema model_schema() {
                             "an exported module's buffer, or tensor that it holds; a scalar as [1]")),
               optional(data("check/<product>", real, {"q"},
                             "norm of z, u, g or h at fixed vectors, and four projections of it")),
+              optional(data("check_inputs/<slot>", number, {"..."},
+                            "what an exported module was called with for these norms and projections")),
               optional(data("training/step", integer, {"t"}, "steps at which the training was recorded")),
               optional(data("training/loss", real, {"t"}, "mean loss over the training set at these steps")),
               optional(data("training/accuracy", real, {"t"}, "share of right answers at these steps")),

@@ -97,7 +97,7 @@ std::map<std::string, std::string> package_keys(const ArtifactReader& file, cons
 /// The network whose products `export_products.py` stored: parameters and buffers from this file, functions
 /// from the packages that `spec` names.
 std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file, const nlohmann::json& spec,
-                                                     const std::string& group, const DataShape& shape) {
+                                                     const std::string& group, const ModelInputs& inputs) {
   ParamSpace space;
   for (const auto& name : file.attribute<std::vector<std::string>>("parameter_order")) {
     space.add(name, file.shape(group + "/" + name));
@@ -111,9 +111,10 @@ std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file,
   std::map<at::ScalarType, std::shared_ptr<const Package>> packages;
   for (const auto& [dtype, key] : package_keys(file, spec)) {
     packages[dtype == "float64" ? at::kDouble : at::kFloat] =
-        open_package(folder.lexically_normal(), key, shape);
+        open_package(folder.lexically_normal(), key, inputs);
   }
-  return std::make_shared<const CompiledNetwork>(std::move(space), std::move(buffers), std::move(packages));
+  return std::make_shared<const CompiledNetwork>(std::move(space), std::move(buffers), std::move(packages),
+                                                 inputs);
 }
 
 CheckValues read_check(const ArtifactReader& file) {
@@ -122,23 +123,34 @@ CheckValues read_check(const ArtifactReader& file) {
   return values;
 }
 
+/// At which the check values were taken, where these were samples of the data.
+Arguments read_check_inputs(const ArtifactReader& file) {
+  Arguments arguments;
+  if (!file.has("check_inputs")) return arguments;
+  for (const auto& slot : file.children("check_inputs"))
+    arguments[slot] = read_tensor(file, "check_inputs/" + slot);
+  return arguments;
+}
+
 }  // namespace
 
-ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const DataShape& shape,
+ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const ModelInputs& inputs,
                       const std::filesystem::path& data) {
   const ArtifactReader file(path, "ritzflow-model");
   ModelPoint point;
   point.spec = read_spec(file);
   const std::string name = step_group(file, step);
   if (is_compiled(point.spec)) {
-    const auto network = read_compiled(file, point.spec, "steps/" + name, shape);
-    point.check = [network, expected = read_check(file)](const ParamTensors& theta, bool hessian) {
-      network->check(theta, expected, hessian);
+    const auto network = read_compiled(file, point.spec, "steps/" + name, inputs);
+    point.check = [network, expected = read_check(file), arguments = read_check_inputs(file)](
+                      const ParamTensors& theta, bool hessian) {
+      network->check(theta, arguments, expected, hessian);
     };
     point.micro_batch = network->micro_batch();
     point.network = network;
   } else {
-    point.network = make_network(point.spec.at("architecture"), shape);
+    require_built_in(inputs);
+    point.network = make_network(point.spec.at("architecture"), inputs.shape);
   }
   const ParamSpace& space = point.network->params();
   check_order(file, space);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "model/arguments.h"
 #include "model/network.h"
 
 namespace ritzflow {
@@ -26,9 +27,9 @@ struct ModelPoint {
 };
 
 /// Reads the parameters of `step` ("final": the largest; or a number) from a model.h5 and builds its network
-/// for data of `shape`, that of the file `data`. Throws InputError on a step, name or shape that does not
+/// for the `inputs` of the file `data`. Throws InputError on a step, name or shape that does not
 /// fit, and on weights not finite.
-ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const DataShape& shape,
+ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const ModelInputs& inputs,
                       const std::filesystem::path& data);
 
 }  // namespace ritzflow

@@ -96,16 +96,60 @@ void require_machine(const json& manifest, const std::string& key) {
       missing.empty() ? "" : fmt::format(" with {}", fmt::join(missing, ", "))));
 }
 
-void require_shape(const json& manifest, const std::string& key, const DataShape& shape) {
-  const auto input_shape = manifest.at("input_shape").get<std::vector<int64_t>>();
-  const auto outputs = manifest.at("outputs").get<int64_t>();
-  const auto tokens = manifest.at("tokens").get<bool>();
-  if (input_shape == shape.input_shape && outputs == shape.outputs && tokens == shape.tokens) return;
-  throw InputError(fmt::format(
-      "package {} takes {} of shape {} with {} outputs, but the data have {} of shape {} with {}; export the "
-      "model with these data",
-      short_key(key), tokens ? "tokens" : "inputs", shape_text(input_shape), outputs,
-      shape.tokens ? "tokens" : "inputs", shape_text(shape.input_shape), shape.outputs));
+/// "x real [4], shared:edge_index integer [2, 9]": what a module is called with, a sample of it.
+std::string described(const std::map<std::string, std::string>& arguments) {
+  std::vector<std::string> words;
+  for (const auto& [name, what] : arguments) words.push_back(name + " " + what);
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+std::string arguments_of_package(const json& manifest) {
+  std::map<std::string, std::string> arguments;
+  for (const json& slot : manifest.at("slots")) {
+    const auto name = slot.at("name").get<std::string>();
+    if (!is_argument(name)) continue;
+    auto shape = slot.at("shape").get<std::vector<int64_t>>();
+    if (name.starts_with("x")) shape.erase(shape.begin());
+    const auto type = slot.at("dtype").get<std::string>();
+    const bool real = type.find("float") != std::string::npos;
+    arguments[name] = (real ? "real" : type == "bool" ? "bool" : "integer") + (" " + shape_text(shape));
+  }
+  return described(arguments);
+}
+
+std::string arguments_of_data(const ModelInputs& data) {
+  std::map<std::string, std::string> arguments;
+  const auto add = [&](const std::string& name, at::ScalarType type, const std::vector<int64_t>& shape) {
+    const char* kind = at::isFloatingType(type) ? "real" : type == at::kBool ? "bool" : "integer";
+    arguments[name] = kind + (" " + shape_text(shape));
+  };
+  if (data.fields.empty()) add("x", data.type, data.shape.input_shape);
+  for (const auto& field : data.fields) add("x:" + field.name, field.type, field.shape);
+  for (const auto& [name, value] : data.shared)
+    add("shared:" + name, value.scalar_type(), value.sizes().vec());
+  return described(arguments);
+}
+
+/// Rows of logits for a sample.
+int64_t rows_of(const json& manifest) {
+  for (const json& slot : manifest.at("slots")) {
+    if (slot.at("name") == "z")
+      return slot.at("shape").at(0).get<int64_t>() / manifest.at("micro_batch").get<int64_t>();
+  }
+  return 0;
+}
+
+void require_inputs(const json& manifest, const std::string& key, const ModelInputs& inputs) {
+  const auto text = [](const std::string& arguments, int64_t rows, int64_t outputs) {
+    return fmt::format("{} with {} outputs for {} a sample", arguments, outputs,
+                       rows == 1 ? "one term of the loss" : fmt::format("{} terms of the loss", rows));
+  };
+  const std::string theirs =
+      text(arguments_of_package(manifest), rows_of(manifest), manifest.at("outputs").get<int64_t>());
+  const std::string ours = text(arguments_of_data(inputs), inputs.rows, inputs.shape.outputs);
+  if (theirs == ours) return;
+  throw InputError(fmt::format("package {} takes {}, but the data have {}; export the model with these data",
+                               short_key(key), theirs, ours));
 }
 
 /// A function compiled by AOTInductor; as many calls at a time as there are threads.
@@ -156,7 +200,7 @@ Package::Loader make_loader(const fs::path& folder, bool compiled) {
 }  // namespace
 
 std::shared_ptr<const Package> open_package(const fs::path& packages, const std::string& key,
-                                            const DataShape& shape) {
+                                            const ModelInputs& inputs) {
   const fs::path folder = packages / key;
   if (!fs::is_directory(folder)) {
     throw InputError(fmt::format("{}: no such package; export the model again, or with --packages {}",
@@ -170,7 +214,7 @@ std::shared_ptr<const Package> open_package(const fs::path& packages, const std:
     require_torch(manifest, key);
     const bool compiled = manifest.at("compile") == "aoti";
     require_machine(manifest, key);
-    require_shape(manifest, key, shape);
+    require_inputs(manifest, key, inputs);
     return std::make_shared<const Package>(manifest, make_loader(folder, compiled));
   });
 }

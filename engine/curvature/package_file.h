@@ -4,7 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "model/network.h"
+#include "model/arguments.h"
 #include "model/package.h"
 
 namespace ritzflow {
@@ -13,6 +13,6 @@ namespace ritzflow {
 /// is missing, damaged, or made for another shape of data; Refusal where it was made by another PyTorch, or
 /// compiled for instructions that this machine lacks.
 std::shared_ptr<const Package> open_package(const std::filesystem::path& packages, const std::string& key,
-                                            const DataShape& shape);
+                                            const ModelInputs& inputs);
 
 }  // namespace ritzflow

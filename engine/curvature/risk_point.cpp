@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "curvature/data_file.h"
 #include "curvature/model_file.h"
 #include "model/device.h"
 
@@ -63,9 +64,10 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   const at::ScalarType dtype = scalar_type(settings.dtype_compute);
   RiskPoint point;
   point.settings = settings;
-  const Dataset data = load_dataset(settings.data);
+  const DataFile file = read_data_file(settings.data);
+  const Dataset& data = file.data;
   require_digest(settings.data, data.sha256, expected.data);
-  const ModelPoint model = load_model(settings.model, settings.step, data.shape, settings.data);
+  const ModelPoint model = load_model(settings.model, settings.step, file.inputs, settings.data);
   require_digest(settings.model, model.sha256, expected.model);
   point.digests.data = data.sha256;
   point.digests.model = model.sha256;

@@ -42,6 +42,7 @@ at::Tensor read_tensor(const ArtifactReader& file, const std::string& path) {
   if (type == "float32") return read_as<float>(file, path, shape);
   if (type == "float64") return read_as<double>(file, path, shape);
   if (type.starts_with("int") || type.starts_with("uint")) return read_as<int64_t>(file, path, shape);
+  if (type == "bool") return read_as<int64_t>(file, path, shape).to(at::kBool);
   throw InputError(fmt::format("{}: dataset '{}' has type {}, expected float32, float64 or an integer type",
                                file.path().string(), path, type));
 }

@@ -10,8 +10,12 @@
 namespace ritzflow {
 
 CompiledNetwork::CompiledNetwork(ParamSpace params, std::map<std::string, at::Tensor> buffers,
-                                 std::map<at::ScalarType, std::shared_ptr<const Package>> packages)
-    : buffers_(std::move(buffers)), packages_(std::move(packages)) {
+                                 std::map<at::ScalarType, std::shared_ptr<const Package>> packages,
+                                 ModelInputs inputs)
+    : buffers_(std::move(buffers)),
+      shared_(std::move(inputs.shared)),
+      fields_(std::move(inputs.fields)),
+      packages_(std::move(packages)) {
   params_ = std::move(params);
 }
 
@@ -32,11 +36,7 @@ at::Tensor CompiledNetwork::forward_with_taps(const ParamTensors& theta, const a
 int64_t CompiledNetwork::micro_batch() const { return packages_.begin()->second->micro_batch(); }
 
 SlotValues CompiledNetwork::start(const Package& package, const ParamTensors& theta,
-                                  const at::Tensor& inputs) const {
-  if (inputs.size(0) > package.micro_batch()) {
-    throw std::invalid_argument(fmt::format("compiled network: {} samples, but the package takes {}",
-                                            inputs.size(0), package.micro_batch()));
-  }
+                                  const Arguments& arguments) const {
   SlotValues values(package.slots().size());
   const auto parameters = package.slots_of("theta");
   for (size_t i = 0; i < parameters.size(); ++i) {
@@ -44,15 +44,24 @@ SlotValues CompiledNetwork::start(const Package& package, const ParamTensors& th
   }
   for (const size_t i : package.slots_of("buffer")) {
     const Slot& slot = package.slots()[i];
-    values[i] = buffers_.at(slot.name.substr(7)).to(theta.at(0).device(), slot.dtype).reshape(slot.shape);
+    values[i] = buffers_.at(slot.name.substr(7), theta.at(0).device(), slot.dtype).reshape(slot.shape);
   }
-  values[package.slot("x")] = filled_up(inputs, package.micro_batch());
+  set_arguments(package, arguments, theta.at(0).device(), values);
   return values;
 }
 
 PreparedBatch CompiledNetwork::prepare(const ParamTensors& theta, const at::Tensor& inputs) const {
   const Package& products = package(theta.at(0).scalar_type());
-  return {products, start(products, theta, inputs), inputs.size(0)};
+  if (inputs.size(0) > products.micro_batch()) {
+    throw std::invalid_argument(fmt::format("compiled network: {} samples, but the package takes {}",
+                                            inputs.size(0), products.micro_batch()));
+  }
+  Arguments arguments = arguments_of(filled_up(inputs, products.micro_batch()), fields_);
+  for (const size_t i : products.slots_of("shared")) {
+    const Slot& slot = products.slots()[i];
+    arguments[slot.name] = shared_.at(slot.name.substr(7), theta.at(0).device(), slot.dtype);
+  }
+  return {products, start(products, theta, arguments), inputs.size(0)};
 }
 
 at::Tensor CompiledNetwork::features(const ParamTensors& theta, const at::Tensor& inputs) const {
@@ -77,11 +86,14 @@ void CompiledNetwork::initialize(uint64_t, VectorSpan) const {
   throw InputError("a compiled network comes with its weights and has no starting point to train from");
 }
 
-void CompiledNetwork::check(const ParamTensors& theta, const CheckValues& expected, bool hessian) const {
+void CompiledNetwork::check(const ParamTensors& theta, Arguments arguments, const CheckValues& expected,
+                            bool hessian) const {
   const Package& products = package(theta.at(0).scalar_type());
-  const Slot& x = products.slots()[products.slot("x")];
-  const at::Tensor inputs = check_input(x.shape, products.vocabulary(), theta.at(0).options());
-  check_package(products, start(products, theta, inputs), theta, expected, hessian);
+  if (arguments.empty()) {
+    const Slot& x = products.slots()[products.slot("x")];
+    arguments["x"] = check_input(x.shape, products.vocabulary(), theta.at(0).options());
+  }
+  check_package(products, start(products, theta, arguments), theta, expected, hessian);
 }
 
 }  // namespace ritzflow

@@ -3,9 +3,11 @@
 #include <memory>
 #include <string>
 
+#include "model/arguments.h"
 #include "model/network.h"
 #include "model/package.h"
 #include "model/package_check.h"
+#include "model/placed_tensors.h"
 #include "model/prepared_batch.h"
 
 namespace ritzflow {
@@ -17,7 +19,7 @@ class CompiledNetwork : public Network {
  public:
   /// `buffers` by name, `packages` by the type that they compute in.
   CompiledNetwork(ParamSpace params, std::map<std::string, at::Tensor> buffers,
-                  std::map<at::ScalarType, std::shared_ptr<const Package>> packages);
+                  std::map<at::ScalarType, std::shared_ptr<const Package>> packages, ModelInputs inputs);
 
   /// The logits: what is the output layer is not known of a module.
   at::Tensor features(const ParamTensors& theta, const at::Tensor& inputs) const override;
@@ -38,17 +40,19 @@ class CompiledNetwork : public Network {
   /// Refused: such a network comes with its weights.
   void initialize(uint64_t seed, VectorSpan theta) const override;
 
-  /// check_package() at `theta` with the type of `theta`.
-  void check(const ParamTensors& theta, const CheckValues& expected, bool hessian) const;
+  /// check_package() at `theta` with the type of `theta`, and at the arguments of the export; where there are
+  /// none, at check_input().
+  void check(const ParamTensors& theta, Arguments arguments, const CheckValues& expected, bool hessian) const;
 
  private:
   const Package& package(at::ScalarType dtype) const;
-  /// Slots with theta, buffers and the filled-up inputs.
-  SlotValues start(const Package& package, const ParamTensors& theta, const at::Tensor& inputs) const;
+  /// Slots with theta, buffers and arguments.
+  SlotValues start(const Package& package, const ParamTensors& theta, const Arguments& arguments) const;
 
   PreparedBatch prepare(const ParamTensors& theta, const at::Tensor& inputs) const;
 
-  std::map<std::string, at::Tensor> buffers_;
+  PlacedTensors buffers_, shared_;
+  std::vector<InputField> fields_;
   std::map<at::ScalarType, std::shared_ptr<const Package>> packages_;
 };
 

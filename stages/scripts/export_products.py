@@ -28,6 +28,7 @@ from products.logits import AXES, layout_of, tensor_of
 from products.modules import Model, load_module
 from products.places import line_of
 from products.precision import exact
+from products.sample_axis import keeps_samples_apart
 from products.soundness import require_sound
 from products.split import BASE, PRODUCTS, Function, Splitter
 from products.summary import summary
@@ -245,10 +246,16 @@ class Exporter:
         return verify.check_values(runner, self.check_inputs())
 
     def choose_taps(self, found: Trace, runner: verify.Runner) -> None:
+        if not found.taps:
+            return
         complete = verify.complete_taps(runner, found.taps, verify.tolerance_of(found))
-        self.taps, dropped = found.distinct_taps(complete)
+        apart = keeps_samples_apart(runner, self.options.micro_batch)
+        self.taps, dropped = found.distinct_taps([c and a for c, a in zip(complete, apart)])
         if dropped:
-            say(f"no Kronecker factors for weights that are used more than once: {', '.join(dropped)}")
+            say(
+                "no Kronecker factors for weights that are used more than once, or by a layer that does not "
+                f"see one sample behind the other: {', '.join(dropped)}"
+            )
 
     def write(self, dtype: str, check: dict[str, list[float]]) -> str:
         """The digest of the package of this type, made unless it exists."""

@@ -1,5 +1,6 @@
 """What a module is called with and where its logits are; in this process, without the stages."""
 
+import re
 import sys
 
 import h5py
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from exports import ROOT
+from test_export import exporter
 from torch import nn
 
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
@@ -14,6 +16,8 @@ sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 from products import data, eager, inputs, modules, trace
 from products.logits import layout_of
 from script_cli import InputError
+
+from tests.models import named_inputs
 
 
 class Masked(nn.Module):
@@ -163,3 +167,49 @@ def test_a_masked_label_counts_nothing():
     samples.targets[0, 1] = -100
     _, y, weights = samples.batch(2)
     assert y.tolist() == [0, 0, 0, 0] and weights.tolist() == [1, 0, 1, 1]
+
+
+class SequenceFirst(nn.Module):
+    """A layer that sees [T, N, D], as recurrent networks have it by default."""
+
+    def __init__(self):
+        super().__init__()
+        self.early, self.late = nn.Linear(2, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.late(torch.tanh(self.early(x.transpose(0, 1))).mean(0))
+
+
+@pytest.mark.parametrize("length", [3, 4])
+def test_a_layer_whose_first_axis_is_not_the_samples_has_no_tap(length):
+    x = np.random.default_rng(0).standard_normal((3, length, 2)).astype("f4")
+    samples = data.Samples(x, np.array([0, 1, 1]), None, "classification", 2)
+    made = exporter(SequenceFirst(), samples, products=["kfac"])
+    made.verified()
+    found = made.traced(torch.float64).with_taps(made.taps)
+    assert [tap.weight for tap in found.taps] == ["late.weight"]
+
+
+def test_a_module_without_any_layer_that_has_factors_is_exported_without():
+    class Bare(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2, 2))
+
+        def forward(self, x):
+            return x @ self.weight
+
+    samples = data.Samples(np.ones((3, 2), "f4"), np.array([0, 1, 1]), None, "classification", 2)
+    made = exporter(Bare(), samples, products=["ggn", "kfac"])
+    assert set(made.verified()) == {"z", "u", "g"} and made.taps == {}
+
+
+def test_the_documented_graph_network_is_the_one_that_is_tested():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own-models.md").read_text(), re.DOTALL)
+    code = next(block for block in blocks if "class Gcn" in block).split("\n\n\n")[0]
+    names = {"torch": torch}
+    exec(code, names)
+    documented, tested = names["Gcn"](3, 4, 3), named_inputs.gcn()
+    documented.load_state_dict(tested.state_dict())
+    call = torch.tensor([2, 0]), torch.randn(4, 3), torch.tensor([[0, 1, 3], [1, 0, 2]])
+    assert torch.equal(documented(*call), tested(*call))

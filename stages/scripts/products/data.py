@@ -93,9 +93,11 @@ class Samples:
         """Inputs, targets and weights by row of the samples with these numbers."""
         x, y = self.slots(rows), torch.from_numpy(self.targets[rows])
         terms = (len(rows), self.rows_per_sample)
-        mask = np.ones(terms) if self.mask is None else self.mask[rows].reshape(terms)
-        weights = np.ones(len(rows)) if self.weights is None else self.weights[rows].astype(np.float64)
-        weights = torch.from_numpy(mask * weights[:, None]).reshape(-1)
+        weights = np.ones(terms)
+        for given in (self.mask, self.weights):  # one number a sample, or a term
+            if given is not None:
+                weights = weights * given[rows].astype(np.float64).reshape(len(rows), -1)
+        weights = torch.from_numpy(weights).reshape(-1)
         if self.real_targets:
             return x, y.reshape(-1, self.outputs), weights
         y = y.reshape(-1)
@@ -120,7 +122,7 @@ def load(path: Path) -> Samples:
     require_names(path, inputs, shared)
     if task == "regression" or (task == "classification" and holds_several_labels(targets, classes, several)):
         targets = targets.reshape(len(targets), -1) if targets.ndim == 1 else targets
-        elements = mask is not None and mask.ndim > 1 and mask.shape == targets.shape
+        elements = any(given is not None and given.shape == targets.shape for given in (mask, weights))
         outputs = 1 if elements else prod(targets.shape[1:])
         return Samples(inputs, targets.astype(np.float64), mask, task, outputs, shared, weights)
     return Samples(inputs, targets.astype(np.int64), mask, task, classes, shared, weights)

@@ -52,7 +52,7 @@ def write_model(
     data |= {f"buffers/{name}": values for name, values in weights.buffers.items()}
     data |= {f"buffers/{name}": stored(value) for name, value in constants.items()}
     data |= {f"check/{name}": np.array(values) for name, values in check.items()}
-    data |= {f"check_inputs/{name.split(':')[-1]}": stored(value) for name, value in check_inputs.items()}
+    data |= {f"check_inputs/{slot}": stored(value) for slot, value in check_inputs.items()}
     attributes = {
         "format": "ritzflow-model",
         "format_version": "1.0",

@@ -1,0 +1,14 @@
+#include "model/placed_tensors.h"
+
+namespace ritzflow {
+
+at::Tensor PlacedTensors::at(const std::string& name, at::Device device, at::ScalarType type) const {
+  const at::Tensor& value = values_.at(name);
+  if (value.device() == device && value.scalar_type() == type) return value;
+  const std::lock_guard lock(mutex_);
+  at::Tensor& copy = copies_[{name, device.str(), type}];
+  if (!copy.defined()) copy = value.to(device, type);
+  return copy;
+}
+
+}  // namespace ritzflow
