@@ -68,7 +68,7 @@ class Facts:
 def facts(samples: Samples) -> Facts:
     """Of the targets of all parts."""
     first = samples.train.targets
-    values, sums = np.empty(0, first.dtype), first.ndim == 2
+    values, sums = np.empty(0, first.dtype), first.ndim == 2 and first.dtype.kind != "U"
     for block in target_blocks(samples):
         if values is not None:
             values = np.union1d(values, block)

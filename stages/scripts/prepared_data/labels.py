@@ -61,6 +61,8 @@ def check_whole(facts: Facts, where: str) -> None:
 def renumbers(facts: Facts, asked: str | None, classes: int | None, where: str) -> bool:
     """Whether values become 0, 1, ... by their order; asks the user where that is not plain."""
     values = facts.values
+    if asked == "as_is" and facts.words:
+        raise InputError(f"--labels: as_is, but labels are words ({facts.span}); they are numbered")
     if asked:
         return asked == "renumber"
     if facts.words or facts.kind == "b":
