@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import made_with
-from products import modules, weights
+from products import model_file, modules, weights
 from script_cli import InputError, Refusal
 
 
@@ -219,6 +219,13 @@ def test_the_last_step_of_a_model_h5_is_read(tmp_path):
     write_h5(right, tmp_path / "model.h5")
     found, _ = loaded(tmp_path / "model.h5", nn.Linear(4, 3))
     require_trained(found, right)
+
+
+def test_an_exported_model_h5_gives_its_weights_back(tmp_path):
+    values = model_file.Weights(modules.Model(trained(), "mine:net"))
+    constants = {"constant.0": torch.ones(2)}
+    model_file.write_model(tmp_path / "model.h5", values, constants, {}, {}, {}, "", {})
+    require_trained(loaded(tmp_path / "model.h5")[0])
 
 
 def shard(folder, tensors, stem, ending, write):

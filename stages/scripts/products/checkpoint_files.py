@@ -1,7 +1,6 @@
 """Weights files as trainers write them: what they hold, read without running any code of theirs."""
 
 import json
-import pickle
 import re
 import warnings
 import zipfile
@@ -21,6 +20,7 @@ USUAL = [
     "pytorch_model_fsdp.bin",
 ]
 OTHERS = re.compile(r"(optimizer|scheduler|scaler|sampler|rng_state|random_states|training_args|custom_)")
+CONSTANT = "constant."  # of model.h5: tensors that the module makes by itself
 SHARD = re.compile(r"-\d+-of-(\d+)\.(safetensors|bin)$")
 
 
@@ -43,7 +43,7 @@ def read_file(path: Path) -> dict:
     made_with.note(path)
     with path.open("rb") as file:
         start = file.read(9)
-    if start.startswith(b"\x89HDF"):
+    if h5py.is_hdf5(path):
         return read_h5(path)
     if path.suffix == ".safetensors" or start[8:] == b"{":
         return read_safetensors(path)
@@ -112,9 +112,9 @@ def read_h5(path: Path) -> dict[str, torch.Tensor]:
             group = file[f"steps/{max(file['steps'])}"]
             state = {name: torch.from_numpy(data[()]) for name, data in group.items()}
             state |= {name: torch.from_numpy(data[()]) for name, data in file.get("buffers", {}).items()}
+            return {name: t for name, t in state.items() if not name.startswith(CONSTANT)}
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"--weights: {path}: not a model.h5 with a step ({error})") from None
-    return state
 
 
 class Skipped:
@@ -140,7 +140,7 @@ def read_pickle(path: Path) -> dict:
         classes = [(type(name, (Skipped,), {}), name) for name in names]
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(classes):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
-    except (RuntimeError, ValueError, EOFError, TypeError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # torch.load raises whatever the pickle makes it do
         raise InputError(f"--weights: {path}: {why_unreadable(str(error))}") from None
     if whole := whole_module(content):
         raise InputError(f"--weights: {path}: {whole}; {rescue(path)}")

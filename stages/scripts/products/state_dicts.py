@@ -78,11 +78,16 @@ def fits(place: str, state: State, known: State, required: list[set[str]], prefi
 def fit(place: str, prefix: str, names: dict[str, str], state: State, known: State, required) -> Fit:
     """The fit of one prefix; `names` are those of the state, without wrappers."""
     stored = {new.removeprefix(prefix): old for old, new in names.items() if new.startswith(prefix)}
-    tensors = {new: state[old] for new, old in stored.items()}
+    tensors = {new: shaped(state[old], known.get(new)) for new, old in stored.items()}
     others = [old for old, new in names.items() if not new.startswith(prefix)]
     fitting = {name for name, t in tensors.items() if name in known and t.shape == known[name].shape}
     matches = len(tensors.keys() & known.keys())
     return Fit(place, prefix, tensors, stored, others, matches, all(n & fitting for n in required))
+
+
+def shaped(tensor: torch.Tensor, own: torch.Tensor | None) -> torch.Tensor:
+    """A scalar as the module has it, which model.h5 and old checkpoints hold as one element."""
+    return tensor.reshape(()) if own is not None and own.dim() == 0 and tensor.shape == (1,) else tensor
 
 
 def choose(content: dict, known: State, required: list[set[str]], key: str | None, prefix: str | None) -> Fit:

@@ -64,7 +64,9 @@ def extra_names(model: Model, fit, known, outside: bool) -> list[str]:
 
 def same(own: torch.Tensor | None, tensor: torch.Tensor) -> bool:
     """Is it a buffer that the module makes by itself, with the same values?"""
-    return own is not None and own.shape == tensor.shape and torch.equal(own.double(), tensor.double())
+    if own is None or own.numel() != tensor.numel():
+        return False
+    return torch.equal(own.double(), tensor.double().reshape(own.shape))
 
 
 def refuse_misfits(fit, known, needed: list[set[str]], extra: list[str]) -> None:
