@@ -5,13 +5,17 @@ from types import SimpleNamespace
 import export_products
 import numpy as np
 import torch
-from products import data, evaluation, modules
+from exports import make_reference
+from problems import relative_error
+from products import data, evaluation, inputs, modules
+from products.eager import Eager
+from products.tensors import like
 from torch import nn
 
 
-def samples_of(inputs: torch.Tensor, classes: int = 3) -> data.Samples:
+def samples_of(x: torch.Tensor, classes: int = 3) -> data.Samples:
     """Data of a classification with these inputs."""
-    return data.Samples(inputs.numpy(), np.arange(len(inputs)) % classes, None, "classification", classes)
+    return data.Samples(x.numpy(), np.arange(len(x)) % classes, None, "classification", classes)
 
 
 def exporter(module: nn.Module, samples: data.Samples, **options) -> export_products.Exporter:
@@ -31,6 +35,30 @@ def exporter(module: nn.Module, samples: data.Samples, **options) -> export_prod
     return export_products.Exporter(model, samples, SimpleNamespace(**settings))
 
 
-def verified(module: nn.Module, inputs: torch.Tensor, **options) -> dict:
+def verified(module: nn.Module, x: torch.Tensor, **options) -> dict:
     """The check values of a module on these inputs."""
-    return exporter(module, samples_of(inputs), **options).verified()
+    return exporter(module, samples_of(x), **options).verified()
+
+
+def errors_against_dense(made: export_products.Exporter) -> dict[str, float]:
+    """Errors of the split products of a verified module along a random vector, against dense matrices."""
+    _, _, runner = made.split(torch.float64)
+    x = inputs.typed(made.x, torch.float64)
+    weights = made.weights / made.weights.sum()
+    tensors = {"inputs": x["x"], "targets": made.y, "weights": weights}
+    reference = make_reference(made.model.module, SimpleNamespace(loss="cross_entropy"), tensors)
+    v = like(list(made.model.parameters.values()), 9)
+    eager = Eager(made.model, "cross_entropy", x, made.y, weights)
+    runner.slots |= x
+    z, *_ = runner.run("primal")
+    ggn = runner.run("vjp", w=eager.on_logits(z, *runner.run("jvp", v=v)))
+    runner.forget()
+    z, *_ = runner.run("primal")
+    runner.run("hvp_primal", r=eager.on_logits(z))
+    u, *_ = runner.run("hvp_jvp", v=v)
+    found = {"ggn": ggn, "hessian": runner.run("hvp_vjp", s=eager.on_logits(z, u))}
+    flat = torch.cat([t.reshape(-1) for t in v]).numpy()
+    return {
+        name: relative_error(torch.cat([t.reshape(-1) for t in product]), getattr(reference, name)() @ flat)
+        for name, product in found.items()
+    }
