@@ -17,6 +17,7 @@ import time
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
+import environment  # noqa: F401
 import made_with
 import torch
 from artifact_digest import digest_of

@@ -13,6 +13,7 @@ import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
+import environment  # noqa: F401
 import made_with
 import numpy as np
 from artifact_digest import write
