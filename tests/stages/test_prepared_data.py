@@ -1,4 +1,4 @@
-"""What prepare_data.py writes is what the stages read: data sets of each kind are valid."""
+"""What prepare_data.py writes is what the stages read: every kind of data set is valid."""
 
 import h5py
 import numpy as np
@@ -10,13 +10,18 @@ RANDOM = np.random.default_rng(0)
 X, LABELS = RANDOM.normal(size=(N, 3)), np.arange(N) % 3
 TOKENS = np.arange(N * 5).reshape(N, 5) % 7
 KINDS = {
-    "weights": ({"inputs": X, "targets": LABELS, "weights": np.ones(N)}, []),
-    "a mask": ({"inputs": TOKENS[:, :-1], "targets": TOKENS[:, 1:], "mask": TOKENS[:, 1:] > 2}, []),
+    "weights and mask": ({"inputs": X, "targets": LABELS, "weights": np.ones(N), "mask": LABELS > 0}, []),
     "a test part": ({"inputs": X, "targets": LABELS, "inputs_test": X, "targets_test": LABELS}, []),
     "names of classes": ({"inputs": X, "targets": np.array(["a", "b", "c"])[LABELS]}, []),
+    "several inputs": ({"inputs.ids": TOKENS, "inputs.x": X, "targets": LABELS}, []),
     "shared inputs": ({"inputs": X, "targets": LABELS, "shared.edges": TOKENS}, []),
     "tokens, one label": ({"inputs": TOKENS, "targets": LABELS}, ["--integer-inputs", "tokens"]),
+    "tokens, taken out": (
+        {"inputs": TOKENS[:, :-1], "targets": np.where(TOKENS > 5, -100, TOKENS)[:, 1:]},
+        [],
+    ),
     "several labels": ({"inputs": X, "targets": TOKENS % 2}, ["--task", "multilabel"]),
+    "shares": ({"inputs": X, "targets": RANDOM.dirichlet(np.ones(3), N)}, ["--task", "classification"]),
     "several values": ({"inputs": X, "targets": X}, []),
 }
 
