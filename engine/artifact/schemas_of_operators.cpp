@@ -56,7 +56,7 @@ Schema operator_schema() {
           optional(attr("dtype_compute", text, "float32, float64 or bfloat16: the arithmetic of a product")),
           optional(attr("step", integer, "training step whose weights are meant")),
           optional(attr("seed", integer, "seed of Monte-Carlo draws and probe vectors")),
-          optional(attr("loss", text, "cross_entropy, mse or bce")),
+          optional(attr("loss", text, "cross_entropy, mse, bce, or package.module:name of the user's own")),
           optional(attr("hessian_mode", text, "how the two derivatives of a Hessian are nested")),
           optional(attr("samples", integer, "samples of the data set")),
           optional(attr("rows", integer, "terms of the loss that count: samples, or tokens not masked")),

@@ -26,8 +26,9 @@ class RankOne : public LinearOperator {
 }  // namespace
 
 std::unique_ptr<LinearOperator> make_ggn(std::shared_ptr<const EmpiricalRisk> risk) {
+  risk->loss_function().require_gauss_newton();
   const auto curvature = [loss = &risk->loss_function()](const Batch& batch, const Head&) {
-    return loss_curvature(*loss, batch.weights);
+    return loss_curvature(*loss, batch.targets, batch.weights);
   };
   return make_jacobian_product(std::move(risk), curvature);
 }

@@ -15,32 +15,6 @@ namespace {
 
 constexpr int64_t most_separate_passes = 512;
 
-/// Columns of S with S S' = d2l/dz2, a row of logits a row. Mean squared error: S = I. Cross-entropy: S =
-/// diag(sqrt p) - p sqrt(p)', since S S' = diag p - p p'. Binary cross-entropy: S = diag(sqrt(s (1 - s))).
-std::function<at::Tensor(int64_t c)> root_columns(const Loss& loss, const at::Tensor& z) {
-  if (loss.name() == "mse") {
-    return [z](int64_t c) {
-      at::Tensor column = at::zeros_like(z);
-      column.select(1, c).fill_(1);
-      return column;
-    };
-  }
-  if (loss.name() == "bce") {
-    const at::Tensor probability = at::sigmoid(z), root = (probability * (1 - probability)).sqrt();
-    return [root](int64_t c) {
-      at::Tensor column = at::zeros_like(root);
-      column.select(1, c).copy_(root.select(1, c));
-      return column;
-    };
-  }
-  const at::Tensor p = at::softmax(z, 1), root = p.sqrt();
-  return [p, root](int64_t c) {
-    at::Tensor column = p * -root.narrow(1, c, 1);
-    column.select(1, c).add_(root.select(1, c));
-    return column;
-  };
-}
-
 /// c with all terms of a sample but number `term` set to 0.
 at::Tensor only_term(const at::Tensor& c, int64_t term, int64_t rows_per_sample) {
   if (rows_per_sample == 1) return c;
@@ -62,8 +36,8 @@ at::Tensor random_signs(const Batch& batch, uint64_t seed, int64_t draw, int64_t
 }
 
 /// The columns of type2 or empirical, each as its terms are treated.
-Cotangents by_terms(const std::function<at::Tensor(int64_t c)>& column, int64_t columns, const Batch& batch,
-                    int64_t rows_per_sample, const CotangentOptions& options) {
+Cotangents by_terms(const Columns& column, int64_t columns, const Batch& batch, int64_t rows_per_sample,
+                    const CotangentOptions& options) {
   if (options.terms == TokenTerms::separate) {
     return {rows_per_sample * columns, [=](int64_t k) {
               return only_term(column(k / rows_per_sample), k % rows_per_sample, rows_per_sample);
@@ -130,7 +104,7 @@ Cotangents make_cotangents(const Loss& loss, const Batch& batch, const at::Tenso
         loss.gradient(logits, batch.targets, batch.weights.gt(0).to(logits.scalar_type())) * root_w;
     return by_terms([gradient](int64_t) { return gradient; }, 1, batch, rows_per_sample, options);
   }
-  const auto column = root_columns(loss, logits);
+  const Columns column = loss.root_columns(logits, batch.targets, batch.weights);
   return by_terms([column, root_w](int64_t c) { return column(c) * root_w; }, logits.size(1), batch,
                   rows_per_sample, options);
 }

@@ -65,6 +65,12 @@ at::Tensor draw_batch(const Loss& loss, const Head& head, const Batch& batch, ui
 
 at::Tensor draw_targets(const Loss& loss, const at::Tensor& logits, int64_t first_row, uint64_t seed,
                         int64_t draw) {
+  if (!loss.is_likelihood()) {
+    throw Refusal(
+        "targets cannot be drawn for the loss '" + loss.name() +
+        "': it is not known as the negative logarithm of a distribution of y; use the operator ggn or "
+        "empirical_fisher, and --fisher-type type2 or empirical");
+  }
   const at::AutoGradMode no_grad(false);
   const Philox random(seed, "mc_fisher", "draw " + std::to_string(draw));
   if (loss.name() == "mse") return draw_values(logits, first_row, random);

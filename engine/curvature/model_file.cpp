@@ -12,9 +12,12 @@
 #include "artifact/reader.h"
 #include "core/error.h"
 #include "core/nearest.h"
+#include "curvature/loss_file.h"
+#include "curvature/objective_data.h"
 #include "curvature/package_file.h"
 #include "curvature/tensor_io.h"
 #include "model/compiled_network.h"
+#include "model/objective.h"
 
 namespace ritzflow {
 namespace {
@@ -84,37 +87,28 @@ bool is_compiled(const nlohmann::json& spec) {
   return architecture.is_object() && architecture.value("kind", nlohmann::json()) == "compiled";
 }
 
-/// KEY of the package by type of the products.
-std::map<std::string, std::string> package_keys(const ArtifactReader& file, const nlohmann::json& spec) {
-  const auto packages = spec.at("architecture").value("packages", nlohmann::json());
-  const auto is_key = [](const auto& key) { return key.is_string(); };
-  if (packages.is_object() && std::all_of(packages.begin(), packages.end(), is_key))
-    return packages.get<std::map<std::string, std::string>>();
-  throw InputError(file.path().string() + ": attribute 'spec': architecture.packages is " + packages.dump() +
-                   "; it must name packages by type: {\"float32\": KEY}; export the model again");
+std::map<std::string, at::Tensor> read_buffers(const ArtifactReader& file) {
+  std::map<std::string, at::Tensor> buffers;
+  if (!file.has("buffers")) return buffers;
+  for (const auto& name : file.children("buffers")) buffers[name] = read_tensor(file, "buffers/" + name);
+  return buffers;
 }
 
 /// The network whose products `export_products.py` stored: parameters and buffers from this file, functions
 /// from the packages that `spec` names.
 std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file, const nlohmann::json& spec,
-                                                     const std::string& group, const ModelInputs& inputs) {
+                                                     const std::string& group, const ModelInputs& inputs,
+                                                     const std::map<std::string, at::Tensor>& buffers) {
   ParamSpace space;
   for (const auto& name : file.attribute<std::vector<std::string>>("parameter_order")) {
     space.add(name, file.shape(group + "/" + name));
   }
-  std::map<std::string, at::Tensor> buffers;
-  if (file.has("buffers")) {
-    for (const auto& name : file.children("buffers")) buffers[name] = read_tensor(file, "buffers/" + name);
-  }
-  const std::filesystem::path folder =
-      file.path().parent_path() / file.attribute<std::string>("/provenance", "packages_path");
   std::map<at::ScalarType, std::shared_ptr<const Package>> packages;
-  for (const auto& [dtype, key] : package_keys(file, spec)) {
+  for (const auto& [dtype, key] : package_keys(file, spec.at("architecture"), "architecture.packages")) {
     packages[dtype == "float64" ? at::kDouble : at::kFloat] =
-        open_package(folder.lexically_normal(), key, inputs);
+        open_package(packages_folder(file), key, inputs);
   }
-  return std::make_shared<const CompiledNetwork>(std::move(space), std::move(buffers), std::move(packages),
-                                                 inputs);
+  return std::make_shared<const CompiledNetwork>(std::move(space), buffers, std::move(packages), inputs);
 }
 
 CheckValues read_check(const ArtifactReader& file) {
@@ -134,23 +128,32 @@ Arguments read_check_inputs(const ArtifactReader& file) {
 
 }  // namespace
 
-ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const ModelInputs& inputs,
-                      const std::filesystem::path& data) {
+ModelPoint load_model(const std::filesystem::path& path, const std::string& step, DataFile& data,
+                      const std::filesystem::path& data_path) {
   const ArtifactReader file(path, "ritzflow-model");
   ModelPoint point;
   point.spec = read_spec(file);
   const std::string name = step_group(file, step);
   if (is_compiled(point.spec)) {
-    const auto network = read_compiled(file, point.spec, "steps/" + name, inputs);
-    point.check = [network, expected = read_check(file), arguments = read_check_inputs(file)](
+    const auto buffers = read_buffers(file);
+    const StoredLoss stored = read_loss(file, point.spec, buffers);
+    point.loss = stored.loss;
+    if (stored.loss) data = with_terms_of(*stored.loss, std::move(data));
+    if (const std::string objective = training_word(point.spec, "objective"); !objective.empty()) {
+      point.loss = make_objective(objective);
+      data = with_targets_as_input(std::move(data), data_path);
+    }
+    const auto network = read_compiled(file, point.spec, "steps/" + name, data.inputs, buffers);
+    point.check = [network, stored, expected = read_check(file), arguments = read_check_inputs(file)](
                       const ParamTensors& theta, bool hessian) {
       network->check(theta, arguments, expected, hessian);
+      if (stored.loss) stored.loss->check(stored.check, theta.at(0).options());
     };
     point.micro_batch = network->micro_batch();
     point.network = network;
   } else {
-    require_built_in(inputs);
-    point.network = make_network(point.spec.at("architecture"), inputs.shape);
+    require_built_in(data.inputs);
+    point.network = make_network(point.spec.at("architecture"), data.inputs.shape);
   }
   const ParamSpace& space = point.network->params();
   check_order(file, space);
@@ -158,7 +161,7 @@ ModelPoint load_model(const std::filesystem::path& path, const std::string& step
   point.theta = at::empty({space.size()}, at::kDouble);
   for (const auto& p : space.parameters()) {
     point.theta.narrow(0, p.offset, p.size)
-        .copy_(read_parameter(file, "steps/" + name, p, data).reshape({-1}));
+        .copy_(read_parameter(file, "steps/" + name, p, data_path).reshape({-1}));
   }
   // Of the step alone, where the file says it: more steps in the file make no other matrix.
   const std::string group = "steps/" + name;

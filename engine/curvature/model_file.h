@@ -8,7 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "model/arguments.h"
+#include "curvature/data_file.h"
+#include "model/loss.h"
 #include "model/network.h"
 
 namespace ritzflow {
@@ -21,15 +22,17 @@ struct ModelPoint {
   nlohmann::json spec;      ///< {"architecture": ..., "training": ...}
   std::string sha256;       ///< digest of network and weights at the step; of the file where it has none
   int64_t micro_batch = 0;  ///< samples that a product takes at most; 0: any number
+  std::shared_ptr<const Loss> loss;  ///< the user's own, where the model was exported with one
   /// Throws unless products stored beside the model are what they were at its export, at the parameters
   /// given; those of the Hessian only if `hessian`. Empty where there is nothing to check.
   std::function<void(const ParamTensors& theta, bool hessian)> check;
 };
 
 /// Reads the parameters of `step` ("final": the largest; or a number) from a model.h5 and builds its network
-/// for the `inputs` of the file `data`. Throws InputError on a step, name or shape that does not
-/// fit, and on weights not finite.
-ModelPoint load_model(const std::filesystem::path& path, const std::string& step, const ModelInputs& inputs,
-                      const std::filesystem::path& data);
+/// for `data`, those of the file `data_path`, whose terms and inputs become those that a loss or objective of
+/// the user's own takes. Throws InputError on a step, name or shape that does not fit, and on weights not
+/// finite.
+ModelPoint load_model(const std::filesystem::path& path, const std::string& step, DataFile& data,
+                      const std::filesystem::path& data_path);
 
 }  // namespace ritzflow

@@ -140,6 +140,15 @@ std::unique_ptr<LinearOperator> make_planned(RiskPoint& point, bool fixed_batch,
   return make_curvature(point.risk, settings);
 }
 
+/// By construction: a Gauss-Newton matrix is what the loss is in the outputs.
+bool is_semidefinite(const OperatorSettings& settings, const Loss& loss) {
+  if (settings.kind == "hessian") return false;
+  const bool holds_ggn = settings.kind == "ggn"
+                             ? settings.ggn_mode != "empirical"
+                             : is_kronecker(settings.kind) && settings.uncovered == "exact_ggn";
+  return !holds_ggn || loss.is_convex();
+}
+
 BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& expected) {
   if (settings.data.empty()) throw InputError("--operator " + settings.kind + " needs --data data.h5");
   if (settings.model.empty()) throw InputError("--operator " + settings.kind + " needs --model model.h5");
@@ -147,7 +156,7 @@ BuiltOperator build_curvature(const OperatorSettings& settings, const Digests& e
   BuiltOperator built;
   built.settings = point.settings;
   built.digests = point.digests;
-  built.is_psd = settings.kind != "hessian";
+  built.is_psd = is_semidefinite(settings, point.risk->loss_function());
   built.loss = point.risk->loss_function().name();
   built.samples = point.risk->samples();
   built.loaded_memory = resident_memory();

@@ -197,10 +197,10 @@ Package::Loader make_loader(const fs::path& folder, bool compiled) {
   };
 }
 
-}  // namespace
-
-std::shared_ptr<const Package> open_package(const fs::path& packages, const std::string& key,
-                                            const ModelInputs& inputs) {
+/// `require` checks what is special to the kind of package.
+template <class Require>
+std::shared_ptr<const Package> opened(const fs::path& packages, const std::string& key,
+                                      const Require& require) {
   const fs::path folder = packages / key;
   if (!fs::is_directory(folder)) {
     throw InputError(fmt::format("{}: no such package; export the model again, or with --packages {}",
@@ -214,9 +214,35 @@ std::shared_ptr<const Package> open_package(const fs::path& packages, const std:
     require_torch(manifest, key);
     const bool compiled = manifest.at("compile") == "aoti";
     require_machine(manifest, key);
-    require_inputs(manifest, key, inputs);
+    require(manifest);
     return std::make_shared<const Package>(manifest, make_loader(folder, compiled));
   });
+}
+
+}  // namespace
+
+std::shared_ptr<const Package> open_package(const fs::path& packages, const std::string& key,
+                                            const ModelInputs& inputs) {
+  return opened(packages, key, [&](const json& manifest) { require_inputs(manifest, key, inputs); });
+}
+
+std::shared_ptr<const Package> open_loss_package(const fs::path& packages, const std::string& key) {
+  return opened(packages, key, [](const json&) {});
+}
+
+std::map<std::string, std::string> package_keys(const ArtifactReader& model, const json& object,
+                                                const std::string& place) {
+  const auto packages = object.value(place.substr(place.rfind('.') + 1), json());
+  const auto is_key = [](const auto& key) { return key.is_string(); };
+  if (packages.is_object() && !packages.empty() && std::all_of(packages.begin(), packages.end(), is_key))
+    return packages.get<std::map<std::string, std::string>>();
+  throw InputError(model.path().string() + ": attribute 'spec': " + place + " is " + packages.dump() +
+                   "; it must name packages by type: {\"float32\": KEY}; export the model again");
+}
+
+fs::path packages_folder(const ArtifactReader& model) {
+  const auto place = model.attribute<std::string>("/provenance", "packages_path");
+  return (model.path().parent_path() / place).lexically_normal();
 }
 
 }  // namespace ritzflow

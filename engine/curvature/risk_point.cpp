@@ -18,11 +18,16 @@ at::ScalarType scalar_type(const std::string& dtype) {
   return dtype == "float32" ? at::kFloat : at::kDouble;
 }
 
-/// `training.loss` of the model's spec where it is given, else the task's own.
-std::string loss_name(const ModelPoint& model, const Dataset& data) {
+/// The loss that the model came with; else `training.loss` of its spec, or the task's own.
+std::shared_ptr<const Loss> loss_of(const ModelPoint& model, const Dataset& data) {
+  if (model.loss) return model.loss;
   const auto training = model.spec.value("training", nlohmann::json::object());
-  if (!training.is_object() || !training.contains("loss")) return default_loss(data);
-  if (training.at("loss").is_string()) return training.at("loss").get<std::string>();
+  const auto named = training.is_object() ? training.value("loss", nlohmann::json()) : nlohmann::json();
+  if (named.is_null() || named.is_string()) {
+    const std::string name = named.is_null() ? default_loss(data) : named.get<std::string>();
+    require_loss_fits(name, data);
+    return make_loss(name);
+  }
   throw InputError("training.loss of the model's spec is " + training.at("loss").dump() +
                    ", expected one of cross_entropy, mse, bce");
 }
@@ -64,10 +69,10 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   const at::ScalarType dtype = scalar_type(settings.dtype_compute);
   RiskPoint point;
   point.settings = settings;
-  const DataFile file = read_data_file(settings.data);
+  DataFile file = read_data_file(settings.data);
   const Dataset& data = file.data;
   require_digest(settings.data, data.sha256, expected.data);
-  const ModelPoint model = load_model(settings.model, settings.step, file.inputs, settings.data);
+  const ModelPoint model = load_model(settings.model, settings.step, file, settings.data);
   require_digest(settings.model, model.sha256, expected.model);
   point.digests.data = data.sha256;
   point.digests.model = model.sha256;
@@ -77,9 +82,7 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   }
   point.whole_batch = takes_whole_batch(model, data, settings.batch_size);
   choose_batch_size(data, model.micro_batch, point.settings);
-  const std::string loss = loss_name(model, data);
-  require_loss_fits(loss, data);
-  point.risk = std::make_shared<const EmpiricalRisk>(model.network, make_loss(loss), data, model.theta,
+  point.risk = std::make_shared<const EmpiricalRisk>(model.network, loss_of(model, data), data, model.theta,
                                                      RiskOptions{.batch_size = point.settings.batch_size,
                                                                  .dtype = dtype,
                                                                  .lifetime = Lifetime::one_product,

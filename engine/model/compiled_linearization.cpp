@@ -36,7 +36,7 @@ class CompiledLinearization : public Linearization {
 class CompiledHessian : public HessianLinearization {
  public:
   CompiledHessian(PreparedBatch batch, const Loss& loss, const at::Tensor& targets, const at::Tensor& weights)
-      : batch_(std::move(batch)), loss_(loss), weights_(weights) {
+      : batch_(std::move(batch)), loss_(loss), targets_(targets), weights_(weights) {
     const at::AutoGradMode no_grad(false);
     batch_.set_rows("r", loss.gradient(batch_.logits(), targets, weights));
     batch_.add("hvp_primal");
@@ -52,7 +52,7 @@ class CompiledHessian : public HessianLinearization {
     batch_.set_direction(values, v);
     batch_.package().run("hvp_jvp", values);
     const at::Tensor u = batch_.rows_of(values, "u_of_hessian");
-    batch_.set_rows(values, "s", loss_.curvature(batch_.logits(), weights_, u));
+    batch_.set_rows(values, "s", loss_.curvature(batch_.logits(), targets_, weights_, u));
     batch_.package().keep_for({"hvp_vjp"}, values);
     batch_.package().run_last("hvp_vjp", values);
     return batch_.all_of(values, "h");
@@ -60,7 +60,7 @@ class CompiledHessian : public HessianLinearization {
 
   PreparedBatch batch_;
   const Loss& loss_;
-  at::Tensor weights_;
+  at::Tensor targets_, weights_;
 };
 
 }  // namespace

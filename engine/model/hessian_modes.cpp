@@ -62,7 +62,7 @@ class AutogradHessian : public HessianLinearization {
         layer_(network.output_layer()),
         leaves_(make_leaves(theta)),
         r_(loss_gradient(loss, targets, weights)),
-        b_(loss_curvature(loss, weights)) {}
+        b_(loss_curvature(loss, targets, weights)) {}
 
  protected:
   HeadLoss head_loss(const at::Tensor& features) const { return {Head(features, layer_, leaves_), r_, b_}; }

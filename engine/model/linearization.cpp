@@ -102,9 +102,9 @@ RowVector loss_gradient(const Loss& loss, const at::Tensor& targets, const at::T
   };
 }
 
-RowMap loss_curvature(const Loss& loss, const at::Tensor& weights) {
-  return [&loss, weights](const RowBlock& rows, const at::Tensor& z, const at::Tensor& u) {
-    return loss.curvature(z, rows.of(weights), u);
+RowMap loss_curvature(const Loss& loss, const at::Tensor& targets, const at::Tensor& weights) {
+  return [&loss, targets, weights](const RowBlock& rows, const at::Tensor& z, const at::Tensor& u) {
+    return loss.curvature(z, rows.of(targets), rows.of(weights), u);
   };
 }
 

@@ -68,7 +68,7 @@ class LinearizedOutputs {
 /// The loss of some rows of a micro-batch as functions of their logits: gradient and Hessian. `loss` outlives
 /// them.
 RowVector loss_gradient(const Loss& loss, const at::Tensor& targets, const at::Tensor& weights);
-RowMap loss_curvature(const Loss& loss, const at::Tensor& weights);
+RowMap loss_curvature(const Loss& loss, const at::Tensor& targets, const at::Tensor& weights);
 
 /// Linearises the features with LibTorch's autograd: vjp on a kept graph; jvp in forward mode
 /// (Lifetime::one_product), or on the kept graph of the vjp, which is linear in its cotangent: J v =

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/zeros_like.h>
@@ -31,6 +32,15 @@ at::Tensor values(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w)
   return clean.to(z.scalar_type()).reshape(z.sizes());
 }
 
+/// Columns of a diagonal matrix, a row of logits a row.
+Columns diagonal_columns(const at::Tensor& diagonal) {
+  return [diagonal](int64_t c) {
+    at::Tensor column = at::zeros_like(diagonal);
+    column.select(1, c).copy_(diagonal.select(1, c));
+    return column;
+  };
+}
+
 class CrossEntropy : public Loss {
  public:
   std::string name() const override { return "cross_entropy"; }
@@ -47,9 +57,20 @@ class CrossEntropy : public Loss {
   }
 
   // w (p o u - p (p' u))
-  at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const override {
+  at::Tensor curvature(const at::Tensor& z, const at::Tensor&, const at::Tensor& w,
+                       const at::Tensor& u) const override {
     const at::Tensor p = at::softmax(z, 1);
     return p * (u - (p * u).sum(1, /*keepdim=*/true)) * column(w, z);
+  }
+
+  // S = diag(sqrt p) - p sqrt(p)', since S S' = diag p - p p'
+  Columns root_columns(const at::Tensor& z, const at::Tensor&, const at::Tensor&) const override {
+    const at::Tensor p = at::softmax(z, 1), root = p.sqrt();
+    return [p, root](int64_t c) {
+      at::Tensor column = p * -root.narrow(1, c, 1);
+      column.select(1, c).add_(root.select(1, c));
+      return column;
+    };
   }
 
  private:
@@ -74,9 +95,16 @@ class BinaryCrossEntropy : public Loss {
   }
 
   // w sigma o (1 - sigma) o u
-  at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const override {
+  at::Tensor curvature(const at::Tensor& z, const at::Tensor&, const at::Tensor& w,
+                       const at::Tensor& u) const override {
     const at::Tensor p = z.sigmoid();
     return p * (1 - p) * u * column(w, z);
+  }
+
+  // S = diag sqrt(sigma o (1 - sigma))
+  Columns root_columns(const at::Tensor& z, const at::Tensor&, const at::Tensor&) const override {
+    const at::Tensor p = z.sigmoid();
+    return diagonal_columns((p * (1 - p)).sqrt());
   }
 };
 
@@ -93,8 +121,14 @@ class MeanSquaredError : public Loss {
     return (z - values(z, y, w)) * column(w, z);
   }
 
-  at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const override {
+  at::Tensor curvature(const at::Tensor& z, const at::Tensor&, const at::Tensor& w,
+                       const at::Tensor& u) const override {
     return u * column(w, z);
+  }
+
+  // S = I
+  Columns root_columns(const at::Tensor& z, const at::Tensor&, const at::Tensor&) const override {
+    return diagonal_columns(at::ones_like(z));
   }
 };
 

@@ -1,13 +1,17 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace ritzflow {
 
-/// A convex loss on logits with its derivatives in closed form. Row i has weight w_i (0: masked out);
+/// Column c of a matrix for every row of the logits: [rows, C].
+using Columns = std::function<at::Tensor(int64_t c)>;
+
+/// A loss on logits with its derivatives. Row i has weight w_i (0: masked out);
 /// every result is a weighted *sum* over rows, and division by the total weight is left to EmpiricalRisk,
 /// so that averages are exact for any cut into batches.
 ///
@@ -19,14 +23,28 @@ class Loss {
   virtual ~Loss() = default;
   virtual std::string name() const = 0;
 
+  /// Whether d2l/dz2 is positive semi-definite for all z and y.
+  virtual bool is_convex() const { return true; }
+
+  /// Whether l(z, y) = -log p(y | z) of a distribution that draw_targets() can draw from.
+  virtual bool is_likelihood() const { return true; }
+
+  /// Throws Refusal with the reason where the Gauss-Newton matrix says nothing about this loss.
+  virtual void require_gauss_newton() const {}
+
   /// sum_i w_i l(z_i, y_i), a float64 scalar.
   virtual at::Tensor value(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const = 0;
 
-  /// Row i: w_i dl/dz_i [rows, C]; differentiable in z, so that reverse-over-reverse may pass through it.
+  /// Row i: w_i dl/dz_i [rows, C].
   virtual at::Tensor gradient(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const = 0;
 
-  /// Row i: w_i H_i u_i with H_i = d2l/dz_i2 (independent of y for all losses) [rows, C].
-  virtual at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const = 0;
+  /// Row i: w_i H_i u_i with H_i = d2l/dz_i2 [rows, C].
+  virtual at::Tensor curvature(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w,
+                               const at::Tensor& u) const = 0;
+
+  /// The C columns of S with S S' = H_i in the rows of weight > 0; w itself is no factor of them. Throws
+  /// Refusal where there is no such root.
+  virtual Columns root_columns(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const = 0;
 };
 
 /// cross_entropy, mse, bce.

@@ -30,8 +30,11 @@ std::vector<double> sketch(const ParamTensors& tensors) {
   return values;
 }
 
-void require_close(const std::string& name, const std::vector<double>& values,
-                   const std::vector<double>& expected, double tolerance) {
+}  // namespace
+
+void require_sketch(const std::string& name, const ParamTensors& found, const std::vector<double>& expected,
+                    double tolerance) {
+  const std::vector<double> values = sketch(found);
   double gap = 0;
   for (size_t i = 0; i < expected.size(); ++i) gap = std::max(gap, std::abs(values[i] - expected.at(i)));
   if (gap <= tolerance * expected.at(0)) return;
@@ -40,8 +43,6 @@ void require_close(const std::string& name, const std::vector<double>& values,
                   "more than {:g}; export the model again",
                   name, gap / expected.at(0), tolerance));
 }
-
-}  // namespace
 
 void check_package(const Package& package, SlotValues values, const ParamTensors& theta,
                    const CheckValues& expected, bool hessian) {
@@ -53,7 +54,7 @@ void check_package(const Package& package, SlotValues values, const ParamTensors
   const auto compare = [&](const std::string& name, const std::vector<size_t>& slots) {
     ParamTensors found;
     for (const size_t i : slots) found.push_back(std::move(values[i]));
-    require_close(name, sketch(found), expected.at(name), tolerance);
+    require_sketch(name, found, expected.at(name), tolerance);
   };
   run({"primal"});
   const at::Tensor z = values[package.slot("z")];

@@ -15,17 +15,19 @@ import os
 import sys
 import time
 from argparse import BooleanOptionalAction
+from dataclasses import replace
 from pathlib import Path
 
 import environment  # noqa: F401
 import made_with
 import torch
 from artifact_digest import digest_of
-from products import data, eager, model_file, package, verify
+from products import data, eager, losses, model_file, objectives, package, standard_losses, verify
 from products.evaluation import evaluation_mode, refuse_batch_statistics
 from products.independence import require_independent
 from products.inputs import Slots, arguments, described, samples_in, typed
 from products.logits import AXES, layout_of, tensor_of
+from products.loss_export import LossExport, fitted, verified_loss
 from products.modules import Model, load_module
 from products.places import line_of
 from products.precision import exact
@@ -62,7 +64,20 @@ def parse():
         "--hf-base", type=Path, help="the base model's folder, where --hf is an adapter of peft"
     )
     parser.add_argument("--data", type=Path, required=True, help="data.h5: shapes, and samples to verify on")
-    parser.add_argument("--loss", help="cross_entropy, mse, bce, language_modeling (default: by the task)")
+    parser.add_argument(
+        "--loss",
+        help="cross_entropy, mse, bce, huber, language_modeling (default: by the task), or "
+        "package.module:function of (outputs, targets) that returns the losses of the samples",
+    )
+    standard_losses.declare(parser)
+    parser.add_argument(
+        "--loss-is-convex", action="store_true", help="in the outputs: its ggn is positive semi-definite"
+    )
+    parser.add_argument(
+        "--objective",
+        help="package.module:function of (module, inputs, targets) that returns the losses of the samples, "
+        "where they are no function of the outputs: hessian and empirical_fisher",
+    )
     parser.add_argument(
         "--class-axis", choices=AXES, help="of logits [N, C, ...] or [N, ..., C] (default: by the shapes)"
     )
@@ -104,6 +119,10 @@ def parse():
         raise InputError("--weights-key, --prefix and --no-strict are for --weights; leave them out")
     if options.hf_base is not None and options.hf is None:
         raise InputError("--hf-base is the base of an adapter that --hf names; leave it out")
+    if options.objective and (options.loss or options.loss_is_convex):
+        raise InputError("--objective stands in the place of --loss; leave --loss out")
+    if options.loss_is_convex and ":" not in (options.loss or ""):
+        raise InputError("--loss-is-convex is about --loss package.module:function; ours are all convex")
     if options.micro_batch is not None and options.micro_batch < 1:
         raise InputError(f"--micro-batch: {options.micro_batch} is below 1")
     if options.verify == "float32" and options.dtype_compute != ["float32"]:
@@ -155,7 +174,7 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def logits_shape(model: Model, x: Slots, samples: data.Samples, axis: str | None) -> torch.Size:
+def logits_shape(model: Model, x: Slots, samples: data.Samples, options) -> torch.Size:
     """Shape [rows, C] of the logits of a micro-batch, after one forward pass that shows what it changes and
     where the module puts the classes."""
     before = {name: b.clone() for name, b in model.buffers.items()}
@@ -172,7 +191,10 @@ def logits_shape(model: Model, x: Slots, samples: data.Samples, axis: str | None
     for name, value in model.buffers.items():
         if not torch.equal(value, before[name]):
             raise Refusal(f"{model.origin}: buffer '{name}' changes in a forward pass in evaluation mode")
-    model.layout = layout_of(output.shape, samples, samples_in(x), axis, model.origin)
+    if options.loss == "bce" and samples.outputs == 2 and output.numel() == samples_in(x):
+        samples = replace(samples, outputs=1)  # labels 0 and 1 with one logit
+    if isinstance(options.loss, str):  # a traced loss has laid the outputs out
+        model.layout = layout_of(output.shape, samples, samples_in(x), options.class_axis, model.origin)
     return model.layout.rows(output).shape
 
 
@@ -182,6 +204,7 @@ class Exporter:
     def __init__(self, model: Model, samples: data.Samples, options):
         self.model, self.samples, self.options = model, samples, options
         self.x, self.y, self.weights = samples.batch(options.micro_batch)
+        self.loss: LossExport | None = None
         self.stored_inputs = {} if samples.plain else self.x
         self.constants: dict[str, torch.Tensor] = {}
         self.taps: dict[int, bool] = {}
@@ -218,7 +241,7 @@ class Exporter:
     def summary(self) -> str:
         """Loss and accuracy on the data, in the type that the model came in."""
         x = typed(self.x, self.model.dtype)
-        logits_shape(self.model, x, self.samples, self.options.class_axis)
+        logits_shape(self.model, x, self.samples, self.options)
         return summary(self.model, self.samples, self.options.loss, self.options.micro_batch)
 
     def verified(self) -> dict[str, list[float]]:
@@ -226,7 +249,7 @@ class Exporter:
         dtype = DTYPES[self.options.verify]
         self.model.to(dtype)
         x = typed(self.x, dtype)
-        self.shape = logits_shape(self.model, x, self.samples, self.options.class_axis)
+        self.shape = logits_shape(self.model, x, self.samples, self.options)
         if "kfac" in self.options.products:
             self.taps = dict.fromkeys(range(len(self.traced(dtype).taps)), False)
         found, _, runner = self.split(dtype)
@@ -234,6 +257,9 @@ class Exporter:
         tolerance = verify.tolerance_of(found)
         y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
         loss = self.options.loss
+        if isinstance(loss, losses.CustomLoss):
+            self.loss = verified_loss(self.model, loss, self.samples, self.options.micro_batch)
+            self.constants = self.constants | self.loss.constants
         errors = verify.verify(self.model, runner, loss, x, y, weights, tolerance)
         second = "hessian" in self.options.products
         require_sound(self.model, loss, x, y, weights, tolerance, second)
@@ -245,6 +271,11 @@ class Exporter:
             self.choose_taps(found, runner)
             runner.forget()
         return verify.check_values(runner, self.check_inputs())
+
+    def training(self) -> dict:
+        """What the spec of model.h5 says of the loss."""
+        loss = self.loss or self.options.loss
+        return {"loss": loss} if isinstance(loss, str) else loss.training()
 
     def choose_taps(self, found: Trace, runner: verify.Runner) -> None:
         if not found.taps:
@@ -266,6 +297,8 @@ class Exporter:
         runner.functions = functions
         self.require_check(runner, check, found, dtype)
         compiled = self.options.compile == "aoti"
+        if self.loss:
+            self.loss.write(DTYPES[dtype], self.options.packages, self.options.micro_batch, compiled)
         facts = {
             "dtype": dtype,
             "computes_in_float32": found.computes_in(torch.float32),
@@ -296,10 +329,27 @@ def main():
     options = parse()
     torch.set_num_threads(1)  # traced kernels then hold no parallel region: no bit depends on threads
     samples = data.load(options.data)
-    options.loss = eager.loss_name(options.loss or samples.usual_loss)
+    if options.objective:
+        standard_losses.refuse_options(options, "an objective")
+        objective = objectives.load(options.objective)
+        options.loss = objectives.Identity(options.objective)
+        options.products = [product for product in options.products if product != "kfac"]
+    elif ":" in (options.loss or ""):
+        standard_losses.refuse_options(options, "a loss of your own")
+        options.loss = losses.load(options.loss, options.loss_is_convex, data.target_shape(options.data))
+    else:
+        name = eager.loss_name(options.loss or samples.usual_loss)
+        shape = data.target_shape(options.data)
+        options.loss = standard_losses.chosen(name, options, samples, shape) or name
     choose_micro_batch(options, samples)
     model = loaded(options)
     weights = model_file.Weights(model)
+    if options.objective:
+        one_input = not isinstance(samples.inputs, dict)
+        model.module = objectives.Losses(model.module, objective, options.objective, one_input)
+        samples = objectives.with_targets(samples, options.data)
+    elif isinstance(options.loss, losses.CustomLoss):
+        samples = fitted(options.loss, model, samples, options.micro_batch)
     exporter = Exporter(model, samples, options)
     say(exporter.summary())
     check = exporter.verified()
@@ -307,7 +357,8 @@ def main():
     architecture = {"kind": "compiled", "module": model.origin, "kwargs": options.kwargs, "packages": keys}
     if options.whole_batch:
         architecture["whole_batch"] = True
-    spec = {"architecture": architecture, "training": {"loss": options.loss}}
+    spec = {"architecture": architecture, "training": exporter.training()}
+    more = exporter.loss.datasets() if exporter.loss else {}
     place = os.path.relpath(options.packages, options.out.parent)
     facts = {"packages_path": place} | made_with.provenance("export_products", ALGORITHM)
     model_file.write_model(
@@ -316,6 +367,7 @@ def main():
         exporter.constants,
         check,
         exporter.stored_inputs,
+        more,
         spec,
         digest_of(options.data),
         facts,

@@ -111,6 +111,23 @@ class Centred(Mlp):
         return self.second(torch.tanh(h - h.mean(0)))
 
 
+class Heteroscedastic(nn.Module):
+    """Mean and variance as two outputs."""
+
+    def __init__(self, features=4, hidden=4):
+        super().__init__()
+        self.body = nn.Linear(features, hidden)
+        self.mean, self.variance = nn.Linear(hidden, 2), nn.Linear(hidden, 2)
+
+    def forward(self, x):
+        h = torch.tanh(self.body(x))
+        return self.mean(h), 0.1 + F.softplus(self.variance(h))
+
+
+def heteroscedastic():
+    return Heteroscedastic()
+
+
 def mlp(**arguments):
     return Mlp(**arguments)
 

@@ -153,3 +153,9 @@ def require_names(path: Path, inputs, shared: dict) -> None:
             raise InputError(f"--data: {path}: '{name}' is no name that an argument of a module can have")
         if names.count(name) > 1:
             raise InputError(f"--data: {path}: '{name}' is in both inputs and shared")
+
+
+def target_shape(path: Path) -> tuple[int, ...]:
+    """Shape of a sample's targets as they lie in the file."""
+    with h5py.File(path) as file:
+        return file["targets"].shape[1:]

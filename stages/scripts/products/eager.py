@@ -28,13 +28,20 @@ def bce(z, y):
 
 
 LOSSES = {"cross_entropy": cross_entropy, "mse": mse, "bce": bce}
+
+
+def losses_of(loss):
+    """The function (z, y) -> losses of rows: one of ours by name, or the user's own as it is."""
+    return LOSSES[loss] if isinstance(loss, str) else loss
+
+
 SPELLINGS = {"language_modeling": "cross_entropy"}  # of next tokens, masked by the data
 
 
 def loss_name(word: str) -> str:
     """The name that model.h5 keeps for `--loss`. Raises InputError on another word."""
-    if SPELLINGS.get(word, word) not in LOSSES:
-        known = [*LOSSES, *SPELLINGS]
+    if word != "huber" and SPELLINGS.get(word, word) not in LOSSES:
+        known = [*LOSSES, "huber", *SPELLINGS]
         raise InputError(f"--loss: unknown loss '{word}'; known: {', '.join(known)}{nearest(word, known)}")
     return SPELLINGS.get(word, word)
 
@@ -45,9 +52,9 @@ class Eager:
     Each is made from a forward pass of its own: the graphs of a large model are larger than the model.
     """
 
-    def __init__(self, model: Model, loss: str, x, y, weights, forward=None):
+    def __init__(self, model: Model, loss, x, y, weights, forward=None):
         """`forward` stands for the module's own forward pass, of the parameters as they are."""
-        self.model, self.loss, self.x, self.y, self.weights = model, LOSSES[loss], x, y, weights
+        self.model, self.loss, self.x, self.y, self.weights = model, losses_of(loss), x, y, weights
         self.forward = forward or (lambda: model.called(x))
         self.parameters = list(model.variables.values())
         for p in self.parameters:
@@ -69,7 +76,7 @@ class Eager:
         """r = dL/dz, or (d2L/dz2) u, at fixed logits."""
         z = z.detach().requires_grad_()
         (r,) = differentiated(self.risk(z), [z], graph=u is not None)
-        return r if u is None else differentiated(r, [z], u)[0]
+        return r if u is None else differentiated([r], [z], [u])[0]
 
     def gradient(self) -> list[torch.Tensor]:
         with exact(self.model.dtype):
@@ -96,6 +103,11 @@ class Eager:
 
 def differentiated(outputs, inputs, cotangents=None, graph=False) -> list[torch.Tensor]:
     """d<outputs, cotangents>/d inputs; zero where nothing depends on an input."""
+    if isinstance(cotangents, list | tuple):
+        pairs = [(o, c) for o, c in zip(outputs, cotangents) if o.requires_grad]
+        if not pairs:
+            return [torch.zeros_like(t) for t in inputs]
+        outputs, cotangents = zip(*pairs)
     return torch.autograd.grad(
         outputs, inputs, cotangents, create_graph=graph, allow_unused=True, materialize_grads=True
     )

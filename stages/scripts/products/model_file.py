@@ -43,16 +43,19 @@ def write_model(
     constants: dict,
     check: dict[str, list[float]],
     check_inputs: Slots,
+    more: dict[str, np.ndarray],
     spec: dict,
     data_sha256: str,
     provenance: dict,
 ) -> None:
-    """`provenance` names the packages' folder seen from model.h5's as packages_path."""
+    """`more` are further datasets by path; `provenance` names the packages' folder seen from
+    model.h5's as packages_path."""
     data = {f"steps/00000000/{name}": values for name, values in weights.parameters.items()}
     data |= {f"buffers/{name}": values for name, values in weights.buffers.items()}
     data |= {f"buffers/{name}": stored(value) for name, value in constants.items()}
     data |= {f"check/{name}": np.array(values) for name, values in check.items()}
     data |= {f"check_inputs/{slot}": stored(value) for slot, value in check_inputs.items()}
+    data |= more
     attributes = {
         "format": "ritzflow-model",
         "format_version": "1.0",

@@ -1,16 +1,14 @@
 """The user's module: its parameters, and what it holds beside them."""
 
-import importlib
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
-from script_cli import InputError, Refusal, nearest
+from script_cli import InputError, Refusal
 from torch import nn
 
 from products.inputs import Slots, arguments, first, samples_in
 from products.logits import Layout, tensor_of
+from products.objects import first_line, found_object
 from products.places import Places, line_of
 from products.wrappers import refuse_unsupported, unwrapped
 
@@ -103,29 +101,9 @@ class Model:
         return f"{self.origin}: {', '.join(sorted(set(names) - {str(wide)[6:]}))} widened to {str(wide)[6:]}"
 
 
-def first_line(error: Exception) -> str:
-    """`ValueError: width must be even`."""
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-
-
 def load_module(place: str, arguments: dict) -> Model:
     """The nn.Module that `package.module:function` returns for `arguments`."""
-    name, colon, function = place.partition(":")
-    if not colon or not name or not function:
-        raise InputError(f"--module: '{place}' is not of the form package.module:function")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(
-            f"--module: {name}: {error}; searched from the current folder and PYTHONPATH"
-        ) from None
-    except Exception as error:  # whatever the user's code raises
-        line = "" if isinstance(error, SyntaxError) else line_of(error)  # which the error names itself
-        raise InputError(f"--module: {name}: {first_line(error)}{line}") from None
-    make = getattr(found, function, None)
-    if make is None:
-        raise InputError(f"--module: {name} has no '{function}'{nearest(function, dir(found))}")
+    make = found_object(place, "--module")
     try:
         module = make(**arguments)
     except TypeError as error:

@@ -26,7 +26,7 @@ MOVE = 0.03  # of the parameters, relative to their root mean square: nothing is
 WORDS = {"jvp": "Jacobian product", "gradient": "gradient", "hessian": "Hessian product"}
 
 
-def require_sound(model: Model, loss: str, x, y, weights, tolerance: float, second: bool) -> None:
+def require_sound(model: Model, loss, x, y, weights, tolerance: float, second: bool) -> None:
     """Raises Refusal where the module's first or, if `second`, second derivative is wrong."""
     count = model.samples_taken(x, SAMPLES)
     rows = count * (len(weights) // samples_in(x))

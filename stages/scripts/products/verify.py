@@ -74,7 +74,7 @@ def relative_error(actual: list[torch.Tensor], expected: list[torch.Tensor]) -> 
     return gap / norm if norm > 0 else gap
 
 
-def verify(model: Model, runner: Runner, loss: str, x, y, weights, tolerance: float) -> dict[str, float]:
+def verify(model: Model, runner: Runner, loss, x, y, weights, tolerance: float) -> dict[str, float]:
     """Relative errors of the split functions against eager autograd. Raises Refusal above the tolerance."""
     torch.manual_seed(0)
     v = [torch.randn_like(t) for t in model.parameters.values()]

@@ -79,7 +79,7 @@ std::map<std::string, Product> products() {
        {std::pair("once", Lifetime::one_product), {"kept", Lifetime::many_products}}) {
     all[std::string("gauss_newton ") + name] = [lifetime](const Problem& p) {
       LinearizedOutputs outputs(*p.network, p.blobs(p.theta), p.inputs, lifetime);
-      return outputs.gauss_newton(p.blobs(p.v), loss_curvature(*p.loss, p.weights));
+      return outputs.gauss_newton(p.blobs(p.v), loss_curvature(*p.loss, p.targets, p.weights));
     };
   }
   for (const auto& [name, mode] : {std::pair("reverse over reverse", HessianMode::reverse_over_reverse),

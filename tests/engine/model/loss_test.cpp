@@ -43,7 +43,16 @@ TEST_P(EveryLoss, CurvatureEqualsAutogradOfTheGradient) {
   const at::Tensor z = rows_.z.clone().requires_grad_();
   const at::Tensor u = random_normal("u", z.sizes());
   const at::Tensor expected = grad({loss_->gradient(z, y_, rows_.weights)}, {z}, {u})[0];
-  EXPECT_LT(relative_error(loss_->curvature(rows_.z, rows_.weights, u), expected), 1e-14);
+  EXPECT_LT(relative_error(loss_->curvature(rows_.z, y_, rows_.weights, u), expected), 1e-14);
+}
+
+TEST_P(EveryLoss, RootColumnsAreARootOfTheCurvature) {
+  const auto column = loss_->root_columns(rows_.z, y_, rows_.weights);
+  const at::Tensor u = random_normal("u", rows_.z.sizes());
+  at::Tensor sum = at::zeros_like(u);
+  for (int64_t c = 0; c < u.size(1); ++c) sum += column(c) * (column(c) * u).sum(1, /*keepdim=*/true);
+  const at::Tensor ones = at::ones_like(rows_.weights);
+  EXPECT_LT(relative_error(sum, loss_->curvature(rows_.z, y_, ones, u)), 1e-14);
 }
 
 TEST_P(EveryLoss, MaskedRowsGiveExactlyZero) {
@@ -55,14 +64,14 @@ TEST_P(EveryLoss, MaskedRowsGiveExactlyZero) {
   const at::Tensor& y = rows.targets(*loss_);
   EXPECT_EQ(loss_->value(rows.z, y, rows.weights).item<double>(), value);
   EXPECT_TRUE(loss_->gradient(rows.z, y, rows.weights)[2].eq(0).all().item<bool>());
-  EXPECT_TRUE(loss_->curvature(rows.z, rows.weights, rows.z)[2].eq(0).all().item<bool>());
+  EXPECT_TRUE(loss_->curvature(rows.z, y, rows.weights, rows.z)[2].eq(0).all().item<bool>());
 }
 
 TEST_P(EveryLoss, SumsInFloat64AndReturnsDerivativesInTheTypeOfTheLogits) {
   const at::Tensor z = rows_.z.to(at::kFloat);
   EXPECT_EQ(loss_->value(z, y_, rows_.weights).scalar_type(), at::kDouble);
   EXPECT_EQ(loss_->gradient(z, y_, rows_.weights).scalar_type(), at::kFloat);
-  EXPECT_EQ(loss_->curvature(z, rows_.weights, z).scalar_type(), at::kFloat);
+  EXPECT_EQ(loss_->curvature(z, y_, rows_.weights, z).scalar_type(), at::kFloat);
 }
 
 TEST_P(EveryLoss, WeightTwoEqualsTheRowTwice) {

@@ -47,9 +47,11 @@ class CubicLoss : public Loss {
   at::Tensor gradient(const at::Tensor& z, const at::Tensor&, const at::Tensor& w) const override {
     return (c(z) + d(z) * z.square()) * w.unsqueeze(1);
   }
-  at::Tensor curvature(const at::Tensor& z, const at::Tensor& w, const at::Tensor& u) const override {
+  at::Tensor curvature(const at::Tensor& z, const at::Tensor&, const at::Tensor& w,
+                       const at::Tensor& u) const override {
     return 2 * d(z) * z * u * w.unsqueeze(1);
   }
+  Columns root_columns(const at::Tensor&, const at::Tensor&, const at::Tensor&) const override { return {}; }
 
  private:
   static at::Tensor c(const at::Tensor& z) { return random_normal("cubic c", z.sizes()); }
