@@ -1,6 +1,7 @@
 #include "model/package.h"
 
 #include <ATen/ops/empty_strided.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -29,6 +30,17 @@ LayerKind parse_kind(const std::string& word) {
     if (to_string(kind) == word) return kind;
   }
   throw InputError("unknown kind '" + word + "' of a layer");
+}
+
+/// An index that a table of the module does not have comes from the data: samples beyond those of the export.
+std::vector<at::Tensor> results_of(const PackageFunction& function, std::vector<at::Tensor> inputs) {
+  try {
+    return function(std::move(inputs));
+  } catch (const c10::IndexError& error) {
+    throw InputError(
+        fmt::format("the data hold an index that the module has no entry for ({}); see their integer inputs",
+                    error.what_without_backtrace()));
+  }
 }
 
 bool same_strides(const at::Tensor& value, const Slot& slot) {
@@ -117,7 +129,7 @@ std::vector<at::Tensor> Package::inputs_of(const Function& function, const SlotV
 
 void Package::call(const std::string& name, const Function& function, std::vector<at::Tensor> inputs,
                    SlotValues& values) const {
-  const auto results = function.call(std::move(inputs));
+  const auto results = results_of(function.call, std::move(inputs));
   const auto& outputs = function.outputs;
   if (results.size() != outputs.size()) {
     throw std::invalid_argument("package: function '" + name + "' gives another number of results");

@@ -105,6 +105,10 @@ def refused(folder, data):
         ),
         ({"inputs__features": np.zeros((6, 2), "f4")}, "dataset 'inputs/features' has 6 samples"),
         ({"inputs__features": np.full((7, 2), np.nan, "f4")}, "dataset 'inputs/features' is nan at [0, 0]"),
+        (
+            {"inputs__input_ids": np.full((7, 4), 9)},
+            "hold an index that the module has no entry for (index out",
+        ),
         ({"targets": np.zeros((7, 2), int) + 2}, "3 outputs for 2 terms of the loss a sample"),
     ],
 )
