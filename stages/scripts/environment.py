@@ -1,4 +1,4 @@
-"""Imported first by scripts that users call: where packages are missing, the project's own Python runs them."""
+"""Imported first by scripts that users call: where packages are missing, the project's Python runs them."""
 
 import importlib.util
 import os

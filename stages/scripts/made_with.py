@@ -15,16 +15,20 @@ _noted: dict[str, str] = {}
 
 
 def sha256(path: Path) -> str:
+    """Of a file's bytes; of a folder, the names of all that lies below it."""
+    if path.is_dir():
+        names = sorted(str(file.relative_to(path)) for file in path.rglob("*"))
+        return hashlib.sha256(json.dumps(names).encode()).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def note(path: Path | str) -> None:
-    """Counts a file, or every file below a folder, among the inputs, with its digest of now."""
+    """Counts a file, or a folder with every file below it, among the inputs, with its digest of now."""
     path = Path(path)
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            _noted[str(file)] = sha256(file)
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
+    for file in [path, *files] if path.exists() else []:
+        _noted[str(file)] = sha256(file)
 
 
 def note_own_modules() -> None:

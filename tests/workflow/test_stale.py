@@ -248,6 +248,23 @@ def test_a_users_file_is_read_once_for_each_size_date_and_inode(tmp_path, monkey
     assert files(str(tmp_path / "x")) == "digest" and len(reads) == 2
 
 
+def test_a_file_more_in_a_users_folder_counts(results, tmp_path, monkeypatch):
+    """An image more, far below the folder that was named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images" / "cat").mkdir(parents=True)
+    (tmp_path / "images" / "cat" / "1.png").write_text("1")
+    monkeypatch.setattr(stale.made_with, "_noted", {})
+    stale.made_with.note("images")
+    with h5py.File(results / "data/a.h5", "r+") as file:
+        file["provenance"].attrs["files"] = json.dumps(stale.made_with._noted)
+    known = {}
+    assert stale.compare(results, resolved(), chain.ALGORITHMS, stale.UserFiles(known)).reasons == {}
+    (tmp_path / "images" / "cat" / "2.png").write_text("2")
+    found = stale.compare(results, resolved(), chain.ALGORITHMS, stale.UserFiles(known))
+    assert own_reasons(found) == {"data/a.h5": "images has other contents"}
+    assert set(known) == {"images/cat/1.png"}
+
+
 def test_records_are_remembered_until_the_file_is_another(results):
     memory = recorded.Memory({})
     assert compare(results, read=memory.read).reasons == {}
