@@ -306,6 +306,23 @@ def test_a_token_mask_and_one_loss_a_sequence_contradict_each_other(tmp_path, mo
     assert "gives one number a sample, but the data mask or weight single tokens" in refused.stderr
 
 
+def test_targets_that_are_broadcast_to_the_outputs_are_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(OUTPUTS, "broadcast", 1)
+    write = write_data
+
+    def one_target(folder, *arguments):
+        write(folder, *arguments)
+        with h5py.File(folder / "data.h5", "a") as f:
+            first = f["targets"][:, 0]
+            del f["targets"]
+            f["targets"] = first
+            f.attrs["num_classes"] = 1
+
+    monkeypatch.setattr(sys.modules[__name__], "write_data", one_target)
+    with pytest.raises(Refusal, match=r"outputs \[4, 1\] and targets \[4\] broadcast to one another"):
+        exported(tmp_path, monkeypatch, "broadcast", "regression")
+
+
 def test_a_package_of_another_loss_is_noticed(tmp_path, monkeypatch):
     exported(tmp_path, monkeypatch, "huber_loss", "regression")
     with h5py.File(tmp_path / "model.h5", "a") as f:

@@ -22,8 +22,18 @@ def require_rows_apart(loss: CustomLoss, z, y, others) -> None:
     if coupled_rows(loss, all_z, all_y) or (alone - beside).abs().max() > 1e-6 * alone.abs().max():
         raise Refusal(
             f"--loss: {loss.origin}: the loss of a sample depends on other samples of its batch (a mean over "
-            "the batch, or statistics of it); a loss of whole batches is an --objective"
+            f"the batch, or statistics of it{broadcast(loss, z, y)}); a loss of whole batches is an "
+            "--objective"
         )
+
+
+def broadcast(loss: CustomLoss, z, y) -> str:
+    """A hint where outputs [N, 1] beside targets [N] may have become [N, N]."""
+    outputs = loss.layout.outputs(z)
+    shape = (len(z) // loss.layout.terms, *loss.target_shape)
+    if not isinstance(outputs, torch.Tensor) or outputs.shape == shape or outputs.numel() != y.numel():
+        return ""
+    return f", or outputs {list(outputs.shape)} and targets {list(shape)} broadcast to one another"
 
 
 def require_finite(loss: CustomLoss, losses) -> None:
