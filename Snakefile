@@ -46,4 +46,4 @@ onstart:
 
 onerror:
     # The tables of what stands: cells that failed are shown as missing.
-    shell(f"test ! -f {RESULTS}/sweep.json || ablation_table.py {RESULTS}")
+    shell(f"test ! -f {RESULTS}/sweep.json || ablation_table.py --after-failure {RESULTS}")

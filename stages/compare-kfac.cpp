@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kAlgorithm = 3;
+constexpr int kAlgorithm = 4;
 
 struct Flags {
   std::filesystem::path op;
@@ -161,7 +161,7 @@ void run(const Flags& flags, const StageRun& stage) {
   all["operator_sha256"] = kfac.info.sha256;
   all["k"] = flags.k;
   all["compare_kfac_algorithm"] = kAlgorithm;
-  write_text(stage.out, all.dump(2) + "\n");
+  write_sealed_json(stage.out, all);
   spdlog::info(
       "{} against the Gauss-Newton matrix: relative Frobenius error {}, overlap of the leading {} {}",
       kfac.info.kind, all["kfac_error"].dump(), all["eigenvalues"].size(), all["overlap"].dump());

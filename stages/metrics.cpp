@@ -13,7 +13,7 @@
 namespace ritzflow {
 namespace {
 
-constexpr int kAlgorithm = 6;
+constexpr int kAlgorithm = 7;
 
 struct Options {
   std::string ritz, density, op;
@@ -71,7 +71,7 @@ void run(const Options& options, const StageRun& stage) {
   add_closed_form(record, options.op, ritz);
   record["regularization"] = options.regularization.amount;
   record["metrics_algorithm"] = kAlgorithm;
-  write_text(stage.out, record.dump(2) + "\n");
+  write_sealed_json(stage.out, record);
 }
 
 }  // namespace

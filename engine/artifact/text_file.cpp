@@ -1,9 +1,11 @@
 #include "artifact/text_file.h"
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "artifact/publish.h"
 #include "core/error.h"
+#include "core/sha256.h"
 
 namespace ritzflow {
 
@@ -20,6 +22,13 @@ void write_text(const std::filesystem::path& out, const std::string& text) {
     }
   }
   publish(part, out);
+}
+
+void write_sealed_json(const std::filesystem::path& out, const nlohmann::ordered_json& record) {
+  const std::string text = record.dump(2) + "\n";
+  nlohmann::ordered_json sealed = record;
+  sealed["content_sha256"] = sha256_hex(text);
+  write_text(out, sealed.dump(2) + "\n");
 }
 
 }  // namespace ritzflow

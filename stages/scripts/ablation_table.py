@@ -104,6 +104,9 @@ def main():
     parser = Parser("ablation_table", ALGORITHM, "Turn a sweep's cells into tables.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
     parser.add_argument("--complete", action="store_true", help="exit status 1 where a cell is missing")
+    parser.add_argument(
+        "--after-failure", action="store_true", help="remove figures and report of cells that do not stand"
+    )
     options = parser.parse_args()
     results = options.results
     config = cells.sweep(results)
@@ -122,6 +125,8 @@ def main():
         part = folder / f"{name}.part"
         part.write_text(text)
         part.replace(folder / name)
+    if options.after_failure:
+        summaries.drop_outdated(results, config, found)
     report_missing(missing, options.complete)
 
 

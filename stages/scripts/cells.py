@@ -1,11 +1,12 @@
 """The cells of a sweep: which are expected, and where each lies."""
 
 import itertools
-import json
 from pathlib import Path
 
 import blocks
 import places
+import sweep_config
+import sweep_file
 from script_cli import InputError
 
 AXES = ("model", "seed", "step", "operator", "block", "reorth_mode", "probe")
@@ -20,7 +21,7 @@ def sweep(results: Path) -> dict:
     path = results / "sweep.json"
     if not path.is_file():
         raise InputError(f"{results}: no sweep.json; expected the results folder of a sweep")
-    return json.loads(path.read_text())
+    return sweep_config.resolve(sweep_file.read(str(path)), str(path))
 
 
 def expected(config: dict) -> list[dict]:

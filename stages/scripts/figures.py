@@ -9,6 +9,7 @@ a mode, one for each seed and probe. The spectrum shows the first seed and probe
 
 from pathlib import Path
 
+import artifact_digest
 import cell_records
 import cells
 import figure_style as style
@@ -19,7 +20,7 @@ import stale
 import summaries
 from matplotlib.ticker import MaxNLocator
 from scipy.linalg import eigvalsh_tridiagonal
-from script_cli import Parser, run
+from script_cli import InputError, Parser, run
 
 ALGORITHM = 1
 FLOOR = np.finfo(np.float64).eps / 4  # where a zero is drawn on a logarithmic axis
@@ -52,12 +53,19 @@ class Sweep:
 
     def dataset(self, record: dict, file: str, name: str) -> np.ndarray:
         """A dataset of a cell's file; empty where the stage did not write it."""
-        with h5py.File(cells.folder(self.results, record) / f"{file}.h5") as handle:
+        with h5py.File(whole(cells.folder(self.results, record) / f"{file}.h5")) as handle:
             return handle[name][...] if name in handle else np.empty(0)
 
 
+def whole(path: Path) -> Path:
+    """Raises InputError where a file's bytes are not those of its digest."""
+    if not artifact_digest.is_whole(path):
+        raise InputError(f"{path}: is damaged, its bytes are not those of its digest; run the sweep again")
+    return path
+
+
 def read_density(path: Path) -> dict:
-    with h5py.File(path) as file:
+    with h5py.File(whole(path)) as file:
         names = ("grid", "density", "density_lower", "density_upper")
         return {"n": file.attrs["n_params"], "bandwidth": file.attrs["bandwidth"]} | {
             name: file[name][...] for name in names

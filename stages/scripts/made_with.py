@@ -8,9 +8,11 @@ import hashlib
 import json
 import shlex
 import sys
+import sysconfig
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent
+NOT_OWN = [SCRIPTS, *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))]
 _noted: dict[str, str] = {}
 
 
@@ -28,20 +30,26 @@ def note(path: Path | str) -> None:
     path = Path(path)
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
     for file in [path, *files] if path.exists() else []:
-        _noted[str(file)] = sha256(file)
+        _noted.setdefault(str(file), sha256(file))
 
 
 def note_own_modules() -> None:
-    """Notes the source of every imported module that lies below this folder and is no installed package."""
-    here = Path.cwd().resolve()
+    """Notes every imported module that is neither Python's, nor an installed package, nor of this project.
+
+    Called once they are imported, too: should a source change meanwhile, what was read is what counts.
+    """
+    here = Path.cwd()
     for module in list(sys.modules.values()):
         source = getattr(module, "__file__", None)
-        if not source or not source.endswith(".py"):
-            continue
-        source = Path(source).resolve()
-        own = source.is_relative_to(here) and not source.is_relative_to(SCRIPTS)
-        if own and "site-packages" not in source.parts:
-            note(source.relative_to(here))
+        if source and is_own(Path(source)):
+            near = Path(source).absolute().is_relative_to(here)
+            note(Path(source).absolute().relative_to(here) if near else Path(source))
+
+
+def is_own(source: Path) -> bool:
+    """Whether a module's file is the user's."""
+    installed = {"site-packages", "dist-packages"} & set(source.parts)
+    return not installed and not any(source.resolve().is_relative_to(place) for place in NOT_OWN)
 
 
 def provenance(program: str, algorithm: int, inputs: dict[str, str] | None = None) -> dict[str, str | int]:

@@ -17,7 +17,7 @@ import summaries
 from sweep_config import canonical
 
 SHOWN = 5  # artifacts named for each reason
-MEMORY = freeze.FOLDER / "memory.json"
+MEMORY, VERSION = freeze.FOLDER / "memory.json", 1
 
 
 class Plan:
@@ -30,11 +30,13 @@ class Plan:
         """Compares the results with the configuration and says what differs."""
         if who := results_lock.holder(results):
             print(f"{results}: another run is at work there: {who}", file=sys.stderr)
-        known = {"files": {}, "records": {}, **read(MEMORY)}
+        known = remembered()
         files, records = stale.UserFiles(known["files"]), recorded.Memory(known["records"])
         algorithms = stage_versions.versions(stage_versions.programs(config), stage_versions.CACHE)
         found = stale.compare(results, config, algorithms, files, read=records.read)
         write(MEMORY, known)
+        if results.is_dir() and os.statvfs(results).f_flag & os.ST_RDONLY:
+            print(f"{results}: is on a read-only file system: nothing can be made there", file=sys.stderr)
         self.stale = set(found.reasons) | summaries.stale(results, config, found) | {"ro_crate"}
         if text_of(results / "sweep.json") != canonical(config) + "\n":
             self.stale.add("sweep.json")
@@ -91,11 +93,14 @@ def text_of(path: Path) -> str | None:
         return None
 
 
-def read(path: Path) -> dict:
+def remembered() -> dict:
+    """What earlier runs read of files, by path; nothing where it cannot be understood."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
+        known = json.loads(MEMORY.read_text())
+        usable = known.keys() == {"version", "files", "records"} and known["version"] == VERSION
+    except (OSError, ValueError, AttributeError):
+        usable = False
+    return known if usable else {"version": VERSION, "files": {}, "records": {}}
 
 
 def write(path: Path, content: dict) -> None:

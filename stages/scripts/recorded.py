@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,12 +39,12 @@ def read(path: Path) -> Record:
         return from_json(path) if path.suffix == ".json" else from_hdf5(path)
     except FileNotFoundError:
         raise
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
         raise Unreadable(f"cannot be read ({' '.join(str(error).split())})") from None
 
 
 class Memory:
-    """Records by path, read once for each size, date and inode of a file; `known` can be kept as JSON."""
+    """Records by path, read once for each size, dates and inode of a file; `known` can be kept as JSON."""
 
     def __init__(self, known: dict):
         self.known = known
@@ -51,7 +52,7 @@ class Memory:
     def read(self, path: Path) -> Record:
         """As `read`."""
         stat = path.stat()
-        stamp, key = [stat.st_size, stat.st_mtime_ns, stat.st_ino], str(path)
+        stamp, key = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino], str(path)
         if key not in self.known or self.known[key][0] != stamp:
             self.known[key] = [stamp, asdict(read(path))]
         fields = self.known[key][1]
@@ -62,6 +63,8 @@ def from_json(path: Path) -> Record:
     """metrics.json and comparison.json name algorithm, settings and digests among their fields."""
     raw = path.read_bytes()
     said = json.loads(raw)
+    if not isinstance(said, dict) or said.get("content_sha256") != text_digest(raw):
+        raise ValueError("its text is not that of its digest")
     stage = {"metrics": "metrics", "comparison": "compare-kfac"}[path.stem]
     settings = {name: said[name] for name in ("regularization_mode", "regularization", "k") if name in said}
     return Record(
@@ -71,6 +74,12 @@ def from_json(path: Path) -> Record:
         inputs={role: [said[f"{role}_sha256"]] for role in ROLES if said.get(f"{role}_sha256")},
         content=hashlib.sha256(raw).hexdigest(),
     )
+
+
+def text_digest(raw: bytes) -> str:
+    """SHA-256 of a record's text without its last field, content_sha256, as the stages seal it."""
+    body = re.sub(rb',\n  "content_sha256": "[0-9a-f]{64}"\n}\n$', b"\n}\n", raw)
+    return hashlib.sha256(body).hexdigest()
 
 
 def from_hdf5(path: Path) -> Record:
@@ -112,7 +121,7 @@ def inputs(attributes: dict, opened: dict[str, str]) -> dict[str, list[str]]:
 
 
 def flags(command: str, kind_of_operator: bool) -> dict:
-    """Settings in a command line: a value, a list of several, True for a bare flag; numbers as numbers."""
+    """Settings in a command line as words: one, a list of several, True for a bare flag."""
     dropped = NO_SETTINGS | FILES | (set() if kind_of_operator else {"operator"})
     said, name = {}, None
     for word in words(command)[1:]:
@@ -120,7 +129,7 @@ def flags(command: str, kind_of_operator: bool) -> dict:
             name = word[2:].replace("-", "_")
             said[name] = []
         elif name:
-            said[name].append(plain(word))
+            said[name].append(word)
     return {name: value_of(values) for name, values in said.items() if name not in dropped}
 
 
@@ -133,23 +142,24 @@ def value_of(values: list):
     return True if not values else values[0] if len(values) == 1 else values
 
 
-def plain(word: str):
-    """A number where the word is one: 1e-6 and 1.0e-06 are the same setting."""
-    try:
-        return float(word)
-    except ValueError:
-        return word
-
-
 def wanted(options: dict) -> dict:
-    """Settings of stage_flags in the form in which `flags` reads them back."""
-    said = {}
-    for name, value in options.items():
-        if value is None or value is False or value == []:
-            continue
-        values = [] if value is True else value if isinstance(value, list) else [value]
-        said[name] = value_of([plain(str(entry)) for entry in values])
-    return said
+    """The options of stage_flags that become flags, as they are."""
+    return {k: v for k, v in options.items() if not (v is None or v is False or v == [])}
+
+
+def same(wanted, was) -> bool:
+    """Whether a recorded word says what a setting is: 1e-6 is the number 1.0e-06, 1 is not the name 01."""
+    if isinstance(wanted, list) or isinstance(was, list):
+        both = [entry if isinstance(entry, list) else [entry] for entry in (wanted, was)]
+        return len(both[0]) == len(both[1]) and all(map(same, *both))
+    if isinstance(wanted, bool) or isinstance(was, bool) or not isinstance(was, str):
+        return wanted == was
+    if not isinstance(wanted, int | float):
+        return str(wanted) == was
+    try:
+        return wanted == (int(was) if isinstance(wanted, int) and was.lstrip("-").isdigit() else float(was))
+    except ValueError:
+        return False
 
 
 def flat(value: dict, prefix: str = "") -> dict:

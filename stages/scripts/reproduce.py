@@ -17,6 +17,7 @@ import pandas as pd
 import stale
 from script_cli import InputError, Parser, run
 
+MARK = ".audit"  # in a folder that may be removed, as it was made here
 SNAKEFILE = Path(__file__).resolve().parents[2] / "Snakefile"
 UNSEEN = ("missing", "damaged")
 VERDICTS = ("same bytes", "same content", "within tolerance", "different", *UNSEEN)  # from best to worst
@@ -33,7 +34,11 @@ def sample(config: dict, count: int, seed: int) -> list[dict]:
 
 def run_again(chosen: list[dict], again: Path, configfile: str, cores: int) -> None:
     """Makes the cells from the data on in the folder `again`, through Snakemake. Raises OSError."""
+    if again.exists() and not (again / MARK).is_file():
+        raise InputError(f"{again}: is there already, and no audit made it; move it away")
     shutil.rmtree(again, ignore_errors=True)
+    again.mkdir()
+    (again / MARK).touch()
     targets = [str(cells.folder(again, cell) / name) for cell in chosen for name in CELL_FILES]
     command = [sys.executable, "-m", "snakemake", "--snakefile", SNAKEFILE, "--configfile", configfile]
     command += ["--config", f"name={again.name}", "--cores", cores, "--nolock", "--", *targets]

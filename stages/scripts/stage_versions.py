@@ -62,9 +62,10 @@ def versions(programs: list[Path], cache: Path) -> dict[str, int]:
 
 def read_cache(cache: Path) -> dict:
     try:
-        return json.loads(cache.read_text())
+        known = json.loads(cache.read_text())
     except (OSError, ValueError):
         return {}
+    return known if isinstance(known, dict) else {}
 
 
 def remembered(program: Path, known: dict) -> dict:

@@ -92,13 +92,11 @@ def differing(wanted: dict, was: dict) -> list[str]:
     return [
         f"{name} was {shown(was[name])}" if name in was else f"{name} was not set"
         for name in sorted(wanted.keys() | was.keys())
-        if wanted.get(name) != was.get(name)
+        if not recorded.same(wanted.get(name), was.get(name))
     ]
 
 
 def shown(value) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
     return " ".join(map(shown, value)) if isinstance(value, list) else str(value)
 
 
@@ -138,24 +136,27 @@ def content(record: Record, step: int | None) -> str:
 
 
 class UserFiles:
-    """Digests of the user's files, remembered by size, date and inode."""
+    """Digests of the user's files, remembered by size, dates and inode; paths are seen from `base`."""
 
-    def __init__(self, known: dict | None = None):
+    def __init__(self, known: dict | None = None, base: Path = Path()):
         self.known = {} if known is None else known
+        self.base = base
 
     def __call__(self, path: str) -> str | None:
+        file = self.base / path
         try:
-            if Path(path).is_dir():  # a name more far below leaves its date alone
-                return made_with.sha256(Path(path))
-            stat = Path(path).stat()
-            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            if file.is_dir():  # a name more far below leaves its date alone
+                return made_with.sha256(file)
+            stat = file.stat()
+            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
             if path not in self.known or self.known[path][0] != stamp:
-                self.known[path] = [stamp, made_with.sha256(Path(path))]
+                self.known[path] = [stamp, made_with.sha256(file)]
         except OSError:
             return None
         return self.known[path][1]
 
 
 def standing(results: Path, config: dict) -> Comparison:
-    """The comparison that readers of a sweep make, wherever its folder lies now."""
-    return compare(results, config, stage_versions.of_built(config), UserFiles(), may_be_gone=True)
+    """The comparison that readers of a sweep make, wherever they are called from."""
+    files = UserFiles(base=results.resolve().parents[1])  # results/<name> lies in the folder of the run
+    return compare(results, config, stage_versions.of_built(config), files, may_be_gone=True)

@@ -9,7 +9,10 @@ from sweep_config import canonical
 
 SCRIPTS = Path(__file__).resolve().parent
 FIGURES = ("spectrum", "density", "convergence", "orthogonality", "overview")
-READERS = ("cells.py", "stale.py", "summaries.py")
+READERS = (
+    *("artifacts.py", "blocks.py", "cell_records.py", "cells.py", "recorded.py"),
+    *("stale.py", "summaries.py"),
+)
 # The scripts that make each, and the files, of which the first carry the digest.
 CODE = {
     "tables": ("ablation_table.py", "table_text.py", *READERS),
@@ -49,6 +52,14 @@ def carried(results: Path, kind: str, config: dict, found: Comparison) -> bool:
     if kind == "tables" and not cells_match(results / "tables"):
         return False
     return all(file.is_file() and digest in file.read_bytes() for file in files)
+
+
+def drop_outdated(results: Path, config: dict, found: Comparison) -> None:
+    """Removes figures, report and provenance that were made from other cells than those that stand now."""
+    for kind in ("figures", "report", "provenance"):
+        if not carried(results, kind, config, found):
+            for name in CARRIERS[kind]:
+                (results / name).unlink(missing_ok=True)
 
 
 def cells_match(tables: Path) -> bool:

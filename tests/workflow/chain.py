@@ -64,7 +64,21 @@ def write_json(place, artifact, algorithm, digests):
     if place.is_file():
         said = {**json.loads(place.read_text()), **said}
     said |= {f"{role}_sha256": found[0] if found else None for role, found in digests.items()}
-    place.write_text(json.dumps(said))
+    place.write_text(sealed(said))
+
+
+def sealed(record):
+    """A record's text as the stages seal it."""
+    body = (
+        json.dumps({name: value for name, value in record.items() if name != "content_sha256"}, indent=2)
+        + "\n"
+    )
+    return (
+        json.dumps(
+            {**json.loads(body), "content_sha256": hashlib.sha256(body.encode()).hexdigest()}, indent=2
+        )
+        + "\n"
+    )
 
 
 def write_hdf5(place, artifact, algorithm, digests, content, points, extra):

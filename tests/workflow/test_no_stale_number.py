@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import chain
 import h5py
 import numpy as np
 import pytest
@@ -74,8 +75,10 @@ def fresh_value(sweep, tmp_path):
 def test_an_edit_that_failed_fails_again_and_its_table_has_no_number(sweep, tmp_path):
     old = value(sweep)
     set_rate(sweep, 1e200)
+    (sweep.results / "report.html").write_text("of before")
     for _ in range(2):
         assert sweep.run().returncode == 1
+        assert not (sweep.results / "report.html").exists()
         (cell,) = sweep.cells().to_dict("records")
         assert cell["state"] == "missing" and np.isnan(cell["lambda_max"])
         assert cell["reason"] == "cells/m/seed0/model.h5: missing"
@@ -228,6 +231,33 @@ def test_nothing_to_do_is_said_of_a_finished_sweep_and_a_dry_run_says_what_would
     assert sweep.state() == state and rate_of_model(sweep) == 0.1
 
 
+def test_defaults_written_out_make_nothing_again(sweep):
+    sweep.raw["operators"]["ggn"] |= {"memory": "4GiB", "compute_threads": 1, "device": "cpu"}
+    sweep.raw["lanczos"] |= {"dtype_basis": "float64", "which": "largest"}
+    sweep.raw["models"]["m"]["training"] |= {"optimizer": "sgd", "momentum": 0.9}
+    sweep.write()
+    state = sweep.state()
+    sweep.done()
+    assert sweep.state() == state
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "null", '{"version": 1, "files": 3}'])
+def test_caches_that_say_nothing_are_passed_over(sweep, text):
+    for path in ("ritzflow/memory.json", "ritzflow-versions.json"):
+        (sweep.folder / ".snakemake" / path).write_text(text)
+    state = sweep.state()
+    sweep.done()
+    assert sweep.state() == state
+
+
+def test_an_audit_removes_no_folder_that_it_did_not_make(sweep):
+    precious = sweep.results.with_name("edits.audit") / "precious"
+    precious.parent.mkdir()
+    precious.write_text("x")
+    sweep.targets = ("audit",)
+    assert sweep.run().returncode != 0 and precious.read_text() == "x"
+
+
 def test_a_single_cell_asked_for_makes_nothing_else(sweep):
     sweep.raw["seeds"] = [0, 1, 2]
     sweep.raw["lanczos"]["tol"] = 1e-5
@@ -271,15 +301,16 @@ def test_a_damaged_file_is_a_missing_cell_with_its_reason(sweep):
     assert cell["state"] == "missing" and "ritz.h5: cannot be read" in cell["reason"]
 
 
-@pytest.mark.parametrize("what", ["metrics", "ritz", "operator", "sweep"])
+@pytest.mark.parametrize("what", ["metrics", "values", "ritz", "operator", "sweep"])
 def test_files_that_contradict_one_another_are_no_number(sweep, what):
     """Made by hand: a table reads nothing that does not fit together."""
     cell = next(sweep.results.rglob("metrics.json"))
     if what == "metrics":
         cell.write_text(cell.read_text().replace('"max_eigenvalue": ', '"max_eigenvalue": 9'))
+    elif what == "values":
         record = json.loads(cell.read_text())
         record["eigenvalues"][0] *= 2
-        cell.write_text(json.dumps(record))
+        cell.write_text(chain.sealed(record))
     elif what == "ritz":
         raw = bytearray(cell.with_name("ritz.h5").read_bytes())
         raw[-9] ^= 1

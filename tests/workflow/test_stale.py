@@ -293,7 +293,8 @@ def test_numbers_are_compared_as_numbers():
     said = recorded.flags(
         "lanczos --operator o.h5 --tol 1e-6 --k 10 --keep-basis --out x", kind_of_operator=False
     )
-    assert said == recorded.wanted({"tol": 1.0e-06, "k": 10, "keep_basis": True, "krylov_dim": None})
+    wanted = recorded.wanted({"tol": 1.0e-06, "k": 10, "keep_basis": True, "krylov_dim": None})
+    assert said.keys() == wanted.keys() and all(recorded.same(wanted[name], said[name]) for name in said)
 
 
 def test_a_summary_carries_what_it_was_made_from(results):
@@ -312,3 +313,31 @@ def test_a_summary_carries_what_it_was_made_from(results):
     assert summaries.stale(results, config, found) == {"tables", "report"}
     fewer = resolved(lambda raw: raw.update(seeds=[0]))
     assert summaries.stale(results, fewer, compare(results, fewer)) == set(summaries.CODE)
+
+
+@pytest.mark.parametrize(
+    "wanted, was, same",
+    [
+        (1e-6, "1e-6", True),
+        (1e-6, "1.0e-06", True),
+        (0, "0", True),
+        (2, "2.0", True),
+        (2**53, str(2**53 + 1), False),
+        ("1", "01", False),
+        ("nan", "nan", True),
+        ("10", "1_0", False),
+        ([1, 2], ["1", "2"], True),
+        (["a"], "a", True),
+        (True, True, True),
+        (None, "x", False),
+    ],
+)
+def test_a_setting_is_the_word_that_was_recorded_or_it_is_not(wanted, was, same):
+    assert recorded.same(wanted, was) is same
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", "{}"])
+def test_a_record_that_is_none_is_a_reason_and_no_traceback(results, text):
+    metrics = results / "cells/a/seed0/step5/hessian/auto/probe0/metrics.json"
+    metrics.write_text(text)
+    assert own_reasons(compare(results)).keys() == {str(metrics.relative_to(results))}

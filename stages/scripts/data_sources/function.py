@@ -11,6 +11,7 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
+import made_with
 import numpy as np
 from script_cli import InputError
 
@@ -61,7 +62,9 @@ def found(name: str, place: str):
     sys.path.insert(0, str(Path.cwd()))
     with own_code(place):
         try:
-            return getattr(importlib.import_module(module), function)
+            own = importlib.import_module(module)
+            made_with.note_own_modules()
+            return getattr(own, function)
         except ModuleNotFoundError as error:
             raise InputError(f"{place}: no module '{error.name}' in this folder or environment") from None
         except AttributeError:

@@ -4,6 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import made_with
 from script_cli import InputError, nearest
 
 from products.places import line_of
@@ -23,6 +24,7 @@ def found_object(place: str, flag: str):
     except Exception as error:  # whatever the user's code raises
         line = "" if isinstance(error, SyntaxError) else line_of(error)  # which the error names itself
         raise InputError(f"{flag}: {name}: {first_line(error)}{line}") from None
+    made_with.note_own_modules()
     if not hasattr(module, attribute):
         raise InputError(f"{flag}: {name} has no '{attribute}'{nearest(attribute, dir(module))}")
     return getattr(module, attribute)
