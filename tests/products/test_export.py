@@ -186,3 +186,14 @@ def test_check_values_tell_a_wrong_product():
     wrong = {"z": verify.sketch([torch.ones(5) + 1e-6])}
     with pytest.raises(Refusal, match="'z' is off by"):
         verify.require_check(wrong, right, 1e-8, "x")
+
+
+@pytest.mark.parametrize(
+    "function", [torch.log, lambda x: torch.eye(2, 4, dtype=x.dtype)[x.long().sum(1) - 4]]
+)
+def test_check_values_are_of_the_samples_where_a_module_cannot_take_others(function):
+    torch.manual_seed(0)
+    made = exporter(nn.Sequential(Function(function), nn.Linear(4, 3)), samples_of(1 + torch.rand(3, 4)))
+    values = made.verified()
+    assert torch.tensor(list(values.values())).isfinite().all()
+    assert torch.equal(made.stored_inputs["x"], made.x["x"])

@@ -142,10 +142,9 @@ def require_check(values: dict, expected: dict, tolerance: float, what: str) -> 
     for name in values:
         right = expected[name]
         gap = max(abs(a - b) for a, b in zip(values[name], right))
-        if not gap <= tolerance * max(right[0], 1e-300):
-            raise Refusal(
-                f"{what}: '{name}' is off by {gap / right[0]:.1e} of its norm, more than {tolerance:g}"
-            )
+        norm = max(right[0], 1e-300)
+        if not gap <= tolerance * norm:
+            raise Refusal(f"{what}: '{name}' is off by {gap / norm:.1e} of its norm, more than {tolerance:g}")
 
 
 def weight_gradient(tap, a: torch.Tensor, d: torch.Tensor, shape) -> torch.Tensor:

@@ -1,0 +1,71 @@
+"""Small networks of random layers, shapes and batches are exported and right, or refused for a listed reason.
+
+RITZFLOW_RANDOM_NETS networks (default 8).
+"""
+
+import os
+import random
+import re
+
+import pytest
+import torch
+from layers_of_torch import LAYERS, REFUSED, Layer
+from script_cli import Refusal
+from small_export import errors_against_dense, exporter, samples_of
+from torch import nn
+
+COUNT = int(os.environ.get("RITZFLOW_RANDOM_NETS", "8"))
+DATA = {
+    "normal": torch.randn,
+    "zero": torch.zeros,
+    "constant": torch.ones,
+    "sparse": lambda *shape: torch.randn(*shape) * (torch.rand(*shape) < 0.3),
+    "unit vectors": lambda n, c: torch.eye(c)[torch.randint(0, c, (n,))],
+}
+HEADS = ("as it is", "of zeros", "without biases")
+
+
+class Stack(nn.Module):
+    """One layer after another, each with a linear map in front that gives it the shape it takes."""
+
+    def __init__(self, layers: list[Layer]):
+        super().__init__()
+        self.plan, width = layers, 4
+        self.maps, self.layers = nn.ModuleList(), nn.ModuleList()
+        for layer in layers:
+            size = torch.Size(layer.shape).numel()
+            self.maps.append(nn.Linear(width, size))
+            self.layers.append(layer.make().eval())
+            with torch.no_grad():
+                width = layer.call(self.layers[-1], torch.randn(2, *layer.shape)).reshape(2, -1).shape[1]
+        self.last = nn.Linear(width, 3)
+
+    def forward(self, x):
+        for plan, linear, layer in zip(self.plan, self.maps, self.layers):
+            x = plan.call(layer, linear(x).reshape(len(x), *plan.shape)).reshape(len(x), -1)
+        return self.last(x)
+
+
+def set_head(net: Stack, head: str) -> None:
+    for name, p in net.named_parameters():
+        if (head == "of zeros" and name.startswith("last")) or (head != "as it is" and name.endswith("bias")):
+            nn.init.zeros_(p)
+
+
+@pytest.mark.parametrize("seed", range(COUNT))
+def test_a_random_network_is_right_or_refused_for_a_listed_reason(seed):
+    draw = random.Random(seed)
+    torch.manual_seed(seed)
+    names = draw.sample(sorted(LAYERS), draw.choice([1, 2, 3]))
+    reasons = [REFUSED[name] for name in names if name in REFUSED]
+    x = DATA[draw.choice(sorted(DATA))](draw.choice([1, 2, 5]), 4)
+    try:
+        net = Stack([LAYERS[name] for name in names])
+        set_head(net, draw.choice(HEADS))
+        made = exporter(net, samples_of(x), micro_batch=draw.choice([1, len(x), len(x) + 2]))
+        made.verified()
+    except Refusal as refusal:
+        assert any(re.search(reason, str(refusal)) for reason in reasons), (names, str(refusal))
+        return
+    assert not reasons, names
+    assert max(errors_against_dense(made).values()) < 1e-9, names
