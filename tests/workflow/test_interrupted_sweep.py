@@ -77,40 +77,33 @@ def unlock_and_finish(folder, config):
     assert status == 0, said[-3000:]
 
 
-# SIGTERM comes while the scheduler holds its lock, with one of three jobs done.
+# Snakemake gets SIGTERM while its scheduler holds its lock, at the first job that is done.
 SIGNALLED_INSIDE_THE_LOCK = """
 import os, signal
-import interruption
+from snakemake.scheduling.job_scheduler import JobScheduler
 
-def signalled(job):
-    workflow.scheduler.__class__._free_resources(workflow.scheduler, job)
+free = JobScheduler._free_resources
+
+def signalled(self, job):
+    free(self, job)
     os.kill(os.getpid(), signal.SIGTERM)
 
-onstart:
-    interruption.take_sigterm_in_a_thread()
-    workflow.scheduler._free_resources = signalled
-
-rule all:
-    input: expand("{i}.txt", i=range(3))
-
-rule one:
-    output: "{i}.txt"
-    shell: "touch {output}"
+JobScheduler._free_resources = signalled
 """
 
 
-def test_sigterm_while_the_scheduler_holds_its_lock_ends_the_sweep(tmp_path):
+def test_sigterm_while_the_scheduler_holds_its_lock_ends_the_sweep(config, tmp_path, monkeypatch):
     """Snakemake alone waits for ever there."""
-    snakefile = tmp_path / "Snakefile"
-    snakefile.write_text(SIGNALLED_INSIDE_THE_LOCK)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--directory", tmp_path]
-    command += ["--cores", "1", "--scheduler", "greedy"]
-    scripts = {**os.environ, "PYTHONPATH": str(ROOT / "stages" / "scripts")}
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, timeout=60, cwd=tmp_path, env=scripts
-    )
-    assert done.returncode == 1 and "Will exit after finishing currently running jobs" in done.stderr
-    assert len(list(tmp_path.glob("*.txt"))) < 3
+    (tmp_path / "sitecustomize.py").write_text(SIGNALLED_INSIDE_THE_LOCK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = start(tmp_path, config)
+    try:
+        assert process.wait(timeout=120) == 1
+    finally:
+        process.kill()
+    said = (tmp_path / "log.txt").read_text()
+    assert "Will exit after finishing currently running jobs" in said
+    assert not (tmp_path / CELL).exists()
 
 
 def test_killed_stage_is_run_again(config, digest, tmp_path):
