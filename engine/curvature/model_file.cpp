@@ -108,7 +108,10 @@ std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file,
     packages[dtype == "float64" ? at::kDouble : at::kFloat] =
         open_package(packages_folder(file), key, inputs);
   }
-  return std::make_shared<const CompiledNetwork>(std::move(space), buffers, std::move(packages), inputs);
+  const auto network =
+      std::make_shared<const CompiledNetwork>(std::move(space), buffers, std::move(packages), inputs);
+  network->require_fitting_packages(file.path().string());
+  return network;
 }
 
 CheckValues read_check(const ArtifactReader& file) {

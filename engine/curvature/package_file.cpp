@@ -159,8 +159,8 @@ PackageFunction load_compiled(const fs::path& path) {
   const auto runners = static_cast<size_t>(tbb::this_task_arena::max_concurrency());
   const auto loader = std::make_shared<torch::inductor::AOTIModelPackageLoader>(
       path.string(), "model", /*run_single_threaded=*/false, runners);
-  return [loader](std::vector<at::Tensor> inputs) {
-    if (!inputs.at(0).is_cpu()) {
+  return [loader](std::vector<at::Tensor> inputs, at::Device device) {
+    if (!device.is_cpu()) {
       throw Refusal(
           "device cuda: the model was exported with --compile aoti, for processors; export it with "
           "--compile none");
@@ -183,7 +183,9 @@ auto read_keys(const fs::path& path, const Read& read) {
 PackageFunction load_calls(const fs::path& path, const std::string& text) {
   const auto calls =
       read_keys(path, [&] { return std::make_shared<const OperatorCalls>(parse_json(text, path.string())); });
-  return [calls](std::vector<at::Tensor> inputs) { return calls->run(std::move(inputs)); };
+  return [calls](std::vector<at::Tensor> inputs, at::Device device) {
+    return calls->run(std::move(inputs), device);
+  };
 }
 
 /// Reads a function's file after its digest has been checked.

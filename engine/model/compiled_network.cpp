@@ -1,6 +1,7 @@
 #include "model/compiled_network.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/error.h"
 #include "model/compiled_linearization.h"
@@ -8,6 +9,14 @@
 #include "model/waves.h"
 
 namespace ritzflow {
+namespace {
+
+// A tensor without dimensions may be stored as one element.
+bool fits(at::IntArrayRef stored, const Slot& slot) {
+  return stored == at::IntArrayRef(slot.shape) || (slot.shape.empty() && stored == at::IntArrayRef({1}));
+}
+
+}  // namespace
 
 CompiledNetwork::CompiledNetwork(ParamSpace params, std::map<std::string, at::Tensor> buffers,
                                  std::map<at::ScalarType, std::shared_ptr<const Package>> packages,
@@ -31,6 +40,34 @@ at::Tensor CompiledNetwork::forward_with_taps(const ParamTensors& theta, const a
                                               Taps& taps) const {
   if (package(theta.at(0).scalar_type()).taps().empty()) return forward(theta, inputs);
   return forward_with_package_taps(prepare(theta, inputs), params_, taps);
+}
+
+void CompiledNetwork::require_fitting_packages(const std::string& origin) const {
+  const auto fail = [&](const std::string& problem) {
+    throw InputError(origin + ": " + problem + "; export the model again");
+  };
+  const auto& parameters = params_.parameters();
+  for (const auto& [dtype, package] : packages_) {
+    const auto& slots = package->slots();
+    const auto theta = package->slots_of("theta");
+    if (theta.size() != parameters.size())
+      fail(fmt::format("has {} parameters, its package {}", parameters.size(), theta.size()));
+    for (size_t i = 0; i < theta.size(); ++i) {
+      const Slot& slot = slots[theta[i]];
+      if (slot.name.substr(6) != parameters[i].name || !fits(parameters[i].shape, slot))
+        fail(fmt::format("parameter '{}' of shape [{}] is '{}' of shape [{}] in its package",
+                         parameters[i].name, fmt::join(parameters[i].shape, ", "), slot.name.substr(6),
+                         fmt::join(slot.shape, ", ")));
+    }
+    for (const size_t i : package->slots_of("buffer")) {
+      const std::string name = slots[i].name.substr(7);
+      const at::Tensor* found = buffers_.find(name);
+      if (found == nullptr) fail("'buffers/" + name + "' is missing");
+      if (!fits(found->sizes(), slots[i]))
+        fail(fmt::format("'buffers/{}' has shape [{}], expected [{}]", name, fmt::join(found->sizes(), ", "),
+                         fmt::join(slots[i].shape, ", ")));
+    }
+  }
 }
 
 int64_t CompiledNetwork::micro_batch() const { return packages_.begin()->second->micro_batch(); }

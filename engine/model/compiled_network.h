@@ -34,6 +34,9 @@ class CompiledNetwork : public Network {
                                                            const at::Tensor& targets,
                                                            const at::Tensor& weights,
                                                            HessianMode mode) const override;
+  /// Throws InputError that begins with `origin` where a package is for other parameters or buffers.
+  void require_fitting_packages(const std::string& origin) const;
+
   /// Samples that a product takes at most.
   int64_t micro_batch() const;
 

@@ -170,10 +170,9 @@ void OperatorCalls::store(const c10::IValue& result, const std::vector<int64_t>&
   }
 }
 
-std::vector<at::Tensor> OperatorCalls::run(std::vector<at::Tensor> inputs) const {
+std::vector<at::Tensor> OperatorCalls::run(std::vector<at::Tensor> inputs, at::Device device) const {
   if (inputs.size() != inputs_) throw InputError("a stored function takes another number of inputs");
   const at::AutoGradMode no_grad(false);
-  const at::Device device = inputs.at(0).device();
   std::vector<at::Tensor> registers = std::move(inputs);
   registers.resize(registers_);
   for (const Call& call : calls_) {

@@ -15,8 +15,9 @@ class OperatorCalls {
   /// Throws InputError where an operator is unknown to this LibTorch or the list is malformed.
   explicit OperatorCalls(const nlohmann::json& listed);
 
-  /// Gives each input up behind the last call that reads it.
-  std::vector<at::Tensor> run(std::vector<at::Tensor> inputs) const;
+  /// Gives each input up behind the last call that reads it. `device` is that of the inputs: what is made
+  /// from nothing is made there.
+  std::vector<at::Tensor> run(std::vector<at::Tensor> inputs, at::Device device) const;
 
  private:
   struct Argument {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 #include <stdexcept>
 
@@ -33,9 +34,10 @@ LayerKind parse_kind(const std::string& word) {
 }
 
 /// An index that a table of the module does not have comes from the data: samples beyond those of the export.
-std::vector<at::Tensor> results_of(const PackageFunction& function, std::vector<at::Tensor> inputs) {
+std::vector<at::Tensor> results_of(const PackageFunction& function, std::vector<at::Tensor> inputs,
+                                   at::Device device) {
   try {
-    return function(std::move(inputs));
+    return function(std::move(inputs), device);
   } catch (const c10::IndexError& error) {
     throw InputError(
         fmt::format("the data hold an index that the module has no entry for ({}); see their integer inputs",
@@ -48,6 +50,12 @@ bool same_strides(const at::Tensor& value, const Slot& slot) {
     if (slot.shape[d] > 1 && value.stride(static_cast<int64_t>(d)) != slot.strides[d]) return false;
   }
   return true;
+}
+
+// Where a function runs that reads none of them.
+at::Device device_of(const SlotValues& values) {
+  const auto found = std::ranges::find_if(values, [](const at::Tensor& value) { return value.defined(); });
+  return found == values.end() ? at::Device(at::kCPU) : found->device();
 }
 
 }  // namespace
@@ -110,15 +118,13 @@ at::Tensor Package::fitted(const at::Tensor& value, const Slot& slot) const {
   return at::empty_strided(slot.shape, slot.strides, value.options()).copy_(value);
 }
 
-const Package::Function& Package::ready(const std::string& name) const {
+Package::Function& Package::function(const std::string& name) const {
   const auto found = functions_.find(name);
   if (found == functions_.end()) {
     throw InputError("the model was exported without the function '" + name +
                      "'; export it again with --products ggn hessian kfac");
   }
-  Function& function = found->second;
-  std::call_once(function.loaded, [&] { function.call = loader_(name); });
-  return function;
+  return found->second;
 }
 
 std::vector<at::Tensor> Package::inputs_of(const Function& function, const SlotValues& values) const {
@@ -127,10 +133,12 @@ std::vector<at::Tensor> Package::inputs_of(const Function& function, const SlotV
   return inputs;
 }
 
-void Package::call(const std::string& name, const Function& function, std::vector<at::Tensor> inputs,
-                   SlotValues& values) const {
-  const auto results = results_of(function.call, std::move(inputs));
+void Package::call(const std::string& name, Function& function, std::vector<at::Tensor> inputs,
+                   at::Device device, SlotValues& values) const {
   const auto& outputs = function.outputs;
+  if (outputs.empty()) return;
+  std::call_once(function.loaded, [&] { function.call = loader_(name); });
+  const auto results = results_of(function.call, std::move(inputs), device);
   if (results.size() != outputs.size()) {
     throw std::invalid_argument("package: function '" + name + "' gives another number of results");
   }
@@ -138,21 +146,22 @@ void Package::call(const std::string& name, const Function& function, std::vecto
 }
 
 void Package::run(const std::string& name, SlotValues& values) const {
-  const Function& function = ready(name);
-  call(name, function, inputs_of(function, values), values);
+  Function& chosen = function(name);
+  call(name, chosen, inputs_of(chosen, values), device_of(values), values);
 }
 
 void Package::run_last(const std::string& name, SlotValues& values) const {
-  const Function& function = ready(name);
-  std::vector<at::Tensor> inputs = inputs_of(function, values);
+  Function& chosen = function(name);
+  const at::Device device = device_of(values);
+  std::vector<at::Tensor> inputs = inputs_of(chosen, values);
   values.assign(values.size(), {});
-  call(name, function, std::move(inputs), values);
+  call(name, chosen, std::move(inputs), device, values);
 }
 
 void Package::keep_for(const std::vector<std::string>& functions, SlotValues& values) const {
   std::set<size_t> needed;
   for (const auto& name : functions) {
-    const auto& inputs = functions_.at(name).inputs;
+    const auto& inputs = function(name).inputs;
     needed.insert(inputs.begin(), inputs.end());
   }
   for (size_t i = 0; i < values.size(); ++i) {

@@ -14,9 +14,9 @@
 
 namespace ritzflow {
 
-/// A function of a package, at work: tensors in, each given up behind its last use, tensors out; threads may
-/// call it at the same time.
-using PackageFunction = std::function<std::vector<at::Tensor>(std::vector<at::Tensor>)>;
+/// A function of a package, at work: tensors in, each given up behind its last use, tensors out, on the
+/// device where it runs; threads may call it at the same time.
+using PackageFunction = std::function<std::vector<at::Tensor>(std::vector<at::Tensor>, at::Device)>;
 
 /// The layout of a tensor that passes between the functions of a package, and its name: `theta:<parameter>`,
 /// `buffer:<name>`, `x`, `z`, `v:<parameter>`, ... (stages/scripts/products/split.py).
@@ -59,8 +59,10 @@ class Package {
   /// Indices of the slots `<kind>:...`, in their order.
   std::vector<size_t> slots_of(const std::string& kind) const;
 
-  /// Runs a function on the values of its inputs and stores its results. An input of another shape or type is
-  /// an error, one of other strides is copied: compiled code would read it wrongly without a word.
+  /// Runs a function on the values of its inputs and stores its results, on the device of `values`. An input
+  /// of another shape or type is an error, one of other strides is copied: compiled code would read it
+  /// wrongly without a word. A function without results (where the Hessian keeps nothing of its own) costs
+  /// nothing.
   void run(const std::string& name, SlotValues& values) const;
 
   /// The same as the last use of `values`: only the results are left, and memory is free as soon as the
@@ -80,9 +82,10 @@ class Package {
   /// Indices of slots; throws InputError where there is none of such a number.
   std::vector<size_t> slots_at(const nlohmann::json& listed) const;
   at::Tensor fitted(const at::Tensor& value, const Slot& slot) const;
-  const Function& ready(const std::string& name) const;
+  /// Throws InputError where it was not exported.
+  Function& function(const std::string& name) const;
   std::vector<at::Tensor> inputs_of(const Function& function, const SlotValues& values) const;
-  void call(const std::string& name, const Function& function, std::vector<at::Tensor> inputs,
+  void call(const std::string& name, Function& function, std::vector<at::Tensor> inputs, at::Device device,
             SlotValues& values) const;
 
   int64_t micro_batch_, vocabulary_;

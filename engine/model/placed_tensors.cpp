@@ -2,6 +2,11 @@
 
 namespace ritzflow {
 
+const at::Tensor* PlacedTensors::find(const std::string& name) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? nullptr : &found->second;
+}
+
 at::Tensor PlacedTensors::at(const std::string& name, at::Device device, at::ScalarType type) const {
   const at::Tensor& value = values_.at(name);
   if (value.device() == device && value.scalar_type() == type) return value;

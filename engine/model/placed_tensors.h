@@ -14,6 +14,9 @@ class PlacedTensors {
  public:
   explicit PlacedTensors(std::map<std::string, at::Tensor> values) : values_(std::move(values)) {}
 
+  /// Nothing where there is none of this name.
+  const at::Tensor* find(const std::string& name) const;
+
   /// Throws std::out_of_range where there is none of this name.
   at::Tensor at(const std::string& name, at::Device device, at::ScalarType type) const;
 

@@ -292,6 +292,7 @@ class Exporter:
 
     def choose_taps(self, found: Trace, runner: verify.Runner) -> None:
         if not found.taps:
+            say("no Kronecker factors: the module has no layer of a kind that K-FAC knows")
             return
         complete = verify.complete_taps(runner, found.taps, verify.tolerance_of(found))
         apart = keeps_samples_apart(runner, self.options.micro_batch)

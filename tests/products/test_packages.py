@@ -131,6 +131,36 @@ def test_a_package_of_another_model_is_refused(copy):
     assert_refused(build(copy), 3, "the package's 'z' differs from what was recorded at the export")
 
 
+def drop_check(spec, file):
+    del file["check/u"]
+
+
+def reverse_order(spec, file):
+    file.attrs["parameter_order"] = list(file.attrs["parameter_order"])[::-1]
+
+
+def drop_parameter(spec, file):
+    file.attrs["parameter_order"] = list(file.attrs["parameter_order"])[:-1]
+
+
+def drop_packages(spec, file):
+    spec["architecture"]["packages"] = {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (drop_check, "no 5 values 'check/u'; export it again"),
+        (reverse_order, r"parameter 'second.bias' of shape \[3\] is 'first.weight' of shape \[6, 4\]"),
+        (drop_parameter, "has 3 parameters, its package 4"),
+        (drop_packages, "it must name packages by type"),
+    ],
+)
+def test_a_model_that_does_not_fit_its_package_is_refused(copy, change, message):
+    rewrite_model(copy, change)
+    assert_refused(build(copy), 2, message)
+
+
 def test_a_wrong_hessian_alone_is_noticed(copy):
     def change(spec, file):
         file["check/h"][...] = file["check/h"][...] * (1 + 1e-6)

@@ -109,6 +109,8 @@ class Writer:
         try:
             (self.part / "manifest.json").write_bytes(self.manifest)
             for name, function in functions.items():
+                if not function.outputs:
+                    continue  # nobody calls it
                 if compiled:
                     compile_function(name, function, self.part / f"{name}.pt2")
                 else:

@@ -95,6 +95,8 @@ def products(model: Model, slots: dict[str, torch.Tensor], second: bool):
         leaves, v = list(theta.values()), list(of("v").values())
         with TapRecorder(model.module, theta, samples_in(slots)) as recorder:
             z = call(model, theta, of("buffer"), inputs_of(slots))
+        if not z.requires_grad:
+            raise Refusal("no output depends on a parameter: the curvature is zero")
         g = gradients([z], leaves, [w])
         (u,) = gradients(g, [w], v)
         d = gradients([z], [tap.output for tap in recorder.taps], [w]) if recorder.taps else []

@@ -55,10 +55,14 @@ class CompiledRunner(Runner):
     def __init__(self, functions: dict[str, Function], slots: dict[str, torch.Tensor], folder: Path):
         super().__init__(functions, slots)
         self.loaded = {
-            name: torch._inductor.aoti_load_package(str(folder / f"{name}.pt2")) for name in functions
+            name: torch._inductor.aoti_load_package(str(folder / f"{name}.pt2"))
+            for name, function in functions.items()
+            if function.outputs
         }
 
     def call(self, name: str, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+        if name not in self.loaded:
+            return []
         results = self.loaded[name](*inputs)
         return [results] if isinstance(results, torch.Tensor) else list(results)
 

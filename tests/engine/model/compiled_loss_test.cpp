@@ -38,7 +38,7 @@ std::shared_ptr<const Package> quartic() {
                          {"taps", json::array()},
                          {"functions", {{"loss", function}, {"loss_curvature", curvature}}}};
   return std::make_shared<const Package>(manifest, [](const std::string& name) -> PackageFunction {
-    return [name](const std::vector<at::Tensor>& in) -> std::vector<at::Tensor> {
+    return [name](const std::vector<at::Tensor>& in, at::Device) -> std::vector<at::Tensor> {
       const at::Tensor d = in[0] - in[1], square = d.square().sum(1, /*keepdim=*/true);
       if (name == "loss") return {0.5 * square.square().squeeze(1), 2 * square * d};
       return {2 * square * in[2] + 4 * d * (d * in[2]).sum(1, /*keepdim=*/true)};

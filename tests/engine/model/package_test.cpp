@@ -34,7 +34,7 @@ TEST(OperatorCalls, ArgumentsOfEveryKindReachTheirOperators) {
                          call("aten::sum", "dim_IntList", {reg(4), json::array({0}), true, nullptr}, {5})}},
                        {"outputs", {4, 5}}};
   const at::Tensor x = at::arange(6, at::kDouble).reshape({3, 2});
-  const auto found = OperatorCalls(listed).run({x});
+  const auto found = OperatorCalls(listed).run({x}, x.device());
   const at::Tensor expected = at::cat({x.narrow(0, 1, 2), x.narrow(0, 0, 1)}) * 0.5;
   EXPECT_TRUE(at::equal(found[0], expected));
   EXPECT_TRUE(at::equal(found[1], expected.sum(0, true)));
@@ -46,7 +46,7 @@ TEST(OperatorCalls, ANumberMayStandForATensor) {
                        {"calls", {call("aten::mul", "Tensor", {reg(0), 2}, {1})}},
                        {"outputs", {1}}};
   const at::Tensor x = at::arange(3, at::kFloat);
-  const at::Tensor y = OperatorCalls(listed).run({x})[0];
+  const at::Tensor y = OperatorCalls(listed).run({x}, x.device())[0];
   EXPECT_TRUE(at::equal(y, 2 * x) && y.scalar_type() == at::kFloat);
 }
 
@@ -55,7 +55,14 @@ TEST(OperatorCalls, RunOnTheDeviceOfTheirInputs) {
     {"op": "aten::zeros_like", "overload": "", "results": [1], "free": [],
      "arguments": [{"r": 0}, null, null, "cpu", null, null]}]})");
   const at::Tensor x = at::empty({3}, at::TensorOptions(at::kMeta));
-  EXPECT_EQ(OperatorCalls(listed).run({x})[0].device().type(), at::kMeta);
+  EXPECT_EQ(OperatorCalls(listed).run({x}, x.device())[0].device().type(), at::kMeta);
+}
+
+TEST(OperatorCalls, WithoutInputsTheyRunOnTheDeviceThatIsGiven) {
+  const json listed = json::parse(R"({"registers": 1, "inputs": 0, "outputs": [0], "calls": [
+    {"op": "aten::ones", "overload": "", "results": [0], "free": [],
+     "arguments": [[2], null, null, "cpu", null]}]})");
+  EXPECT_EQ(OperatorCalls(listed).run({}, at::kMeta)[0].device().type(), at::kMeta);
 }
 
 TEST(OperatorCalls, AnOptionalListMayHaveGaps) {
@@ -65,7 +72,7 @@ TEST(OperatorCalls, AnOptionalListMayHaveGaps) {
       {"calls", {call("aten::index", "Tensor", {reg(0), json::array({nullptr, reg(1)})}, {2})}},
       {"outputs", {2}}};
   const at::Tensor x = at::arange(6).reshape({2, 3}), columns = at::tensor({2, 0});
-  EXPECT_TRUE(at::equal(OperatorCalls(listed).run({x, columns})[0], x.index_select(1, columns)));
+  EXPECT_TRUE(at::equal(OperatorCalls(listed).run({x, columns}, at::kCPU)[0], x.index_select(1, columns)));
 }
 
 TEST(OperatorCalls, AnUnknownOperatorIsNamed) {
@@ -91,14 +98,14 @@ TEST(OperatorCalls, ARegisterThatThereIsNotIsAnInputError) {
   json wrong = right;
   wrong["inputs"] = 3;
   EXPECT_THROW(OperatorCalls{wrong}, InputError);
-  EXPECT_THROW(OperatorCalls(right).run({}), InputError);
+  EXPECT_THROW(OperatorCalls(right).run({}, at::kCPU), InputError);
 }
 
 /// A package with one function, z = f(x), on the layout of x that is asked for.
 class PackageSlots : public testing::Test {
  protected:
   Package make(const std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>& f,
-               int64_t output = 1) {
+               const json& outputs = json::array({1}), const json& inputs = json::array({0})) {
     const json slot = {{"shape", {2, 3}}, {"strides", {1, 2}}, {"dtype", "float32"}};
     json x = slot, z = slot, other = slot;
     x["name"] = "x", z["name"] = "z", other["name"] = "other";
@@ -108,8 +115,10 @@ class PackageSlots : public testing::Test {
                            {"computes_in_float32", true},
                            {"slots", {x, z, other}},
                            {"taps", json::array()},
-                           {"functions", {{"primal", {{"inputs", {0}}, {"outputs", {output}}}}}}};
-    return Package(manifest, [f](const std::string&) { return f; });
+                           {"functions", {{"primal", {{"inputs", inputs}, {"outputs", outputs}}}}}};
+    return Package(manifest, [f](const std::string&) {
+      return [f](const std::vector<at::Tensor>& in, at::Device) { return f(in); };
+    });
   }
 };
 
@@ -142,8 +151,25 @@ TEST_F(PackageSlots, OnlyWhatLaterFunctionsReadIsKept) {
   EXPECT_FALSE(values[1].defined() || values[2].defined());
 }
 
+TEST_F(PackageSlots, AFunctionWithoutResultsIsNotEvenLoaded) {
+  const Package package = make({}, json::array(), json::array());
+  SlotValues values = {at::zeros({2, 3}), {}, {}};
+  package.run("primal", values);
+  EXPECT_TRUE(values[0].defined());
+  package.run_last("primal", values);
+  EXPECT_FALSE(values[0].defined());
+}
+
+TEST_F(PackageSlots, AFunctionWithoutInputsGivesItsConstants) {
+  const Package package = make([](const auto&) { return std::vector<at::Tensor>{at::ones({2, 3})}; },
+                               json::array({1}), json::array());
+  SlotValues values(3);
+  package.run("primal", values);
+  EXPECT_TRUE(at::equal(values[1], at::ones({2, 3})));
+}
+
 TEST_F(PackageSlots, ASlotThatThereIsNotIsAnInputError) {
-  for (const int64_t place : {-1, 3}) EXPECT_THROW(make({}, place), InputError);
+  for (const int64_t place : {-1, 3}) EXPECT_THROW(make({}, json::array({place})), InputError);
 }
 
 TEST_F(PackageSlots, AFunctionThatWasNotExportedIsNamed) {
