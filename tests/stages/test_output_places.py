@@ -91,7 +91,7 @@ def test_paths_may_be_any_bytes(tmp_path):
     """They are part of /provenance, of which JSON is made."""
     folder = tmp_path / os.fsdecode(b"\xff")
     folder.mkdir()
-    call = ("--operator", "matrix", "--matrix", write_matrix(folder / "a.h5", np.diag([3.0, 2.0, 1.0])))
+    call = ("--operator", "matrix", "--matrix", write_matrix(tmp_path / "a.h5", np.diag([3.0, 2.0, 1.0])))
     op = ("--operator", make(folder / "op.h5", "build-operator", *call))
     lanczos = make(folder / "lanczos.h5", "lanczos", *op, "--k", 1, "--checkpoint", folder / "parts")
     ritz = make(folder / "ritz.h5", "ritz-residuals", *op, "--lanczos", lanczos)
