@@ -1,8 +1,6 @@
 # The two commands of the README: `make demo` and `make test`. Everything else serves them.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-# Objects are shared between clones: paths below this folder count as relative.
-export CCACHE_BASEDIR := $(CURDIR)
 export PATH := $(CURDIR)/build/bin:$(CURDIR)/.venv/bin:$(PATH)
 
 PACKAGES := build-essential cmake ninja-build ccache mold git python3 python3-venv libeigen3-dev libhdf5-dev \
