@@ -53,7 +53,8 @@ def export(config: dict, cell: dict) -> dict:
     """Products are exported in every type that an operator of the sweep computes in."""
     options = dict(config["models"][cell["model"]]["architecture"])
     del options["kind"]
-    kwargs = options.pop("kwargs")
+    kwargs, strict = options.pop("kwargs"), options.pop("strict")
+    options["no_strict"] = not strict
     if "weights" in options:
         options |= {"weights": weights(config, cell), "kwargs": json.dumps(kwargs, sort_keys=True)}
     kinds = {operator["kind"] for operator in config["operators"].values()}
