@@ -224,7 +224,7 @@ def test_the_last_step_of_a_model_h5_is_read(tmp_path):
 def test_an_exported_model_h5_gives_its_weights_back(tmp_path):
     values = model_file.Weights(modules.Model(trained(), "mine:net"))
     constants = {"constant.0": torch.ones(2)}
-    model_file.write_model(tmp_path / "model.h5", values, constants, {}, {}, {}, "", {})
+    model_file.write_model(tmp_path / "model.h5", values, constants, {}, {}, {}, {}, "", {})
     require_trained(loaded(tmp_path / "model.h5")[0])
 
 

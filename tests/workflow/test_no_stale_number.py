@@ -111,7 +111,7 @@ def test_a_kronecker_power_that_fails_fails_again(finished, tmp_path):
         assert set(sweep.cells()["state"]) == {"missing"}
 
 
-@pytest.mark.parametrize("date", [1e9, time.time() + 86400])
+@pytest.mark.parametrize("date", [1e9, time.time() + 86400], ids=["older", "tomorrow"])
 def test_data_of_another_date_count_by_their_content(sweep, date, tmp_path):
     old = value(sweep)
     write_data(sweep.folder / "mine.npz", "B")

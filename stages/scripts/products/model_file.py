@@ -28,10 +28,11 @@ def stored(tensor: torch.Tensor) -> np.ndarray:
     return (tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor.long()).numpy()
 
 
-def point_digest(weights: Weights, constants: dict, spec: dict) -> str:
-    """What curvature depends on: packages and loss, and name, shape and bytes of each weight and buffer."""
+def point_digest(weights: Weights, constants: dict, more: dict[str, np.ndarray], spec: dict) -> str:
+    """What curvature depends on: packages and loss, and name, shape and bytes of all that they take."""
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
-    values = weights.parameters | weights.buffers | {name: stored(value) for name, value in constants.items()}
+    held = {name: stored(value) for name, value in constants.items()}
+    values = weights.parameters | weights.buffers | held | more
     for name, array in values.items():
         digest.update(f"{name}\n{array.dtype}\n{array.shape}\n".encode() + array.tobytes())
     return digest.hexdigest()
@@ -61,7 +62,7 @@ def write_model(
         "format_version": "1.0",
         "spec": json.dumps(spec, sort_keys=True),
         "data_sha256": data_sha256,
-        "steps/00000000@sha256": point_digest(weights, constants, spec),
+        "steps/00000000@sha256": point_digest(weights, constants, more, spec),
         "parameter_order": list(weights.parameters),
         "n_params": np.int64(sum(values.size for values in weights.parameters.values())),
     }

@@ -246,7 +246,8 @@ class SumLoss : public CubicLoss {
   at::Tensor gradient(const at::Tensor& z, const at::Tensor&, const at::Tensor&) const override {
     return at::ones(z.sizes(), z.options());
   }
-  at::Tensor curvature(const at::Tensor& z, const at::Tensor&, const at::Tensor&) const override {
+  at::Tensor curvature(const at::Tensor& z, const at::Tensor&, const at::Tensor&,
+                       const at::Tensor&) const override {
     return at::zeros_like(z);
   }
 };
