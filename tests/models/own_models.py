@@ -100,7 +100,7 @@ class Resolvent(nn.Module):
         self.weight = nn.Parameter(1 + torch.rand(features, features))
 
     def forward(self, x):
-        return x @ (1 / (self.weight + torch.trace(self.weight) * torch.eye(len(self.weight))))
+        return x @ (1 / (self.weight + torch.trace(self.weight) * torch.eye(len(self.weight), dtype=x.dtype)))
 
 
 class Centred(Mlp):

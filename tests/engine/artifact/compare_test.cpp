@@ -77,10 +77,13 @@ TEST_F(Compare, AUsersFileWithoutDigestsIsComparedByItsContent) {
   EXPECT_EQ(compare(file("a.h5"), file("b.h5")).agreement, Agreement::same_content);
 }
 
-TEST_F(Compare, ADamagedFileIsAnErrorAndNoVerdict) {
+TEST_F(Compare, ADamagedFileIsItsVerdictWithTheReason) {
   write("a.h5", 2);
   put_bytes(file("b.h5"), bytes_of(file("a.h5")) + "x");
-  EXPECT_NE(input_error([&] { compare(file("a.h5"), file("b.h5")); }), "");
+  const Comparison found = compare(file("a.h5"), file("b.h5"));
+  EXPECT_EQ(found.agreement, Agreement::damaged);
+  ASSERT_FALSE(found.notes.empty());
+  EXPECT_NE(found.notes.front().find("b.h5"), std::string::npos) << found.notes.front();
 }
 
 TEST_F(Compare, JsonRecordsAreComparedByKey) {

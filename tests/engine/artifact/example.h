@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -54,10 +55,19 @@ inline Attribute example_value(const Field& field) {
 }
 
 /// A file with every dataset and attribute that the schema names.
+/// "inputs/<input>" where the schema has a dataset "inputs", too: a file holds one or the other.
+inline bool is_alternative(const Schema& schema, const Field& field) {
+  const std::string parent = field.path.substr(0, std::min(field.path.rfind('/'), field.path.size()));
+  return parent != field.path && std::ranges::any_of(schema.fields, [&](const Field& other) {
+           return other.kind == FieldKind::dataset && other.path == parent;
+         });
+}
+
 inline std::string write_example(const std::filesystem::path& path, const Schema& schema) {
   ArtifactWriter file(path, schema.format);
   for (const auto& field : schema.fields)
-    if (field.kind == FieldKind::dataset) write_example_dataset(file, field);
+    if (field.kind == FieldKind::dataset && !is_alternative(schema, field))
+      write_example_dataset(file, field);
   for (const auto& field : schema.fields) {
     const bool common = field.path.starts_with("format") || field.path == "content_sha256";
     if (field.kind == FieldKind::dataset || common) continue;
