@@ -1,10 +1,8 @@
 #include "curvature/data_targets.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/accumulate.h>
 #include <fmt/format.h>
-
-#include <functional>
-#include <numeric>
 
 #include "core/error.h"
 #include "curvature/data_checks.h"
@@ -16,10 +14,6 @@ namespace {
 constexpr int64_t masked_label = -100;
 
 using Shape = std::vector<int64_t>;
-
-int64_t elements(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-}
 
 /// Yes or no for each class [N,C], rather than labels: as the file says, or where nothing else could be.
 bool holds_several_labels(const ArtifactReader& file, const at::Tensor& targets) {
@@ -54,7 +48,7 @@ at::Tensor by_term(const ArtifactReader& file, const std::string& name, const Da
 
 /// Sample weights times the mask, one number a row.
 void read_weights(const ArtifactReader& file, const Shape& terms, Dataset& data) {
-  data.rows_per_sample = elements(terms) / data.samples;
+  data.rows_per_sample = c10::multiply_integers(terms) / data.samples;
   at::Tensor weights = at::ones({data.samples, data.rows_per_sample}, at::kDouble);
   if (file.has("weights")) {
     const at::Tensor given = by_term(file, "weights", data, terms);

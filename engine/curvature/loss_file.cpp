@@ -1,10 +1,8 @@
 #include "curvature/loss_file.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/accumulate.h>
 #include <fmt/format.h>
-
-#include <functional>
-#include <numeric>
 
 #include "artifact/item.h"
 #include "core/error.h"
@@ -13,10 +11,6 @@
 
 namespace ritzflow {
 namespace {
-
-int64_t product(at::IntArrayRef shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-}
 
 /// One number a sample, of weights [samples, rows] that must be equal within a sample.
 at::Tensor weights_of_samples(const CompiledLoss& loss, const at::Tensor& weights) {
@@ -30,7 +24,8 @@ at::Tensor weights_of_samples(const CompiledLoss& loss, const at::Tensor& weight
 
 void require_targets(const CompiledLoss& loss, const Dataset& data) {
   const Slot& slot = loss.targets();
-  const int64_t wanted = product(slot.shape) / slot.shape.at(0), found = data.targets.numel() / data.samples;
+  const int64_t wanted = c10::multiply_integers(slot.shape) / slot.shape.at(0),
+                found = data.targets.numel() / data.samples;
   const bool real = at::isFloatingType(slot.dtype);
   if (wanted == found && real == data.targets.is_floating_point()) return;
   throw InputError(
@@ -52,7 +47,7 @@ StoredLoss read_loss(const ArtifactReader& model, const nlohmann::json& spec,
                      const std::map<std::string, at::Tensor>& buffers) {
   const auto training = spec.value("training", nlohmann::json::object());
   if (!training.is_object() || !training.contains("loss_packages")) return {};
-  std::map<at::ScalarType, std::shared_ptr<const Package>> packages;
+  Packages packages;
   for (const auto& [dtype, key] : package_keys(model, training, "training.loss_packages")) {
     packages[dtype == "float64" ? at::kDouble : at::kFloat] = open_loss_package(packages_folder(model), key);
   }

@@ -103,7 +103,7 @@ std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file,
   for (const auto& name : file.attribute<std::vector<std::string>>("parameter_order")) {
     space.add(name, file.shape(group + "/" + name));
   }
-  std::map<at::ScalarType, std::shared_ptr<const Package>> packages;
+  Packages packages;
   for (const auto& [dtype, key] : package_keys(file, spec.at("architecture"), "architecture.packages")) {
     packages[dtype == "float64" ? at::kDouble : at::kFloat] =
         open_package(packages_folder(file), key, inputs);

@@ -38,8 +38,7 @@ OutputCurvature parse_output_curvature(const std::string& word) {
 }
 
 CompiledLoss::CompiledLoss(std::string name, OutputCurvature curvature,
-                           std::map<std::string, at::Tensor> buffers,
-                           std::map<at::ScalarType, std::shared_ptr<const Package>> packages)
+                           std::map<std::string, at::Tensor> buffers, Packages packages)
     : name_(std::move(name)),
       curvature_(curvature),
       buffers_(std::move(buffers)),
@@ -54,12 +53,7 @@ void CompiledLoss::require_gauss_newton() const {
 }
 
 const Package& CompiledLoss::package(const at::Tensor& z) const {
-  const auto found = packages_.find(z.scalar_type());
-  if (found != packages_.end()) return *found->second;
-  const std::string wanted = z.scalar_type() == at::kDouble ? "float64" : "float32";
-  throw Refusal("--dtype-compute " + wanted +
-                ": the loss was exported for another type; export the model again with --dtype-compute " +
-                wanted);
+  return package_in(packages_, z.scalar_type(), "loss");
 }
 
 SlotValues CompiledLoss::start(const Package& package, const at::Tensor& z, const at::Tensor& y) const {
@@ -71,10 +65,7 @@ SlotValues CompiledLoss::start(const Package& package, const at::Tensor& z, cons
   }
   values[package.slot("z")] = filled_up(z.detach(), rows);
   values[package.slot("y")] = filled_up(y, rows).to(targets.dtype).reshape(targets.shape);
-  for (const size_t i : package.slots_of("buffer")) {
-    const Slot& slot = package.slots()[i];
-    values[i] = buffers_.at(slot.name.substr(7)).to(z.device(), slot.dtype).reshape(slot.shape);
-  }
+  set_buffers(package, buffers_, z.device(), values);
   return values;
 }
 

@@ -7,6 +7,7 @@
 #include "model/loss.h"
 #include "model/package.h"
 #include "model/package_check.h"
+#include "model/placed_tensors.h"
 
 namespace ritzflow {
 
@@ -33,7 +34,7 @@ class CompiledLoss : public Loss {
  public:
   /// `buffers` by name, `packages` by the type that they compute in.
   CompiledLoss(std::string name, OutputCurvature curvature, std::map<std::string, at::Tensor> buffers,
-               std::map<at::ScalarType, std::shared_ptr<const Package>> packages);
+               Packages packages);
 
   std::string name() const override { return name_; }
   bool is_convex() const override { return curvature_ == OutputCurvature::convex; }
@@ -65,8 +66,8 @@ class CompiledLoss : public Loss {
 
   std::string name_;
   OutputCurvature curvature_;
-  std::map<std::string, at::Tensor> buffers_;
-  std::map<at::ScalarType, std::shared_ptr<const Package>> packages_;
+  PlacedTensors buffers_;
+  Packages packages_;
 };
 
 }  // namespace ritzflow

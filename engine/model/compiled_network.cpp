@@ -19,8 +19,7 @@ bool fits(at::IntArrayRef stored, const Slot& slot) {
 }  // namespace
 
 CompiledNetwork::CompiledNetwork(ParamSpace params, std::map<std::string, at::Tensor> buffers,
-                                 std::map<at::ScalarType, std::shared_ptr<const Package>> packages,
-                                 ModelInputs inputs)
+                                 Packages packages, ModelInputs inputs)
     : buffers_(std::move(buffers)),
       shared_(std::move(inputs.shared)),
       fields_(std::move(inputs.fields)),
@@ -29,11 +28,7 @@ CompiledNetwork::CompiledNetwork(ParamSpace params, std::map<std::string, at::Te
 }
 
 const Package& CompiledNetwork::package(at::ScalarType dtype) const {
-  const auto found = packages_.find(dtype);
-  if (found != packages_.end()) return *found->second;
-  const std::string wanted = dtype == at::kDouble ? "float64" : "float32";
-  throw Refusal("--dtype-compute " + wanted +
-                ": the model was exported for another type; export it again with --dtype-compute " + wanted);
+  return package_in(packages_, dtype, "model");
 }
 
 at::Tensor CompiledNetwork::forward_with_taps(const ParamTensors& theta, const at::Tensor& inputs,
@@ -79,10 +74,7 @@ SlotValues CompiledNetwork::start(const Package& package, const ParamTensors& th
   for (size_t i = 0; i < parameters.size(); ++i) {
     values[parameters[i]] = theta.at(i).detach().reshape(package.slots()[parameters[i]].shape);
   }
-  for (const size_t i : package.slots_of("buffer")) {
-    const Slot& slot = package.slots()[i];
-    values[i] = buffers_.at(slot.name.substr(7), theta.at(0).device(), slot.dtype).reshape(slot.shape);
-  }
+  set_buffers(package, buffers_, theta.at(0).device(), values);
   set_arguments(package, arguments, theta.at(0).device(), values);
   return values;
 }

@@ -18,8 +18,8 @@ namespace ritzflow {
 class CompiledNetwork : public Network {
  public:
   /// `buffers` by name, `packages` by the type that they compute in.
-  CompiledNetwork(ParamSpace params, std::map<std::string, at::Tensor> buffers,
-                  std::map<at::ScalarType, std::shared_ptr<const Package>> packages, ModelInputs inputs);
+  CompiledNetwork(ParamSpace params, std::map<std::string, at::Tensor> buffers, Packages packages,
+                  ModelInputs inputs);
 
   /// The logits: what is the output layer is not known of a module.
   at::Tensor features(const ParamTensors& theta, const at::Tensor& inputs) const override;
@@ -56,7 +56,7 @@ class CompiledNetwork : public Network {
 
   PlacedTensors buffers_, shared_;
   std::vector<InputField> fields_;
-  std::map<at::ScalarType, std::shared_ptr<const Package>> packages_;
+  Packages packages_;
 };
 
 }  // namespace ritzflow

@@ -169,4 +169,12 @@ void Package::keep_for(const std::vector<std::string>& functions, SlotValues& va
   }
 }
 
+const Package& package_in(const Packages& packages, at::ScalarType type, const std::string& what) {
+  const auto found = packages.find(type);
+  if (found != packages.end()) return *found->second;
+  const std::string wanted = type == at::kDouble ? "float64" : "float32";
+  throw Refusal("--dtype-compute " + wanted + ": the " + what +
+                " was exported for another type; export the model again with --dtype-compute " + wanted);
+}
+
 }  // namespace ritzflow

@@ -97,4 +97,10 @@ class Package {
   mutable std::map<std::string, Function> functions_;
 };
 
+/// Packages of one module or loss by the type that they compute in.
+using Packages = std::map<at::ScalarType, std::shared_ptr<const Package>>;
+
+/// The one that computes in `type`. Throws Refusal where `what` ("model", "loss") was exported for others.
+const Package& package_in(const Packages& packages, at::ScalarType type, const std::string& what);
+
 }  // namespace ritzflow

@@ -16,4 +16,12 @@ at::Tensor PlacedTensors::at(const std::string& name, at::Device device, at::Sca
   return copy;
 }
 
+void set_buffers(const Package& package, const PlacedTensors& buffers, at::Device device,
+                 SlotValues& values) {
+  for (const size_t i : package.slots_of("buffer")) {
+    const Slot& slot = package.slots()[i];
+    values[i] = buffers.at(slot.name.substr(7), device, slot.dtype).reshape(slot.shape);
+  }
+}
+
 }  // namespace ritzflow

@@ -6,6 +6,8 @@
 #include <string>
 #include <tuple>
 
+#include "model/package.h"
+
 namespace ritzflow {
 
 /// Named tensors that every product reads. A copy on another device or in another type is made once and kept.
@@ -25,5 +27,8 @@ class PlacedTensors {
   mutable std::mutex mutex_;
   mutable std::map<std::tuple<std::string, std::string, at::ScalarType>, at::Tensor> copies_;
 };
+
+/// Puts the tensors named `buffer:<name>` into their slots, on `device` and in the type of each.
+void set_buffers(const Package& package, const PlacedTensors& buffers, at::Device device, SlotValues& values);
 
 }  // namespace ritzflow
