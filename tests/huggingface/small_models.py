@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import export_products  # noqa: E402
 from products import data, eager  # noqa: E402
+from products.exporter import Exporter  # noqa: E402
 
 SMALL = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 3}
 RANDOM = np.random.default_rng(0)
@@ -93,7 +94,7 @@ class Products:
     """The traced products of a folder's model on samples, verified, as dense matrices."""
 
     def __init__(self, samples, settings):
-        self.exporter = export_products.Exporter(export_products.loaded(settings), samples, settings)
+        self.exporter = Exporter(export_products.loaded(settings), samples, settings)
         self.exporter.verified()
         _, _, self.runner = self.exporter.split(torch.float64)
         model, (x, y, weights) = self.exporter.model, samples.batch(settings.micro_batch)

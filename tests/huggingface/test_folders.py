@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from small_models import SAMPLES, bert, gpt2, lora, mixtral, options, saved, transformers  # isort: skip
 import export_products
+from products.exporter import Exporter
 from script_cli import InputError, Refusal
 
 
@@ -26,7 +27,7 @@ def require_refused(settings, *texts):
     """The folder is refused, and the message has the texts."""
     with pytest.raises((InputError, Refusal)) as refusal:
         model = export_products.loaded(settings)
-        export_products.Exporter(model, SAMPLES["sequences"], settings).summary()
+        Exporter(model, SAMPLES["sequences"], settings).summary()
     for text in texts:
         assert text in str(refusal.value)
 

@@ -2,13 +2,13 @@
 
 from types import SimpleNamespace
 
-import export_products
 import numpy as np
 import torch
 from exports import make_reference
 from problems import relative_error
 from products import data, evaluation, inputs, modules
 from products.eager import Eager
+from products.exporter import Exporter
 from products.tensors import like
 from torch import nn
 
@@ -18,7 +18,18 @@ def samples_of(x: torch.Tensor, classes: int = 3) -> data.Samples:
     return data.Samples(x.numpy(), np.arange(len(x)) % classes, None, "classification", classes)
 
 
-def exporter(module: nn.Module, samples: data.Samples, **options) -> export_products.Exporter:
+class Calls(nn.Module):
+    """A function as a layer."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def exporter(module: nn.Module, samples: data.Samples, **options) -> Exporter:
     model = modules.Model(module.double(), "mine:module")
     evaluation.evaluation_mode(module)
     if not options.get("whole_batch"):
@@ -32,7 +43,7 @@ def exporter(module: nn.Module, samples: data.Samples, **options) -> export_prod
         "class_axis": None,
         "whole_batch": False,
     } | options
-    return export_products.Exporter(model, samples, SimpleNamespace(**settings))
+    return Exporter(model, samples, SimpleNamespace(**settings))
 
 
 def verified(module: nn.Module, x: torch.Tensor, **options) -> dict:
@@ -40,7 +51,7 @@ def verified(module: nn.Module, x: torch.Tensor, **options) -> dict:
     return exporter(module, samples_of(x), **options).verified()
 
 
-def errors_against_dense(made: export_products.Exporter) -> dict[str, float]:
+def errors_against_dense(made: Exporter) -> dict[str, float]:
     """Errors of the split products of a verified module along a random vector, against dense matrices."""
     _, _, runner = made.split(torch.float64)
     x = inputs.typed(made.x, torch.float64)

@@ -3,17 +3,8 @@
 import pytest
 import torch
 from script_cli import Refusal
-from small_export import verified
+from small_export import Calls, verified
 from torch import nn
-
-
-class Calls(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, h):
-        return self.function(h)
 
 
 class Detached(torch.autograd.Function):

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import export_products
 from products import data, evaluation, modules, summary
+from products.exporter import Exporter
 from script_cli import InputError, Refusal
 
 RANDOM = np.random.default_rng(0)
@@ -72,7 +73,7 @@ def test_a_module_in_which_nothing_differs_says_nothing(name):
 
 
 def exporter(model, samples=SAMPLES, micro_batch=3):
-    return export_products.Exporter(
+    return Exporter(
         model,
         samples,
         SimpleNamespace(

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from script_cli import Refusal
-from small_export import verified
+from small_export import Calls, verified
 from torch import nn
 
 
@@ -74,17 +74,6 @@ def without_gradient(x):
     with torch.no_grad():
         factor = x.sigmoid()
     return x * factor
-
-
-class Calls(nn.Module):
-    """A function as a layer."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
 
 
 FAULTS = {

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from products.autograd import gradients
+
 STEPS = (1e-5, 2.5e-6)  # relative to the root mean square of each argument
 TOLERANCE = 1e-4
 ROUNDING = 1e-8  # of the largest value, in a difference of STEPS
@@ -114,9 +116,9 @@ def first_fault(call, at: Tensors, second: bool, random) -> tuple[str, float] | 
     with torch.enable_grad():
         y = call(leaves)
         w = [noise(result, random).requires_grad_() for result in y]
-        g = grad(y, leaves, w)
-        u = grad(g, w, t)
-        h = grad(g, leaves, t) if second else None
+        g = gradients(y, leaves, w, graph=True)
+        u = gradients(g, w, t, graph=True)
+        h = gradients(g, leaves, t, graph=True) if second else None
     fault = adjoint_gap(g, t, w, u) or gap(u, *differences(call, at, t))
     if fault:
         return "first", fault
@@ -125,7 +127,7 @@ def first_fault(call, at: Tensors, second: bool, random) -> tuple[str, float] | 
         def gradient(x: Tensors) -> Tensors:
             x = [a.detach().requires_grad_() for a in x]
             with torch.enable_grad():
-                return [a.detach() for a in grad(call(x), x, [a.detach() for a in w])]
+                return [a.detach() for a in gradients(call(x), x, [a.detach() for a in w])]
 
         fault = gap(h, *differences(gradient, at, t))
     return ("second", fault) if fault else None
@@ -137,19 +139,6 @@ def adjoint_gap(g: Tensors, t: Tensors, w: Tensors, u: Tensors) -> float:
     size = sum(float((x * y).abs().nansum()) for x, y in zip(g, t))
     error = abs(sum(a) - sum(b)) / size if size > 0 else 0.0
     return error if error > ROUNDING else 0.0
-
-
-def grad(outputs: Tensors, inputs: Tensors, cotangents: Tensors) -> Tensors:
-    """d<outputs, cotangents>/d inputs with its graph; zero where nothing depends on an input."""
-    pairs = [(y, w) for y, w in zip(outputs, cotangents) if y.requires_grad]
-    if not pairs:
-        return [torch.zeros_like(x) for x in inputs]
-    outputs, cotangents = zip(*pairs)
-    return list(
-        torch.autograd.grad(
-            outputs, inputs, cotangents, create_graph=True, allow_unused=True, materialize_grads=True
-        )
-    )
 
 
 def moved(call, at: Tensors, random) -> Tensors:

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from script_cli import InputError, Refusal, nearest
 
+from products.autograd import gradients
 from products.modules import Model
 from products.precision import exact
 
@@ -75,42 +76,30 @@ class Eager:
     def on_logits(self, z, u=None) -> torch.Tensor:
         """r = dL/dz, or (d2L/dz2) u, at fixed logits."""
         z = z.detach().requires_grad_()
-        (r,) = differentiated(self.risk(z), [z], graph=u is not None)
-        return r if u is None else differentiated([r], [z], [u])[0]
+        (r,) = gradients(self.risk(z), [z], graph=u is not None)
+        return r if u is None else gradients([r], [z], [u])[0]
 
     def gradient(self) -> list[torch.Tensor]:
         with exact(self.model.dtype):
-            return differentiated(self.risk(self.logits()), self.parameters)
+            return gradients(self.risk(self.logits()), self.parameters)
 
     def jvp(self, v) -> torch.Tensor:
         """J v, as the derivative of <J'w, v> with respect to w."""
         with exact(self.model.dtype):
             z = self.logits()
             w = torch.zeros_like(z, requires_grad=True)
-            return differentiated(differentiated(z, self.parameters, w, graph=True), [w], v)[0]
+            return gradients(gradients(z, self.parameters, w, graph=True), [w], v)[0]
 
     def vjp(self, w) -> list[torch.Tensor]:
         """J' w."""
         with exact(self.model.dtype):
-            return differentiated(self.logits(), self.parameters, w)
+            return gradients(self.logits(), self.parameters, w)
 
     def hessian(self, v) -> list[torch.Tensor]:
         """H v, reverse over reverse."""
         with exact(self.model.dtype):
-            g = differentiated(self.risk(self.logits()), self.parameters, graph=True)
-            return differentiated(g, self.parameters, v)
-
-
-def differentiated(outputs, inputs, cotangents=None, graph=False) -> list[torch.Tensor]:
-    """d<outputs, cotangents>/d inputs; zero where nothing depends on an input."""
-    if isinstance(cotangents, list | tuple):
-        pairs = [(o, c) for o, c in zip(outputs, cotangents) if o.requires_grad]
-        if not pairs:
-            return [torch.zeros_like(t) for t in inputs]
-        outputs, cotangents = zip(*pairs)
-    return torch.autograd.grad(
-        outputs, inputs, cotangents, create_graph=graph, allow_unused=True, materialize_grads=True
-    )
+            g = gradients(self.risk(self.logits()), self.parameters, graph=True)
+            return gradients(g, self.parameters, v)
 
 
 def length(tensors: list[torch.Tensor]) -> float:

@@ -8,7 +8,7 @@ exported for the whole data set as one batch, or not at all.
 import torch
 from script_cli import Refusal
 
-from products.eager import differentiated
+from products.autograd import gradients
 from products.inputs import Slots, first, is_shared, samples_in
 from products.modules import Model
 from products.precision import exact
@@ -59,7 +59,7 @@ def outputs(model: Model, x: Slots, half: int) -> tuple[torch.Tensor, torch.Tens
     """Logits [N, ...], and the gradient of a fixed combination of those of the first half."""
     z = model.called(x).reshape(samples_in(x), -1)
     w = like([z[:half].detach()], 0)[0]
-    gradient = differentiated(z[:half], list(model.variables.values()), w)
+    gradient = gradients(z[:half], list(model.variables.values()), w)
     return z.detach(), torch.cat([g.reshape(-1) for g in gradient])
 
 

@@ -8,6 +8,7 @@ data.
 import torch
 from script_cli import Refusal
 
+from products.autograd import gradients
 from products.loss_trace import derivatives
 from products.losses import CustomLoss, coupled_rows
 from products.verify import Runner, relative_error
@@ -57,8 +58,7 @@ def eager_errors(loss: CustomLoss, runner: Runner, z, y, u) -> dict[str, float]:
 
 
 def gradient_of(losses, z) -> torch.Tensor:
-    (r,) = torch.autograd.grad(losses.sum(), [z], allow_unused=True, materialize_grads=True)
-    return r
+    return gradients(losses.sum(), [z])[0]
 
 
 def difference_errors(loss: CustomLoss, runner: Runner, z, y, u) -> dict[str, float]:

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from script_cli import InputError
 
 from products import package
 from products.data import Samples
-from products.inputs import arguments, described, typed
+from products.inputs import typed
 from products.loss_checks import curvature_of, verify_loss
 from products.loss_trace import functions_of, trace_loss
 from products.losses import CustomLoss
 from products.modules import Model
-from products.precision import exact
 from products.tensors import like, sketch
 from products.verify import CompiledRunner, Runner, require_check, tolerance_of
 
@@ -128,13 +126,8 @@ def fitted(loss: CustomLoss, model: Model, samples: Samples, micro_batch: int) -
     Raises Refusal, InputError."""
     loss.to(model.dtype)
     x, y, _ = samples.batch(micro_batch)
-    positional, named = arguments(typed(x, model.dtype))
-    try:
-        with torch.no_grad(), exact(model.dtype):
-            output = model.module(*positional, **named)
-    except Exception as error:  # whatever the user's code raises
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{model.origin}: fails on {described(x)} of the data: {line}") from None
+    with torch.no_grad():
+        output = model.output_of(typed(x, model.dtype))
     loss.fit(output, y.to(model.dtype) if y.is_floating_point() else y)
     loss.hook_into(model.module)
     return SamplesInRows(**vars(samples), loss=loss)
@@ -145,9 +138,8 @@ def verified_loss(model: Model, loss: CustomLoss, samples: Samples, micro_batch:
     outputs = []
     for first in range(0, len(samples.targets), micro_batch)[:LOSS_BATCHES]:
         x, y, _ = samples.part((first + np.arange(micro_batch)) % len(samples.targets))
-        positional, named = arguments(typed(x, model.dtype))
-        with torch.no_grad(), exact(model.dtype):
-            outputs.append((model.module(*positional, **named), y))
+        with torch.no_grad():
+            outputs.append((model.output_of(typed(x, model.dtype)), y))
     found = LossExport(loss, *outputs[0])
     found.verified(outputs)
     loss.to(model.dtype)

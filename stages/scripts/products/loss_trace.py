@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import torch
 from script_cli import Refusal
 
+from products.autograd import gradients
 from products.losses import NARROW, CustomLoss
 from products.places import Places
 from products.precision import exact
 from products.split import Function, Splitter
-from products.trace import Trace, cleaned, functional, gradients, lift_constants, refuse_operations
+from products.trace import Trace, cleaned, functional, lift_constants, refuse_operations
 
 aten = torch.ops.aten
 CONSTANT = "loss."  # what its constants are called among the buffers of model.h5
@@ -26,9 +27,9 @@ def derivatives(loss: CustomLoss, z, y, u) -> list[torch.Tensor]:
     with torch.enable_grad():
         z = z.detach().requires_grad_()
         losses = loss(z, y)
-        (r,) = gradients([losses], [z], [torch.ones_like(losses)])
-        s = gradients([r], [z], [u])[0] if r.requires_grad else None
-        if s is None or s._is_zerotensor():  # linear, or in pieces
+        (r,) = gradients([losses], [z], [torch.ones_like(losses)], graph=True)
+        (s,) = gradients([r], [z], [u], graph=True)
+        if s._is_zerotensor():  # linear, or in pieces
             s = torch.zeros_like(z)
     return [losses, r, s]
 

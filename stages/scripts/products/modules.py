@@ -6,10 +6,11 @@ import torch
 from script_cli import InputError, Refusal
 from torch import nn
 
-from products.inputs import Slots, arguments, first, samples_in
+from products.inputs import Slots, arguments, described, first, samples_in
 from products.logits import Layout, tensor_of
 from products.objects import first_line, found_object
 from products.places import Places, line_of
+from products.precision import exact
 from products.wrappers import refuse_unsupported, unwrapped
 
 
@@ -31,6 +32,19 @@ class Model:
         """The logits [rows, C] for these inputs."""
         positional, named = arguments(x)
         return self.logits(self.module(*positional, **named))
+
+    def output_of(self, x: Slots):
+        """What the module returns for inputs of the data. Raises InputError where it fails, Refusal."""
+        positional, named = arguments(x)
+        try:
+            with exact(self.dtype):
+                return self.module(*positional, **named)
+        except Refusal:
+            raise
+        except Exception as error:  # whatever the user's code raises
+            line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            place = f"{described(x)} of the data{line_of(error)}"
+            raise InputError(f"{self.origin}: fails on {place}: {line}") from None
 
     def samples_taken(self, x: Slots, wanted: int) -> int:
         """`wanted` samples of these, or all where the module can only take all."""

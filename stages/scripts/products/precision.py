@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from products import decompositions  # noqa: F401
 from products.replaced import followed
 
+DTYPES = {"float32": torch.float32, "float64": torch.float64}  # that products compute in
 WIDTHS = {torch.float16: 16, torch.bfloat16: 16, torch.float32: 32, torch.float64: 64}
 
 

@@ -18,6 +18,7 @@ from script_cli import Refusal
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from products.autograd import gradients
 from products.inputs import Slots, arguments, inputs_of, samples_in
 from products.modules import Model
 from products.places import Places, line_of
@@ -76,13 +77,6 @@ def call(model: Model, theta: dict, buffers: dict, inputs: Slots) -> torch.Tenso
     return model.logits(output)
 
 
-def gradients(outputs, inputs, cotangents):
-    """d<outputs, cotangents>/d inputs, itself differentiable; zero where nothing depends on an input."""
-    return torch.autograd.grad(
-        outputs, inputs, cotangents, create_graph=True, allow_unused=True, materialize_grads=True
-    )
-
-
 def products(model: Model, slots: dict[str, torch.Tensor], second: bool):
     """All outputs by name, and the layers tapped, at the values of all inputs; h only if `second`."""
 
@@ -97,14 +91,13 @@ def products(model: Model, slots: dict[str, torch.Tensor], second: bool):
             z = call(model, theta, of("buffer"), inputs_of(slots))
         if not z.requires_grad:
             raise Refusal("no output depends on a parameter: the curvature is zero")
-        g = gradients([z], leaves, [w])
-        (u,) = gradients(g, [w], v)
-        d = gradients([z], [tap.output for tap in recorder.taps], [w]) if recorder.taps else []
+        g = gradients([z], leaves, [w], graph=True)
+        (u,) = gradients(g, [w], v, graph=True)
+        d = gradients([z], [tap.output for tap in recorder.taps], [w], graph=True) if recorder.taps else []
         out = {"z": z, "u": u} | {f"g:{name}": t for name, t in zip(theta, g)}
         if second:
-            *h, out["u_of_hessian"] = gradients(
-                [*gradients([z], leaves, [r]), z], [*leaves, r], [*v, slots["s"]]
-            )
+            slope = gradients([z], leaves, [r], graph=True)
+            *h, out["u_of_hessian"] = gradients([*slope, z], [*leaves, r], [*v, slots["s"]], graph=True)
             out |= {f"h:{name}": t for name, t in zip(theta, h)}
     out |= {f"a:{i}": tap.input for i, tap in enumerate(recorder.taps)}
     out |= {f"d:{i}": tap.gradient(d[i]) for i, tap in enumerate(recorder.taps)}

@@ -1,0 +1,189 @@
+"""One module at one size of micro-batch: traced, verified, written as packages."""
+
+import math
+import sys
+import time
+from dataclasses import replace
+
+import torch
+from script_cli import Refusal
+
+from products import data, losses, package, verify
+from products.independence import require_independent
+from products.inputs import Slots, samples_in, typed
+from products.logits import layout_of, tensor_of
+from products.loss_export import LossExport, verified_loss
+from products.modules import Model
+from products.precision import DTYPES
+from products.sample_axis import keeps_samples_apart
+from products.soundness import require_sound
+from products.split import BASE, PRODUCTS, Function, Splitter
+from products.summary import summary
+from products.tensors import check_input
+from products.trace import Trace, example_slots, trace
+
+
+def told(line: str) -> None:
+    """Says a line where there is one."""
+    if line:
+        say(line)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def logits_shape(model: Model, x: Slots, samples: data.Samples, options) -> torch.Size:
+    """Shape [rows, C] of the logits of a micro-batch, after one forward pass that shows what it changes and
+    where the module puts the classes."""
+    before = {name: b.clone() for name, b in model.buffers.items()}
+    with model.places.of_module(model.module):
+        output = tensor_of(model.output_of(x)).detach()
+    for name, value in model.buffers.items():
+        if not torch.equal(value, before[name]):
+            raise Refusal(f"{model.origin}: buffer '{name}' changes in a forward pass in evaluation mode")
+    if options.loss == "bce" and samples.outputs == 2 and output.numel() == samples_in(x):
+        samples = replace(samples, outputs=1)  # labels 0 and 1 with one logit
+    if isinstance(options.loss, str):  # a traced loss has laid the outputs out
+        model.layout = layout_of(output.shape, samples, samples_in(x), options.class_axis, model.origin)
+    return model.layout.rows(output).shape
+
+
+class Exporter:
+    """One model and micro-batch: traced, verified, written in every type that is wanted."""
+
+    def __init__(self, model: Model, samples: data.Samples, options):
+        self.model, self.samples, self.options = model, samples, options
+        self.x, self.y, self.weights = samples.batch(options.micro_batch)
+        self.loss: LossExport | None = None
+        self.stored_inputs = {} if samples.plain else self.x
+        self.constants: dict[str, torch.Tensor] = {}
+        self.taps: dict[int, bool] = {}
+        self.traces: dict[torch.dtype, Trace] = {}
+
+    def traced(self, dtype: torch.dtype) -> Trace:
+        """All products in a type, with every layer tapped; traced once."""
+        if dtype not in self.traces:
+            start = time.monotonic()
+            second = "hessian" in self.options.products
+            self.traces[dtype] = trace(self.model, typed(self.x, dtype), self.shape, second)
+            operations, name = len(self.traces[dtype].graph.nodes), str(dtype).removeprefix("torch.")
+            say(f"traced in {name}: {operations} operations, {time.monotonic() - start:.0f} s")
+        return self.traces[dtype]
+
+    def split(self, dtype: torch.dtype) -> tuple[Trace, dict[str, Function], verify.Runner]:
+        """The products in a type, split with the layers that are tapped now; moves the model there."""
+        self.model.to(dtype)
+        found = self.traced(dtype).with_taps(self.taps)
+        functions = Splitter(found).split()
+        slots = example_slots(self.model, typed(self.x, dtype), self.shape)
+        slots |= {f"buffer:{name}": value for name, value in found.constants.items()}
+        return found, functions, verify.Runner(functions, slots)
+
+    def check_inputs(self) -> Slots:
+        """At which check values are taken: fixed ones, or, where the module may not take those, the first
+        samples, which model.h5 then holds."""
+        if self.stored_inputs:
+            return self.stored_inputs
+        shape = (self.options.micro_batch, *self.samples.input_shape)
+        tokens = self.samples.outputs if self.samples.tokens else 0
+        return {"x": check_input(shape, tokens, torch.float64)}
+
+    def check_values(self, runner: verify.Runner) -> dict[str, list[float]]:
+        """Check values; the samples are their inputs where the module cannot take the fixed ones."""
+        try:
+            values = verify.check_values(runner, self.check_inputs())
+        except (RuntimeError, IndexError):  # such as an index out of range
+            values = {}
+        if values and all(math.isfinite(number) for sketch in values.values() for number in sketch):
+            return values
+        self.stored_inputs = self.x
+        runner.forget()
+        return verify.check_values(runner, self.check_inputs())
+
+    def summary(self) -> str:
+        """Loss and accuracy on the data, in the type that the model came in."""
+        x = typed(self.x, self.model.dtype)
+        logits_shape(self.model, x, self.samples, self.options)
+        return summary(self.model, self.samples, self.options.loss, self.options.micro_batch)
+
+    def verified(self) -> dict[str, list[float]]:
+        """Check values, after the products agreed with eager autograd; chooses the layers tapped."""
+        dtype = DTYPES[self.options.verify]
+        self.model.to(dtype)
+        x = typed(self.x, dtype)
+        self.shape = logits_shape(self.model, x, self.samples, self.options)
+        if "kfac" in self.options.products:
+            self.taps = dict.fromkeys(range(len(self.traced(dtype).taps)), False)
+        found, _, runner = self.split(dtype)
+        self.constants = found.constants
+        tolerance = verify.tolerance_of(found)
+        y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
+        loss = self.options.loss
+        if isinstance(loss, losses.CustomLoss):
+            self.loss = verified_loss(self.model, loss, self.samples, self.options.micro_batch)
+            self.constants = self.constants | self.loss.constants
+        errors = verify.verify(self.model, runner, loss, x, y, weights, tolerance)
+        second = "hessian" in self.options.products
+        require_sound(self.model, loss, x, y, weights, tolerance, second)
+        if not self.options.whole_batch:
+            require_independent(self.model, x, tolerance)
+        text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
+        say(f"verified in {self.options.verify} against eager autograd: {text}")
+        if "kfac" in self.options.products:
+            self.choose_taps(found, runner)
+            runner.forget()
+        return self.check_values(runner)
+
+    def training(self) -> dict:
+        """What the spec of model.h5 says of the loss."""
+        loss = self.loss or self.options.loss
+        return {"loss": loss} if isinstance(loss, str) else loss.training()
+
+    def choose_taps(self, found: Trace, runner: verify.Runner) -> None:
+        if not found.taps:
+            say("no Kronecker factors: the module has no layer of a kind that K-FAC knows")
+            return
+        complete = verify.complete_taps(runner, found.taps, verify.tolerance_of(found))
+        apart = keeps_samples_apart(runner, self.options.micro_batch)
+        self.taps, dropped = found.distinct_taps([c and a for c, a in zip(complete, apart)])
+        if dropped:
+            say(
+                "no Kronecker factors for weights that are used more than once, or by a layer that does not "
+                f"see one sample behind the other: {', '.join(dropped)}"
+            )
+
+    def write(self, dtype: str, check: dict[str, list[float]]) -> str:
+        """The digest of the package of this type, made unless it exists."""
+        found, functions, runner = self.split(DTYPES[dtype])
+        wanted = set(BASE).union(*(PRODUCTS[product] for product in self.options.products))
+        functions = {name: function for name, function in functions.items() if name in wanted}
+        runner.functions = functions
+        self.require_check(runner, check, found, dtype)
+        compiled = self.options.compile == "aoti"
+        if self.loss:
+            self.loss.write(DTYPES[dtype], self.options.packages, self.options.micro_batch, compiled)
+        facts = {
+            "dtype": dtype,
+            "computes_in_float32": found.computes_in(torch.float32),
+            "micro_batch": self.options.micro_batch,
+            "input_shape": self.samples.input_shape,
+            "tokens": self.samples.tokens,
+            "outputs": self.samples.outputs,
+            "tied": [names for names in self.model.tied() if names[0] not in self.model.constants],
+        }
+        writer = package.Writer(self.options.packages, package.manifest(found, functions, facts, compiled))
+        if writer.exists():
+            say(f"package {writer.key[:12]} ({dtype}): found in {self.options.packages}")
+            return writer.key
+        writer.write(functions, compiled)
+        say(f"package {writer.key[:12]} ({dtype}): written to {self.options.packages}")
+        if compiled:
+            runner = verify.CompiledRunner(functions, runner.slots, writer.folder)
+            self.require_check(runner, check, found, f"compiled {dtype}")
+        return writer.key
+
+    def require_check(self, runner: verify.Runner, check: dict, found: Trace, what: str) -> None:
+        """Raises Refusal unless the functions reproduce the check values."""
+        values = verify.check_values(runner, self.check_inputs())
+        verify.require_check(values, check, verify.tolerance_of(found), f"{self.model.origin} in {what}")
