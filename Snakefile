@@ -27,10 +27,10 @@ include: "stages/rules/tables.smk"
 rule all:
     default_target: True
     input:
-        all_cells("lanczos.h5"),
-        all_cells("ritz.h5"),
-        all_cells("metrics.json"),
-        all_densities(),
+        all_of("lanczos"),
+        all_of("ritz-residuals"),
+        all_of("metrics"),
+        all_of("density"),
         rules.ablation_table.output,
         rules.figures.output,
         rules.report.output,

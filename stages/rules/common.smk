@@ -10,8 +10,8 @@ SCRIPTS = ROOT / "stages" / "scripts"
 BINARIES = ROOT / "build" / "bin"
 sys.path.insert(0, str(SCRIPTS))
 
+import artifacts
 import blocks
-import cells
 import places
 import stage_flags
 import stage_versions
@@ -102,12 +102,6 @@ def python_of(wildcards):
     return "PATH=.venv-models/bin:$PATH " if special else ""
 
 
-def comparisons():
-    """comparison.json of every K-FAC operator of the sweep."""
-    kronecker = [cell for cell in cells.expected(SWEEP) if stage_flags.is_kronecker(SWEEP, cell)]
-    return sorted({at(places.COMPARISON).format(**cell) for cell in kronecker})
-
-
 def gpus(wildcards):
     """GPUs that a job with products takes. Products of K-FAC are the processors' work: it needs one to be collected."""
     return int(SWEEP["operators"][wildcards.operator]["device"] == "cuda")
@@ -117,25 +111,6 @@ def gpus_of_products(wildcards):
     return 0 if stage_flags.is_kronecker(SWEEP, axes(wildcards)) else gpus(wildcards)
 
 
-def kronecker_factors(wildcards):
-    return [places.KFAC] if stage_flags.is_kronecker(SWEEP, axes(wildcards)) else []
-
-
-def probe_runs(wildcards):
-    """lanczos.h5 of every probe of a mode."""
-    return [places.LANCZOS.replace("{probe}", str(probe)) for probe in SWEEP["probes"]]
-
-
-def density_of(wildcards):
-    """The density.h5 that a cell's record takes the quantities of the whole spectrum from."""
-    mode = cells.density_mode(SWEEP, wildcards.reorth_mode)
-    return [places.DENSITY.replace("{reorth_mode}", mode)] if mode else []
-
-
-def all_densities():
-    return [at(f"cells/{place}/density.h5") for place in cells.densities(SWEEP)]
-
-
-def all_cells(name):
-    """The file `name` of every cell."""
-    return [at(f"cells/{CELL.format(**cell)}/{name}") for cell in cells.expected(SWEEP)]
+def all_of(stage):
+    """Every artifact that a stage makes in this sweep."""
+    return [at(path) for path, artifact in artifacts.of_sweep(SWEEP).items() if artifact.stage == stage]

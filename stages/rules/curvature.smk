@@ -5,9 +5,9 @@
 
 rule collect_kfac:
     input:
-        data=made_from(places.KFAC, places.DATA),
-        model=made_from(places.KFAC, places.MODEL),
-        again=again(places.KFAC),
+        data=made_from(artifacts.kfac, "data"),
+        model=made_from(artifacts.kfac, "model"),
+        again=again(artifacts.kfac),
     output:
         kfac=at(places.KFAC),
     log:
@@ -30,10 +30,10 @@ rule collect_kfac:
 
 rule build_operator:
     input:
-        data=made_from(places.OPERATOR, places.DATA),
-        model=made_from(places.OPERATOR, places.MODEL),
-        kfac=made_from(places.OPERATOR, kronecker_factors),
-        again=again(places.OPERATOR),
+        data=made_from(artifacts.operator, "data"),
+        model=made_from(artifacts.operator, "model"),
+        kfac=made_from(artifacts.operator, "kfac"),
+        again=again(artifacts.operator),
     output:
         operator=at(places.OPERATOR),
     log:
@@ -57,8 +57,8 @@ rule build_operator:
 
 rule compare_kfac:
     input:
-        operator=made_from(places.COMPARISON, places.OPERATOR),
-        again=again(places.COMPARISON),
+        operator=made_from(artifacts.comparison, "operator"),
+        again=again(artifacts.comparison),
     output:
         comparison=at(places.COMPARISON),
     log:
@@ -77,8 +77,8 @@ rule compare_kfac:
 
 rule lanczos:
     input:
-        operator=made_from(places.LANCZOS, places.OPERATOR),
-        again=again(places.LANCZOS),
+        operator=made_from(artifacts.lanczos, "operator"),
+        again=again(artifacts.lanczos),
     output:
         lanczos=at(places.LANCZOS),
     log:
@@ -101,9 +101,9 @@ rule lanczos:
 
 rule ritz_residuals:
     input:
-        operator=made_from(places.RITZ, places.OPERATOR),
-        lanczos=made_from(places.RITZ, places.LANCZOS),
-        again=again(places.RITZ),
+        operator=made_from(artifacts.ritz, "operator"),
+        lanczos=made_from(artifacts.ritz, "lanczos"),
+        again=again(artifacts.ritz),
     output:
         ritz=at(places.RITZ),
     log:
@@ -126,9 +126,9 @@ rule ritz_residuals:
 # No density of its own for thick_restart and auto: T of a run that restarted is no quadrature of its probe.
 rule density:
     input:
-        operator=made_from(places.DENSITY, places.OPERATOR),
-        probes=made_from(places.DENSITY, probe_runs),
-        again=again(places.DENSITY),
+        operator=made_from(artifacts.density, "operator"),
+        probes=made_from(artifacts.density, "lanczos"),
+        again=again(artifacts.density),
     output:
         density=at(places.DENSITY),
     log:
@@ -144,10 +144,10 @@ rule density:
 
 rule metrics:
     input:
-        ritz=made_from(places.METRICS, places.RITZ),
-        operator=made_from(places.METRICS, places.OPERATOR),
-        density=made_from(places.METRICS, density_of),
-        again=again(places.METRICS),
+        ritz=made_from(artifacts.metrics, "ritz"),
+        operator=made_from(artifacts.metrics, "operator"),
+        density=made_from(artifacts.metrics, "density"),
+        again=again(artifacts.metrics),
     output:
         metrics=at(places.METRICS),
     log:

@@ -4,7 +4,7 @@
 rule prepare_data:
     input:
         source=data_file,
-        again=again(places.DATA),
+        again=again(artifacts.data),
     output:
         data=at(places.DATA),
     log:

@@ -17,21 +17,20 @@ else:
     SWEEP_FILE = Path(workflow.configfiles[0])
 
 
-def made_from(output, *inputs):
-    """An input function: `inputs` (places, or functions of the wildcards that give places) for the job that
-    makes `output`."""
+def made_from(artifact, role):
+    """An input function: the files in a role from which an artifact (a function of artifacts.py) is made."""
 
     def files(wildcards):
-        given = [entry(wildcards) if callable(entry) else [entry] for entry in inputs]
-        paths = [at(place).format(**wildcards) for place in sum(given, [])]
-        return paths if PLAN.again(output.format(**wildcards)) else [ancient(path) for path in paths]
+        made = artifact(SWEEP, axes(wildcards))
+        paths = [at(path) for path in made.inputs.get(role, [])]
+        return paths if PLAN.again(made.path) else [ancient(path) for path in paths]
 
     return files
 
 
-def again(output):
-    """An input function: a file of this moment where `output` must be made again."""
-    return lambda wildcards: PLAN.marker(output.format(**wildcards))
+def again(artifact):
+    """An input function: a file of this moment where the artifact must be made again."""
+    return lambda wildcards: PLAN.marker(artifact(SWEEP, axes(wildcards)).path)
 
 
 def summary(kind, files):

@@ -21,10 +21,10 @@ rule sweep:
 rule ablation_table:
     input:
         sweep=summary("tables", rules.sweep.output.sweep),
-        lanczos=summary("tables", all_cells("lanczos.h5")),
-        ritz=summary("tables", all_cells("ritz.h5")),
-        metrics=summary("tables", all_cells("metrics.json")),
-        comparisons=summary("tables", comparisons()),
+        lanczos=summary("tables", all_of("lanczos")),
+        ritz=summary("tables", all_of("ritz-residuals")),
+        metrics=summary("tables", all_of("metrics")),
+        comparisons=summary("tables", all_of("compare-kfac")),
         again=PLAN.marker("tables"),
     output:
         csv=f"{RESULTS}/tables/ablation.csv",
@@ -44,10 +44,10 @@ rule ablation_table:
 rule figures:
     input:
         sweep=summary("figures", rules.sweep.output.sweep),
-        lanczos=summary("figures", all_cells("lanczos.h5")),
-        ritz=summary("figures", all_cells("ritz.h5")),
-        metrics=summary("figures", all_cells("metrics.json")),
-        densities=summary("figures", all_densities()),
+        lanczos=summary("figures", all_of("lanczos")),
+        ritz=summary("figures", all_of("ritz-residuals")),
+        metrics=summary("figures", all_of("metrics")),
+        densities=summary("figures", all_of("density")),
         again=PLAN.marker("figures"),
     output:
         multiext(f"{RESULTS}/figures/spectrum", ".svg", ".png"),
@@ -86,9 +86,9 @@ rule report:
 rule provenance:
     input:
         sweep=summary("provenance", rules.sweep.output.sweep),
-        lanczos=summary("provenance", all_cells("lanczos.h5")),
-        ritz=summary("provenance", all_cells("ritz.h5")),
-        densities=summary("provenance", all_densities()),
+        lanczos=summary("provenance", all_of("lanczos")),
+        ritz=summary("provenance", all_of("ritz-residuals")),
+        densities=summary("provenance", all_of("density")),
         again=PLAN.marker("provenance"),
     output:
         provenance=f"{RESULTS}/provenance.json",
@@ -125,7 +125,7 @@ rule ro_crate:
 rule audit:
     input:
         sweep=rules.sweep.output.sweep,
-        metrics=all_cells("metrics.json"),
+        metrics=all_of("metrics"),
     log:
         f"{RESULTS}/logs/audit.log",
     threads: workflow.cores or 1

@@ -4,8 +4,8 @@
 
 rule train_model:
     input:
-        data=made_from(places.MODEL, places.DATA),
-        again=again(places.MODEL),
+        data=made_from(artifacts.model, "data"),
+        again=again(artifacts.model),
     output:
         model=at(places.MODEL),
         spec=at(f"cells/{RUN}/model.json"),
@@ -31,9 +31,9 @@ rule train_model:
 
 rule export_products:
     input:
-        data=made_from(places.MODEL, places.DATA),
+        data=made_from(artifacts.model, "data"),
         files=module_files,
-        again=again(places.MODEL),
+        again=again(artifacts.model),
     output:
         model=at(places.MODEL),
     log:

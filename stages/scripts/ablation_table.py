@@ -22,7 +22,7 @@ import pandas as pd
 import stale
 import summaries
 import table_text
-from script_cli import InputError, Parser, run
+from script_cli import InputError, Parser, run, write_text
 from sweep_config import digest
 
 ALGORITHM = 2
@@ -122,9 +122,7 @@ def main():
     texts["ablation.md"] = table_text.markdown(table, notes)
     texts["ablation.tex"] = table_text.latex(table, notes, config["name"])
     for name, text in texts.items():
-        part = folder / f"{name}.part"
-        part.write_text(text)
-        part.replace(folder / name)
+        write_text(folder / name, text)
     if options.after_failure:
         summaries.drop_outdated(results, config, found)
     report_missing(missing, options.complete)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from script_cli import InputError
 
 USER_BLOCK = 512
 BLOCK = 8 << 20  # numbers of a dataset that are digested at a time
@@ -92,6 +93,12 @@ def is_whole(path: Path) -> bool:
         if not block.startswith(b"ritzflow-sha256 1\n"):
             return True
         return block.split(b"\n")[1].decode() == hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_whole(path: Path) -> None:
+    """Raises InputError where a file's bytes are not those of its digest."""
+    if not is_whole(path):
+        raise InputError(f"{path}: is damaged, its bytes are not those of its digest")
 
 
 def write(

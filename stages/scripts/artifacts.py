@@ -27,10 +27,17 @@ def of_sweep(config: dict) -> dict[str, Artifact]:
     every = cells.expected(config)
     for kind in (data, model, kfac, operator, comparison, lanczos, ritz, density, metrics):
         for cell in every:
-            artifact = kind(config, cell)
-            if artifact:
+            if belongs(kind, config, cell):
+                artifact = kind(config, cell)
                 found.setdefault(artifact.path, artifact)
     return found
+
+
+def belongs(kind: Callable, config: dict, cell: dict) -> bool:
+    """Whether a cell has an artifact of this kind."""
+    if kind in (kfac, comparison):
+        return stage_flags.is_kronecker(config, cell)
+    return kind is not density or cell["reorth_mode"] not in cells.RESTARTED
 
 
 def of(
@@ -56,9 +63,7 @@ def model(config: dict, cell: dict) -> Artifact:
 POINT = {"data": [places.DATA], "model": [places.MODEL]}
 
 
-def kfac(config: dict, cell: dict) -> Artifact | None:
-    if not stage_flags.is_kronecker(config, cell):
-        return None
+def kfac(config: dict, cell: dict) -> Artifact:
     return of("collect-kfac", places.KFAC, stage_flags.collection, config, cell, POINT, cell["step"])
 
 
@@ -68,9 +73,7 @@ def operator(config: dict, cell: dict) -> Artifact:
     return of("build-operator", places.OPERATOR, stage_flags.operator, config, cell, inputs, cell["step"])
 
 
-def comparison(config: dict, cell: dict) -> Artifact | None:
-    if not stage_flags.is_kronecker(config, cell):
-        return None
+def comparison(config: dict, cell: dict) -> Artifact:
     inputs = {"operator": [places.OPERATOR]}
     return of("compare-kfac", places.COMPARISON, stage_flags.comparison, config, cell, inputs)
 
@@ -84,9 +87,7 @@ def ritz(config: dict, cell: dict) -> Artifact:
     return of("ritz-residuals", places.RITZ, stage_flags.none, config, cell, inputs)
 
 
-def density(config: dict, cell: dict) -> Artifact | None:
-    if cell["reorth_mode"] in cells.RESTARTED:
-        return None
+def density(config: dict, cell: dict) -> Artifact:
     runs = [places.LANCZOS.format(**{**cell, "probe": probe}) for probe in config["probes"]]
     inputs = {"operator": [places.OPERATOR], "lanczos": runs}
     return of("density", places.DENSITY, stage_flags.none, config, cell, inputs)

@@ -9,7 +9,8 @@ import cells
 import h5py
 import numpy as np
 import places
-from cells import AXES, PLACE, folder
+from cells import AXES, folder
+from script_cli import InputError
 from stale import Comparison
 
 RELATIVE_TOLERANCE = 1e-6  # of wrong_of_top_k
@@ -49,12 +50,8 @@ QUANTITIES = (
 )
 
 
-class Broken(Exception):
-    """A cell whose files contradict one another: one line that says how."""
-
-
 def read(results: Path, cell: dict, found: Comparison) -> dict:
-    """A cell's axes, the fields of its metrics.json, intervals, wall time and digests. Raises Broken."""
+    """A cell's axes, the fields of its metrics.json, intervals, wall time and digests. Raises InputError."""
     place = folder(results, cell)
     metrics = json.loads((place / "metrics.json").read_text())
     record = {**metrics, **cell}
@@ -62,7 +59,7 @@ def read(results: Path, cell: dict, found: Comparison) -> dict:
     record["lambda_max"] = metrics["max_eigenvalue"]
     record["max_residual_over_lambda_max"] = over_largest(metrics["max_residual"], metrics["eigenvalues"])
     record["intervals"] = intervals(place / "ritz.h5", metrics)
-    record["wall_seconds"] = wall_seconds(results / "benchmarks" / PLACE.format(**cell) / "lanczos.tsv")
+    record["wall_seconds"] = wall_seconds(results / "benchmarks" / places.CELL.format(**cell) / "lanczos.tsv")
     for name in ("closed_form_error", *NEGATIVE_QUANTITIES):
         record.setdefault(name, None)
     record |= comparison(results, places.COMPARISON.format(**cell), found)
@@ -82,7 +79,7 @@ def read_all(results: Path, config: dict, found: Comparison) -> tuple[list[dict]
         if not reason:
             try:
                 records.append(read(results, cell, found))
-            except (Broken, OSError, KeyError, ValueError) as error:
+            except (InputError, OSError, KeyError, ValueError) as error:
                 reason = " ".join(str(error).split())
         if reason:
             missing[tuple(cell[axis] for axis in AXES)] = reason
@@ -163,15 +160,14 @@ def half_widths(record: dict, count: int) -> np.ndarray:
 def intervals(path: Path, metrics: dict) -> np.ndarray:
     """[k,2] intervals of the wanted values, descending; ritz.h5 lists copies and spurious ones, too.
 
-    Raises Broken where ritz.h5 is damaged, or is not where the eigenvalues of metrics.json come from.
+    Raises InputError where ritz.h5 is damaged, or is not where the eigenvalues of metrics.json come from.
     """
-    if not artifact_digest.is_whole(path):
-        raise Broken(f"{path}: is damaged, its bytes are not those of its digest")
+    artifact_digest.require_whole(path)
     with h5py.File(path) as file:
         verdicts, bounds = file["verdicts"].asstr()[...], file["intervals"][...]
         values = file["eigenvalues"][...] + metrics.get("regularization_applied", 0)
     if not all(np.isclose(values, wanted, rtol=1e-12, atol=0).any() for wanted in metrics["eigenvalues"]):
-        raise Broken(f"{path.with_name('metrics.json')}: its eigenvalues are not those of ritz.h5")
+        raise InputError(f"{path.with_name('metrics.json')}: its eigenvalues are not those of ritz.h5")
     return bounds[np.isin(verdicts, ["converged", "unconverged"])]
 
 

@@ -12,7 +12,6 @@ from script_cli import InputError
 AXES = ("model", "seed", "step", "operator", "block", "reorth_mode", "probe")
 # What a table row is; seed and probe are averaged.
 ROW_AXES = ("model", "step", "operator", "block", "reorth_mode")
-MODE_PLACE, PLACE = places.MODE, places.CELL
 RESTARTED = ("thick_restart", "auto")  # modes whose runs may restart: their T is no quadrature of the probe
 
 
@@ -55,11 +54,5 @@ def density_mode(config: dict, mode: str) -> str | None:
     return mode if mode in usable else next(iter(usable), None)
 
 
-def densities(config: dict) -> list[str]:
-    """Folders, below cells/, of every density.h5 of the sweep, in the order of the sweep file."""
-    places = [MODE_PLACE.format(**cell) for cell in expected(config) if cell["reorth_mode"] not in RESTARTED]
-    return list(dict.fromkeys(places))
-
-
 def folder(results: Path, cell: dict) -> Path:
-    return results / "cells" / PLACE.format(**cell)
+    return results / "cells" / places.CELL.format(**cell)

@@ -7,6 +7,7 @@ Panels: a row a model, a column an operator, at the last training step that was 
 a mode, one for each seed and probe. The spectrum shows the first seed and probe, the density the first seed.
 """
 
+import functools
 from pathlib import Path
 
 import artifact_digest
@@ -20,9 +21,10 @@ import stale
 import summaries
 from matplotlib.ticker import MaxNLocator
 from scipy.linalg import eigvalsh_tridiagonal
-from script_cli import InputError, Parser, run
+from script_cli import Parser, run
 
 ALGORITHM = 1
+require_whole = functools.cache(artifact_digest.require_whole)  # once for all panels of a file
 FLOOR = np.finfo(np.float64).eps / 4  # where a zero is drawn on a logarithmic axis
 
 
@@ -53,19 +55,15 @@ class Sweep:
 
     def dataset(self, record: dict, file: str, name: str) -> np.ndarray:
         """A dataset of a cell's file; empty where the stage did not write it."""
-        with h5py.File(whole(cells.folder(self.results, record) / f"{file}.h5")) as handle:
+        path = cells.folder(self.results, record) / f"{file}.h5"
+        require_whole(path)
+        with h5py.File(path) as handle:
             return handle[name][...] if name in handle else np.empty(0)
 
 
-def whole(path: Path) -> Path:
-    """Raises InputError where a file's bytes are not those of its digest."""
-    if not artifact_digest.is_whole(path):
-        raise InputError(f"{path}: is damaged, its bytes are not those of its digest; run the sweep again")
-    return path
-
-
 def read_density(path: Path) -> dict:
-    with h5py.File(whole(path)) as file:
+    require_whole(path)
+    with h5py.File(path) as file:
         names = ("grid", "density", "density_lower", "density_upper")
         return {"n": file.attrs["n_params"], "bandwidth": file.attrs["bandwidth"]} | {
             name: file[name][...] for name in names

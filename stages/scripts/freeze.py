@@ -1,20 +1,23 @@
 """The configuration of one run in a file of its own, which no edit of the sweep file meanwhile reaches."""
 
 import hashlib
-import os
 from pathlib import Path
 
+from script_cli import write_text
 from sweep_config import canonical
 
 FOLDER = Path(".snakemake/ritzflow")
 
 
+def text_of(config: dict) -> str:
+    """What the file, and later the sweep's `sweep.json`, holds."""
+    return canonical(config) + "\n"
+
+
 def sweep_file(config: dict) -> Path:
     """Its path; the name has the digest, so that what a waiting job reads never changes."""
-    text = canonical(config) + "\n"
-    path = FOLDER / f"sweep-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    text = text_of(config)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part.{os.getpid()}")
-    part.write_text(text)
-    part.replace(path)
+    path = FOLDER / f"sweep-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    write_text(path, text)
     return path.absolute()

@@ -42,8 +42,8 @@ def note_own_modules() -> None:
     for module in list(sys.modules.values()):
         source = getattr(module, "__file__", None)
         if source and is_own(Path(source)):
-            near = Path(source).absolute().is_relative_to(here)
-            note(Path(source).absolute().relative_to(here) if near else Path(source))
+            path = Path(source).absolute()
+            note(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def is_own(source: Path) -> bool:
@@ -52,13 +52,12 @@ def is_own(source: Path) -> bool:
     return not installed and not any(source.resolve().is_relative_to(place) for place in NOT_OWN)
 
 
-def provenance(program: str, algorithm: int, inputs: dict[str, str] | None = None) -> dict[str, str | int]:
-    """Attributes of /provenance; `inputs`: content_sha256 of the artifacts that were read, by path."""
+def provenance(program: str, algorithm: int) -> dict[str, str | int]:
+    """Attributes of /provenance."""
     note_own_modules()
-    facts = {
+    return {
         "stage": program,
         "algorithm": algorithm,
         "command": shlex.join([program, *sys.argv[1:]]),
         "files": json.dumps(_noted, sort_keys=True),
     }
-    return facts | ({"inputs": json.dumps(inputs, sort_keys=True)} if inputs else {})

@@ -1,7 +1,6 @@
 """What a run of Snakemake must make again, and the lines that say why."""
 
 import atexit
-import json
 import os
 import sys
 import time
@@ -10,14 +9,13 @@ from pathlib import Path
 
 import freeze
 import recorded
+import remembered
 import results_lock
 import stage_versions
 import stale
 import summaries
-from sweep_config import canonical
 
 SHOWN = 5  # artifacts named for each reason
-MEMORY, VERSION = freeze.FOLDER / "memory.json", 1
 
 
 class Plan:
@@ -30,15 +28,16 @@ class Plan:
         """Compares the results with the configuration and says what differs."""
         if who := results_lock.holder(results):
             print(f"{results}: another run is at work there: {who}", file=sys.stderr)
-        known = remembered()
+        known = remembered.load()
         files, records = stale.UserFiles(known["files"]), recorded.Memory(known["records"])
         algorithms = stage_versions.versions(stage_versions.programs(config), stage_versions.CACHE)
         found = stale.compare(results, config, algorithms, files, read=records.read)
-        write(MEMORY, known)
+        remembered.save(known)
         if results.is_dir() and os.statvfs(results).f_flag & os.ST_RDONLY:
             print(f"{results}: is on a read-only file system: nothing can be made there", file=sys.stderr)
         self.stale = set(found.reasons) | summaries.stale(results, config, found) | {"ro_crate"}
-        if text_of(results / "sweep.json") != canonical(config) + "\n":
+        kept = results / "sweep.json"
+        if not kept.is_file() or kept.read_text() != freeze.text_of(config):
             self.stale.add("sweep.json")
         date_back(results, found.records)
         for line in lines(results, found):
@@ -84,27 +83,3 @@ def date_back(results: Path, paths) -> None:
                 os.utime(results / path)
         except OSError:
             continue
-
-
-def text_of(path: Path) -> str | None:
-    try:
-        return path.read_text()
-    except OSError:
-        return None
-
-
-def remembered() -> dict:
-    """What earlier runs read of files, by path; nothing where it cannot be understood."""
-    try:
-        known = json.loads(MEMORY.read_text())
-        usable = known.keys() == {"version", "files", "records"} and known["version"] == VERSION
-    except (OSError, ValueError, AttributeError):
-        usable = False
-    return known if usable else {"version": VERSION, "files": {}, "records": {}}
-
-
-def write(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part.{os.getpid()}")
-    part.write_text(json.dumps(content))
-    part.replace(path)

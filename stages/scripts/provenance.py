@@ -12,7 +12,7 @@ import cells
 import h5py
 import stale
 import summaries
-from script_cli import InputError, Parser, run
+from script_cli import InputError, Parser, run, write_text
 
 FACTS = ("program_version", "commit", "dirty", "compiler", "libraries", "cpu", "host", "threads")
 TIMES = ("started", "finished")
@@ -69,10 +69,7 @@ def main():
     records = artifacts(results, found)
     made_from = summaries.made_from("provenance", config, found)
     contents = {"summary": summary(records), "artifacts": records, "made_from": made_from}
-    text = json.dumps(contents, indent=1, sort_keys=True)
-    part = results / "provenance.json.part"
-    part.write_text(text + "\n")
-    part.replace(results / "provenance.json")
+    write_text(results / "provenance.json", json.dumps(contents, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,12 @@ def read(path: Path) -> Record:
         raise Unreadable(f"cannot be read ({' '.join(str(error).split())})") from None
 
 
+def stamp(path: Path) -> list[int]:
+    """What changes when a file does: size, dates and inode. Raises OSError."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
 class Memory:
     """Records by path, read once for each size, dates and inode of a file; `known` can be kept as JSON."""
 
@@ -51,10 +57,9 @@ class Memory:
 
     def read(self, path: Path) -> Record:
         """As `read`."""
-        stat = path.stat()
-        stamp, key = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino], str(path)
-        if key not in self.known or self.known[key][0] != stamp:
-            self.known[key] = [stamp, asdict(read(path))]
+        key, now = str(path), stamp(path)
+        if key not in self.known or self.known[key][0] != now:
+            self.known[key] = [now, asdict(read(path))]
         fields = self.known[key][1]
         return Record(**{**fields, "points": {int(step): d for step, d in fields["points"].items()}})
 

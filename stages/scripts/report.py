@@ -14,7 +14,7 @@ import stale
 import summaries
 import table_text
 import yaml
-from script_cli import InputError, Parser, run
+from script_cli import InputError, Parser, run, write_text
 
 ALGORITHM = 1
 
@@ -81,7 +81,6 @@ def main():
     path = results / "tables" / "ablation.csv"
     table = pd.read_csv(path, comment="#", keep_default_na=True).fillna({"reorth_mode_ran": ""})
     notes = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ")]
-    part = results / "report.html.part"
     config = cells.sweep(results)
     found = stale.standing(results, config)
     if f"made_from: {summaries.made_from('tables', config, found)}" not in notes:
@@ -89,8 +88,7 @@ def main():
             f"{path}: is not of the cells that are there now; run ablation_table.py {results} first"
         )
     made_from = summaries.made_from("report", config, found)
-    part.write_text(page(config, table, notes, results / "figures", made_from))
-    part.replace(results / "report.html")
+    write_text(results / "report.html", page(config, table, notes, results / "figures", made_from))
 
 
 if __name__ == "__main__":

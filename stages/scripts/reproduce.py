@@ -14,6 +14,7 @@ from pathlib import Path
 import cell_records
 import cells
 import pandas as pd
+import places
 import stale
 from script_cli import InputError, Parser, run
 
@@ -57,7 +58,7 @@ def compare(results: Path, again: Path, rtol: float) -> list[dict]:
 
 def behind(artifact: str, cell: dict) -> bool:
     """Whether an artifact is one of the cell's own or stands before it: its operator, model or data."""
-    return Path("cells", cells.PLACE.format(**cell)).is_relative_to(Path(artifact).parent)
+    return Path("cells", places.CELL.format(**cell)).is_relative_to(Path(artifact).parent)
 
 
 def row(cell: dict, verdicts: list[dict]) -> dict:
@@ -72,7 +73,7 @@ def row(cell: dict, verdicts: list[dict]) -> dict:
     relative = relative if deviation else 0.0
     if worst["verdict"] in UNSEEN:
         where, relative = "; ".join(worst["notes"]), None
-    name = cells.PLACE.format(**cell)
+    name = places.CELL.format(**cell)
     digests = {v["artifact"]: v["content_sha256"] for v in own}
     return {
         **cell,

@@ -12,7 +12,7 @@ from pathlib import Path
 import cells
 import stale
 from provenance import artifacts
-from script_cli import PROJECT_VERSION, Parser, run
+from script_cli import PROJECT_VERSION, Parser, run, write_text
 
 PROFILE = "https://w3id.org/ro/crate/1.1"
 METADATA = "ro-crate-metadata.json"
@@ -102,9 +102,7 @@ def main():
     parser = Parser("ro_crate", 1, "Describe a finished sweep as a Research Object Crate (RO-Crate 1.1).")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json")
     results = parser.parse_args().results
-    part = results / f"{METADATA}.part"
-    part.write_text(json.dumps(crate(results), indent=1) + "\n")
-    part.replace(results / METADATA)
+    write_text(results / METADATA, json.dumps(crate(results), indent=1) + "\n")
 
 
 if __name__ == "__main__":

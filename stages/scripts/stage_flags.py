@@ -9,8 +9,8 @@ import shlex
 
 import blocks
 import sweep_config
+from stage_versions import KRONECKER_KINDS
 
-KRONECKER = ("kfac", "ekfac")
 OF_COLLECTION = ("kfac_approx", "fisher_type", "token_terms", "max_factor", "split_qkv")
 SHARED_WITH_COLLECTION = ("mc_samples", "dtype_compute", "device", "batch_size")
 REGULARIZATION = {"regularization_mode": "off", "regularization": 1e-8}  # as the stage `metrics` has them
@@ -29,7 +29,7 @@ def words(options: dict) -> str:
 
 
 def is_kronecker(config: dict, cell: dict) -> bool:
-    return config["operators"][cell["operator"]]["kind"] in KRONECKER
+    return config["operators"][cell["operator"]]["kind"] in KRONECKER_KINDS
 
 
 def data(config: dict, cell: dict) -> dict:
@@ -58,7 +58,7 @@ def export(config: dict, cell: dict) -> dict:
     if "weights" in options:
         options |= {"weights": weights(config, cell), "kwargs": json.dumps(kwargs, sort_keys=True)}
     kinds = {operator["kind"] for operator in config["operators"].values()}
-    hessian, kronecker = "hessian" in kinds, kinds & set(KRONECKER)
+    hessian, kronecker = "hessian" in kinds, kinds & set(KRONECKER_KINDS)
     options["products"] = ["ggn", *(["hessian"] if hessian else []), *(["kfac"] if kronecker else [])]
     options["dtype_compute"] = sorted(
         {operator["dtype_compute"] for operator in config["operators"].values()}

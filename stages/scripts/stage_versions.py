@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import sweep_config
-from script_cli import InputError
+from script_cli import InputError, write_text
 
 SCRIPTS = Path(__file__).resolve().parent
 BINARIES = SCRIPTS.parents[1] / "build" / "bin"
@@ -54,9 +54,7 @@ def versions(programs: list[Path], cache: Path) -> dict[str, int]:
     answers = {str(program): remembered(program, known) for program in programs}
     if any(known.get(key) != answer for key, answer in answers.items()):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        part = cache.with_name(f"{cache.name}.part.{os.getpid()}")
-        part.write_text(json.dumps({**known, **answers}))
-        part.replace(cache)
+        write_text(cache, json.dumps({**known, **answers}))
     return {Path(key).stem: answer["algorithm"] for key, answer in answers.items()}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import artifacts
 import made_with
 import recorded
+import remembered
 import stage_versions
 from artifacts import Artifact
 from recorded import Record
@@ -138,19 +139,17 @@ def content(record: Record, step: int | None) -> str:
 class UserFiles:
     """Digests of the user's files, remembered by size, dates and inode; paths are seen from `base`."""
 
-    def __init__(self, known: dict | None = None, base: Path = Path()):
-        self.known = {} if known is None else known
-        self.base = base
+    def __init__(self, known: dict, base: Path = Path()):
+        self.known, self.base = known, base
 
     def __call__(self, path: str) -> str | None:
         file = self.base / path
         try:
             if file.is_dir():  # a name more far below leaves its date alone
                 return made_with.sha256(file)
-            stat = file.stat()
-            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-            if path not in self.known or self.known[path][0] != stamp:
-                self.known[path] = [stamp, made_with.sha256(file)]
+            now = recorded.stamp(file)
+            if path not in self.known or self.known[path][0] != now:
+                self.known[path] = [now, made_with.sha256(file)]
         except OSError:
             return None
         return self.known[path][1]
@@ -158,5 +157,7 @@ class UserFiles:
 
 def standing(results: Path, config: dict) -> Comparison:
     """The comparison that readers of a sweep make, wherever they are called from."""
-    files = UserFiles(base=results.resolve().parents[1])  # results/<name> lies in the folder of the run
-    return compare(results, config, stage_versions.of_built(config), files, may_be_gone=True)
+    known = remembered.load()
+    files = UserFiles(known["files"], base=results.resolve().parent.parent)  # the folder of the run
+    read = recorded.Memory(known["records"]).read
+    return compare(results, config, stage_versions.of_built(config), files, may_be_gone=True, read=read)

@@ -6,6 +6,7 @@ import cells
 import chain
 import h5py
 import numpy as np
+import places
 import stage_versions
 
 K, STEPS, DIM = 4, 24, 60
@@ -74,14 +75,14 @@ def write_cell(results, cell):
         "basis_bytes": basis.nbytes,
     }
     (place / "metrics.json").write_text(json.dumps(record))
-    benchmark = results / "benchmarks" / cells.PLACE.format(**cell) / "lanczos.tsv"
+    benchmark = results / "benchmarks" / places.CELL.format(**cell) / "lanczos.tsv"
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text(f"s\th:m:s\tmax_rss\n{1.5 + cell['seed']}\t0:00:01\t40.0\n")
 
 
 def write(results, config, missing):
     """The cells of a sweep but those that are `missing`, and the artifacts that they were made from."""
-    gone = [cells.PLACE.format(**cell) for cell in cells.expected(config) if missing(cell)]
+    gone = [places.CELL.format(**cell) for cell in cells.expected(config) if missing(cell)]
     for cell in cells.expected(config):
         if not missing(cell):
             write_cell(results, cell)

@@ -4,10 +4,11 @@ import pytest
 import scripts_under_test  # noqa: F401
 
 import cells  # isort: skip
+import places  # isort: skip
 import reproduce  # isort: skip
 
 CELL = dict.fromkeys(cells.AXES, "x")
-PLACE = "cells/" + cells.PLACE.format(**CELL)
+PLACE = "cells/" + places.CELL.format(**CELL)
 
 
 def record(name, verdict, *notes, deviations=()):

@@ -57,7 +57,7 @@ def results(pristine, tmp_path):
 
 def compare(results, config=None, **how):
     return stale.compare(
-        results, config or resolved(), chain.ALGORITHMS, stale.UserFiles(), **{"read": MEMORY.read, **how}
+        results, config or resolved(), chain.ALGORITHMS, stale.UserFiles({}), **{"read": MEMORY.read, **how}
     )
 
 
@@ -168,7 +168,7 @@ def test_an_artifact_of_another_cell_in_its_place_is_found(results):
 
 def test_another_algorithm_version_is_named(pristine):
     algorithms = {**chain.ALGORITHMS, "ritz-residuals": 2}
-    found = stale.compare(pristine, resolved(), algorithms, stale.UserFiles())
+    found = stale.compare(pristine, resolved(), algorithms, stale.UserFiles({}))
     assert set(own_reasons(found).values()) == {"algorithm of ritz-residuals was 1, is 2"}
     stages = {artifacts.of_sweep(resolved())[path].stage for path in found.reasons}
     assert stages == {"ritz-residuals", "metrics"}
@@ -213,7 +213,7 @@ def with_file(results, tmp_path, monkeypatch):
     """data/a.h5 was made from mine.npz."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.npz").write_bytes(b"one")
-    digest = stale.UserFiles()("mine.npz")
+    digest = stale.UserFiles({})("mine.npz")
     with h5py.File(results / "data/a.h5", "r+") as file:
         file["provenance"].attrs["files"] = json.dumps({"mine.npz": digest})
     return results
@@ -239,7 +239,7 @@ def test_a_users_file_is_read_once_for_each_size_date_and_inode(tmp_path, monkey
     reads = []
     monkeypatch.setattr(stale.made_with, "sha256", lambda path: reads.append(path) or "digest")
     (tmp_path / "x").write_text("x")
-    files = stale.UserFiles()
+    files = stale.UserFiles({})
     assert [files(str(tmp_path / "x")) for _ in range(3)] == ["digest"] * 3 and len(reads) == 1
     again = stale.UserFiles(json.loads(json.dumps(files.known)))
     assert again(str(tmp_path / "x")) == "digest" and len(reads) == 1
