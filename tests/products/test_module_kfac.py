@@ -33,6 +33,7 @@ def factors(exported):
     return exported
 
 
+@pytest.mark.parametrize("exported", WITHOUT, indirect=True)
 def test_layers_without_factors_are_those_used_twice_or_of_no_known_kind(factors):
     with h5py.File(factors.file("kfac.h5")) as f:
         assert sorted(f.attrs["missing"]) == sorted(WITHOUT[factors.case.name])

@@ -88,7 +88,7 @@ FAULTS = {
     "a hook on gradients": (scaled_gradient, "hooks on gradients"),
     "an operation with a wrong second derivative": (
         operation("stopped", second=False),
-        r"soundness.stopped.default in layer '1.*, test_soundness.py:\d+ has no right second derivative",
+        r"soundness.stopped.default in layer '1.*, \w+.py:\d+ has no right second derivative",
     ),
     "float32 inside": (single, "soundness.single.default in layer '1.* has no right first derivative"),
 }

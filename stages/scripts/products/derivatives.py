@@ -133,6 +133,7 @@ def first_fault(call, at: Tensors, second: bool, random) -> tuple[str, float] | 
     return ("second", fault) if fault else None
 
 
+@torch.no_grad()
 def adjoint_gap(g: Tensors, t: Tensors, w: Tensors, u: Tensors) -> float:
     """The relative error of <J'w, t> = <w, J t>; 0 where it holds."""
     a, b = ([float((x * y).nansum()) for x, y in zip(*pair)] for pair in ((g, t), (w, u)))
