@@ -64,7 +64,7 @@ torture: build  ## 1,000 kills over all stages and modes, 500 sequences of edits
 	RITZFLOW_MUTATIONS=100000 build/bin/test_artifact --gtest_filter='*Mutation*'
 	build/bin/test_stage --gtest_filter='*Faults.*'
 	RITZFLOW_ALL_LAYERS=1 RITZFLOW_RANDOM_NETS=200 $(PYTHON) -m pytest -q tests/products/test_layers.py \
-	  tests/products/test_random_networks.py
+	  tests/products/test_random_networks.py tests/products/test_architectures.py
 
 # ThreadSanitizer sees the programs without LibTorch, which is not built for it. Damaged files and faults have no threads to
 # look at, and the children that read damaged files live by a limit of memory that it cannot keep. One start vector for each

@@ -24,7 +24,7 @@ from products.modules import Model, load_module
 from products.weights import load_weights, refuse_not_finite
 from script_cli import InputError, Parser, run
 
-ALGORITHM = 2
+ALGORITHM = 3
 
 
 def parse():

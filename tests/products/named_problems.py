@@ -2,16 +2,18 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
 from exports import ROOT, Reference
+from torch import nn
 from torch.func import functional_call
-
-from tests.models import named_inputs
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
@@ -26,25 +28,40 @@ def normal(*shape):
 
 @dataclass
 class Problem:
-    """`data`: datasets of data.h5 by path; `rows`: from a module's output to logits [rows, C]."""
+    """`data`: datasets of data.h5 by path; `rows`: from a module's output to logits [rows, C]; `function`: the
+    loss of these rows where it is the user's own; `flags` of the export."""
 
-    module: str
+    module: str  # a function of tests.models, or of another file there: file:function
     task: str
     data: dict
     attributes: dict
     rows: object = staticmethod(lambda z: z.flatten(0, -2))
     arguments: dict = field(default_factory=dict)
+    function: Callable | None = None
+    flags: tuple = ()
 
     @property
     def loss(self):
-        return "mse" if self.task == "regression" else "cross_entropy"
+        return self.function or ("mse" if self.task == "regression" else "cross_entropy")
+
+    @property
+    def place(self) -> str:
+        """For --module."""
+        file, _, function = self.module.rpartition(":")
+        return f"tests.models.{file or 'named_inputs'}:{function}"
 
     def make(self):
+        """In evaluation mode, with no parameter or running statistic at a special value."""
         torch.manual_seed(3)
-        module = getattr(named_inputs, self.module)(**self.arguments)
+        file, function = self.place.split(":")
+        module = getattr(import_module(file), function)(**self.arguments).eval()
         with torch.no_grad():
             for p in module.parameters():
                 p += 0.3 * torch.randn_like(p)
+            for layer in module.modules():
+                if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                    layer.running_mean.normal_()
+                    layer.running_var.uniform_(0.5, 2)
         return module
 
     def write(self, path: Path):
@@ -66,8 +83,9 @@ class Problem:
         positional = (tensor(self.data["inputs"]),) if "inputs" in self.data else ()
 
         def forward(parts, _):
-            output = functional_call(module, parts, positional, named)
-            return self.rows(output["logits"] if isinstance(output, dict) else output)
+            with sdpa_kernel(SDPBackend.MATH):
+                output = functional_call(module, parts, positional, named)
+            return self.rows(output.get("logits", output) if isinstance(output, dict) else output)
 
         y, z = tensor(self.data["targets"]), forward(dict(module.named_parameters()), None)
         weights = torch.ones(len(y), len(z) // len(y), dtype=torch.float64)
@@ -169,11 +187,12 @@ def export(folder: Path, problem: Problem, monkeypatch, *flags, out="model.h5"):
     torch.save(problem.make().state_dict(), folder / "weights.pt")
     arguments = [
         "--module",
-        f"tests.models.named_inputs:{problem.module}",
+        problem.place,
         "--kwargs",
         json.dumps(problem.arguments),
     ]
     arguments += ["--weights", folder / "weights.pt", "--data", folder / "data.h5", "--out", folder / out]
-    arguments += ["--packages", folder / "packages", "--compile", "none", *flags]
+    arguments += ["--packages", folder / "packages", "--compile", "none", *problem.flags]
+    arguments += flags
     monkeypatch.setattr(sys, "argv", ["export_products", *map(str, arguments)])
     export_products.main()

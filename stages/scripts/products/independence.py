@@ -65,8 +65,7 @@ def outputs(model: Model, x: Slots, half: int) -> tuple[torch.Tensor, torch.Tens
 
 def values(model: Model, x: Slots) -> torch.Tensor:
     """Logits [N, ...]."""
-    with torch.no_grad():
-        return model.called(x).reshape(samples_in(x), -1)
+    return model.values(x).reshape(samples_in(x), -1)
 
 
 def rows(x: Slots, order: torch.Tensor) -> Slots:

@@ -126,8 +126,7 @@ def fitted(loss: CustomLoss, model: Model, samples: Samples, micro_batch: int) -
     Raises Refusal, InputError."""
     loss.to(model.dtype)
     x, y, _ = samples.batch(micro_batch)
-    with torch.no_grad():
-        output = model.output_of(typed(x, model.dtype))
+    output = model.output_of(typed(x, model.dtype))
     loss.fit(output, y.to(model.dtype) if y.is_floating_point() else y)
     loss.hook_into(model.module)
     return SamplesInRows(**vars(samples), loss=loss)
@@ -138,8 +137,7 @@ def verified_loss(model: Model, loss: CustomLoss, samples: Samples, micro_batch:
     outputs = []
     for first in range(0, len(samples.targets), micro_batch)[:LOSS_BATCHES]:
         x, y, _ = samples.part((first + np.arange(micro_batch)) % len(samples.targets))
-        with torch.no_grad():
-            outputs.append((model.output_of(typed(x, model.dtype)), y))
+        outputs.append((model.output_of(typed(x, model.dtype)).detach(), y))
     found = LossExport(loss, *outputs[0])
     found.verified(outputs)
     loss.to(model.dtype)

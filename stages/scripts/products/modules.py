@@ -33,6 +33,10 @@ class Model:
         positional, named = arguments(x)
         return self.logits(self.module(*positional, **named))
 
+    def values(self, x: Slots) -> torch.Tensor:
+        """The same as numbers alone; gradients stay on, since a module may differentiate inside."""
+        return self.called(x).detach()
+
     def output_of(self, x: Slots):
         """What the module returns for inputs of the data. Raises InputError where it fails, Refusal."""
         positional, named = arguments(x)
@@ -49,8 +53,7 @@ class Model:
     def samples_taken(self, x: Slots, wanted: int) -> int:
         """`wanted` samples of these, or all where the module can only take all."""
         try:
-            with torch.no_grad():
-                self.called(first(x, wanted))
+            self.called(first(x, wanted))
         except Exception:  # whatever the user's code raises
             return samples_in(x)
         return min(wanted, samples_in(x))

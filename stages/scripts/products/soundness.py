@@ -73,8 +73,8 @@ def moved(model: Model, x: Slots):
             step = torch.randn(p.shape, generator=random, dtype=torch.float64).to(p.dtype)
             p.add_(step, alpha=MOVE * (float(p.square().mean().sqrt()) or 1.0))
     try:
-        with torch.no_grad(), exact(model.dtype):
-            finite = torch.isfinite(model.called(x)).all()
+        with exact(model.dtype):
+            finite = torch.isfinite(model.values(x)).all()
         if not finite:
             restore(model, before)
         yield

@@ -30,8 +30,8 @@ def summary(model: Model, samples: Samples, loss, batch: int) -> str:
 
 def totals(model: Model, loss, x, y, w) -> torch.Tensor:
     """Sums over the rows of a batch: weighted losses, weights, right answers, rows that count."""
-    with torch.no_grad(), exact(model.dtype):
-        z = model.called(typed(x, model.dtype))
+    with exact(model.dtype):
+        z = model.values(typed(x, model.dtype))
         losses = losses_of(loss)(z, y.to(z.dtype) if y.is_floating_point() else y).double()
     used = w > 0
     if not isinstance(loss, str):  # what its outputs mean is not known

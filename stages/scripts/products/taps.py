@@ -14,17 +14,24 @@ class Tap:
     kind: str  # linear | convolution | embedding | norm
     weight: str
     bias: str | None
-    input: torch.Tensor  # [N, ..., in], patches [N, R, in], indices [N, R], or a norm's normalised input
+    input: torch.Tensor  # [N, R, in]: patches of a convolution, a norm's normalised input; indices [N, R]
     output: torch.Tensor
     tied: bool = False
+    channels: int = -1  # the output's axis of channels
 
     def gradient(self, d: torch.Tensor) -> torch.Tensor:
-        """The output's gradient as [N, ..., out]: of a convolution [N, R, out], else as it is."""
-        return d.flatten(2).transpose(1, 2) if self.kind == "convolution" else d
+        """The output's gradient as [N, R, out]."""
+        return by_position(d, self.channels)
+
+
+def by_position(x: torch.Tensor, channels: int = -1) -> torch.Tensor:
+    """[N, R, C]."""
+    x = x.movedim(channels, -1)
+    return x.reshape(len(x), -1, x.shape[-1])
 
 
 def linear(layer: nn.Linear, x):
-    return "linear", x
+    return "linear", by_position(x)
 
 
 def convolution(layer: nn.Conv2d, x):
@@ -42,11 +49,13 @@ def embedding(layer: nn.Embedding, x):
 def layer_norm(layer: nn.LayerNorm, x):
     if len(layer.normalized_shape) != 1 or layer.weight is None:
         return None
-    return "norm", F.layer_norm(x, layer.normalized_shape, None, None, layer.eps)
+    return "norm", by_position(F.layer_norm(x, layer.normalized_shape, None, None, layer.eps))
 
 
 def group_norm(layer: nn.GroupNorm, x):
-    return ("norm", F.group_norm(x, layer.num_groups, None, None, layer.eps)) if layer.affine else None
+    if not layer.affine:
+        return None
+    return "norm", by_position(F.group_norm(x, layer.num_groups, None, None, layer.eps), 1)
 
 
 KINDS = {
@@ -94,7 +103,9 @@ class TapRecorder:
             return output
         bias = getattr(layer, "bias", None)
         kind, a = found
-        self.taps.append(Tap(kind, weight, None if bias is None else self._name(bias), a.detach(), output))
+        bias = None if bias is None else self._name(bias)
+        channels = 1 if isinstance(layer, nn.Conv2d | nn.GroupNorm) else -1
+        self.taps.append(Tap(kind, weight, bias, a.detach(), output, channels=channels))
         return output.clone()
 
 
