@@ -28,8 +28,10 @@ def normal(*shape):
 
 @dataclass
 class Problem:
-    """`data`: datasets of data.h5 by path; `rows`: from a module's output to logits [rows, C]; `function`: the
-    loss of these rows where it is the user's own; `flags` of the export."""
+    """`data`: datasets of data.h5 by path; `rows`: from a module's output to logits [rows, C].
+
+    `function`: the loss of these rows where it is the user's own; `flags` of the export.
+    """
 
     module: str  # a function of tests.models, or of another file there: file:function
     task: str

@@ -7,6 +7,7 @@ import export_products
 import pytest
 import torch
 import torch.nn.functional as F
+from exports import own_models
 from products import modules, package, trace, verify
 from script_cli import InputError, Refusal
 from small_export import exporter, samples_of
@@ -77,9 +78,35 @@ def test_what_has_no_exact_curvature_is_refused_with_its_reason(name, samples):
 
 def test_a_wrong_trace_is_refused(samples, monkeypatch):
     right = trace.gradients
-    monkeypatch.setattr(trace, "gradients", lambda *a: tuple(1.0001 * g for g in right(*a)))
+    monkeypatch.setattr(trace, "gradients", lambda *a, **k: [1.0001 * g for g in right(*a, **k)])
     with pytest.raises(Refusal, match="the traced jvp differs from eager autograd"):
         exporter(Layers(nn.Tanh()), samples).verified()
+
+
+@pytest.mark.parametrize("fault", [0, 1e-3])
+def test_what_a_compiler_gets_wrong_is_refused_and_not_kept(fault, monkeypatch, tmp_path):
+    """As in torch.trace's second derivative: a constant on every element (pytorch #190855)."""
+    compiled = {}
+
+    def compile_function(name, function, path):
+        compiled[str(path)] = verify.graph_module(function), fault if name == "hvp_vjp" else 0
+        path.touch()
+
+    def load(path):
+        graph, constant = compiled[path]
+        return lambda *inputs: [t + constant for t in graph(*inputs)]
+
+    monkeypatch.setattr(package, "compile_function", compile_function)
+    monkeypatch.setattr(torch._inductor, "aoti_load_package", load)
+    x = samples_of(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))
+    made = exporter(own_models.resolvent(), x, compile="aoti", packages=tmp_path)
+    check = made.verified()
+    if fault:
+        with pytest.raises(Refusal, match="mine:module in compiled float64: 'h' is off by"):
+            made.write("float64", check)
+        assert not list(tmp_path.iterdir())
+    else:
+        assert (tmp_path / made.write("float64", check)).is_dir()
 
 
 def test_products_verified_in_float32_are_traced_and_held_in_float32_alone(samples, monkeypatch):
@@ -87,7 +114,7 @@ def test_products_verified_in_float32_are_traced_and_held_in_float32_alone(sampl
     assert set(made.verified()) == {"z", "u", "g", "h"}
     assert list(made.traces) == [torch.float32] and made.model.dtype == torch.float32
     right = trace.gradients
-    monkeypatch.setattr(trace, "gradients", lambda *a: tuple(1.001 * g for g in right(*a)))
+    monkeypatch.setattr(trace, "gradients", lambda *a, **k: [1.001 * g for g in right(*a, **k)])
     with pytest.raises(Refusal, match="the traced jvp differs from eager autograd"):
         exporter(Layers(nn.Tanh()), samples, verify="float32").verified()
 

@@ -176,11 +176,13 @@ class Exporter:
         if writer.exists():
             say(f"package {writer.key[:12]} ({dtype}): found in {self.options.packages}")
             return writer.key
-        writer.write(functions, compiled)
+
+        def of_compiled(folder):
+            made = verify.CompiledRunner(functions, runner.slots, folder)
+            self.require_check(made, check, found, f"compiled {dtype}")
+
+        writer.write(functions, of_compiled if compiled else None)
         say(f"package {writer.key[:12]} ({dtype}): written to {self.options.packages}")
-        if compiled:
-            runner = verify.CompiledRunner(functions, runner.slots, writer.folder)
-            self.require_check(runner, check, found, f"compiled {dtype}")
         return writer.key
 
     def require_check(self, runner: verify.Runner, check: dict, found: Trace, what: str) -> None:

@@ -91,13 +91,13 @@ class LossExport:
         }
         writer = package.Writer(folder, package.manifest(found, functions, facts, compiled))
         self.keys[name] = writer.key
+
+        def of_compiled(part):
+            values = self.check_values(CompiledRunner(functions, runner.slots, part))
+            require_check(values, self.check, tolerance, f"{self.loss.origin} compiled")
+
         if not writer.exists():
-            writer.write(functions, compiled)
-            if compiled:
-                runner = CompiledRunner(functions, runner.slots, writer.folder)
-                require_check(
-                    self.check_values(runner), self.check, tolerance, f"{self.loss.origin} compiled"
-                )
+            writer.write(functions, of_compiled if compiled else None)
         print(f"package {writer.key[:12]} ({name}): the loss, in {folder}", file=sys.stderr)
 
     def training(self) -> dict:

@@ -104,17 +104,21 @@ class Writer:
     def exists(self) -> bool:
         return (self.folder / "SHA256SUMS").is_file()
 
-    def write(self, functions: dict[str, Function], compiled: bool) -> None:
+    def write(self, functions: dict[str, Function], check=None) -> None:
+        """Functions as operator calls, or compiled where there is a `check` of what the compiler made; it is
+        given the folder, and raises Refusal."""
         self.part.mkdir(parents=True)
         try:
             (self.part / "manifest.json").write_bytes(self.manifest)
             for name, function in functions.items():
                 if not function.outputs:
                     continue  # nobody calls it
-                if compiled:
+                if check:
                     compile_function(name, function, self.part / f"{name}.pt2")
                 else:
                     (self.part / f"{name}.json").write_bytes(text(listed(function.graph)))
+            if check:
+                check(self.part)
             files = sorted(self.part.iterdir())
             sums = [f"{digest(file.read_bytes())}  {file.name}\n" for file in files]
             (self.part / "SHA256SUMS").write_text("".join(sums))
