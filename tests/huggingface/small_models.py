@@ -28,6 +28,7 @@ PAIRS = {"input_ids": TOKENS * MASK, "attention_mask": MASK, "token_type_ids": 1
 
 SAMPLES = {
     "sequences": data.Samples(TOKENS, LABELS, None, "classification", 3),
+    "spans": data.Samples(PAIRS, RANDOM.integers(0, 5, (4, 2)), None, "classification", 5),
     "pairs": data.Samples(PAIRS, LABELS, None, "classification", 3),
     "tokens": data.Samples(TOKENS, RANDOM.integers(0, 3, (4, 5)), None, "classification", 3),
     "images": data.Samples(

@@ -16,6 +16,7 @@ from problems import relative_error
 MODELS = {
     "bert": (bert, "pairs"),
     "bert of tokens": (lambda: bert(transformers.BertForTokenClassification), "tokens"),
+    "bert of spans": (lambda: bert(transformers.BertForQuestionAnswering, labels=2), "spans"),
     "vit": (vit, "images"),
     "mixtral": (mixtral, "text"),
     "gpt2 of sequences": (lambda: gpt2(transformers.GPT2ForSequenceClassification), "sequences"),
@@ -38,9 +39,10 @@ def reference(module, samples, names=None):
             mock.patch.object(torch.Tensor, "float", torch.Tensor.double),
             torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
         ):
-            return functional_call(module, parts, positional, named, tie_weights=True)["logits"].flatten(
-                0, -2
-            )
+            output = functional_call(module, parts, positional, named, tie_weights=True)
+        if "logits" in output:
+            return output["logits"].flatten(0, -2)
+        return torch.stack([output["start_logits"], output["end_logits"]], 1).flatten(0, 1)
 
     shapes = [(name, tuple(p.shape)) for name, p in values.items()]
     return Reference(

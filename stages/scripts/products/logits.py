@@ -7,6 +7,7 @@ from script_cli import InputError, Refusal
 
 WRAP = "wrap it: --module names a function that returns a module whose forward returns the logits"
 AXES = {"second": 1, "last": -1}
+SPAN = {"start_logits", "end_logits"}  # of models that answer questions
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,10 @@ class Layout:
 
 
 def tensor_of(output) -> torch.Tensor:
-    """The logits in what a module returns: a tensor, the first of several, or `logits` of an object or dict.
-    Raises Refusal."""
+    """The logits in what a module returns: a tensor, the first of several, or `logits` of an object or dict;
+    of a span of tokens [N, 2, T], those of its start and its end. Raises Refusal."""
+    if isinstance(output, dict) and output.keys() >= SPAN:
+        return torch.stack([output["start_logits"], output["end_logits"]], 1)
     if isinstance(output, dict) and "logits" not in output:
         raise Refusal(f"the module returns {', '.join(map(str, output))}, but no logits; {WRAP}")
     found = output["logits"] if isinstance(output, dict) else getattr(output, "logits", output)
