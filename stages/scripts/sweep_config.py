@@ -20,6 +20,11 @@ from script_cli import Parser, nearest, run
 from sweep_file import ConfigError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "configs" / "schema.json"
+LOSS_KEYS = ("label_smoothing", "class_weights", "delta", "reduction", "objective", "loss_is_convex")
+OTHER_LOSSES = (
+    "; a built-in network has cross_entropy, mse and bce alone: other losses and their options are keys of "
+    "an architecture of kind module (docs/own-models.md)"
+)
 
 
 def is_number(_, value) -> bool:
@@ -125,14 +130,15 @@ def explain(error) -> str:
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         unknown = [key for key in error.instance if key not in known]
-        return "; ".join(f"unknown key '{key}' in '{place}'{nearest(str(key), known)}" for key in unknown)
+        return "; ".join(f"unknown key '{key}' in '{place}'{way_out(key, known)}" for key in unknown)
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"missing key '{missing[0]}' in '{place}'"
     if error.validator == "enum":
         choices = [str(choice) for choice in error.validator_value if choice is not None]
         wrong = f"'{error.instance}' for '{place}' is not one of {', '.join(choices)}"
-        return wrong + nearest(str(error.instance), choices)
+        hint = nearest(str(error.instance), choices)
+        return wrong + (OTHER_LOSSES if error.path[-1] == "loss" and not hint else hint)
     if error.validator == "pattern" and error.path[-1] == "module":
         return f"'{error.instance}' in '{place}' is not of the form package.module:function"
     if error.validator == "pattern":
@@ -147,6 +153,11 @@ def explain(error) -> str:
     if isinstance(error.instance, float) and not math.isfinite(error.instance):
         return f"'{place}': {error.instance} is not a finite number"
     return f"'{place}': {error.message}"
+
+
+def way_out(key, known) -> str:
+    """What to write in place of an unknown key."""
+    return OTHER_LOSSES if key in LOSS_KEYS else nearest(str(key), known)
 
 
 def resolve_steps(model: dict, place: str) -> list[int]:

@@ -98,7 +98,7 @@ def test_a_folder_that_is_not_the_whole_model_is_refused_by_name(name, tmp_path)
         ),
         (
             lambda: bert(transformers.BertForQuestionAnswering, labels=2),
-            "returns start_logits, end_logits, but no logits; wrap it",
+            "logits have shape [4, 2, 5], but the data need [4, 3]",
         ),
     ],
 )

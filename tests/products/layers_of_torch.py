@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from math import prod
 
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+WIDEST = 12  # dense matrices grow with the square of what a layer gives
 
 
 @dataclass
@@ -29,10 +32,16 @@ class Net(nn.Module):
 
     def between(self, x):
         h = torch.tanh(self.first(x)).reshape(len(x), *self.shape)
-        return self.call(self.layer, h).reshape(len(x), -1)
+        return flat(self.call(self.layer, h))
 
     def forward(self, x):
         return self.last(self.between(x))
+
+
+def flat(h: torch.Tensor) -> torch.Tensor:
+    """[N, at most WIDEST]: means of neighbours, so that every element counts."""
+    h = h.reshape(len(h), -1)
+    return h if h.shape[1] <= WIDEST else F.adaptive_avg_pool1d(h.unsqueeze(1), WIDEST).squeeze(1)
 
 
 def first_of(layer, h):

@@ -9,7 +9,7 @@ import re
 
 import pytest
 import torch
-from layers_of_torch import LAYERS, REFUSED, Layer
+from layers_of_torch import LAYERS, REFUSED, Layer, flat
 from script_cli import Refusal
 from small_export import errors_against_dense, exporter, samples_of
 from torch import nn
@@ -37,12 +37,12 @@ class Stack(nn.Module):
             self.maps.append(nn.Linear(width, size))
             self.layers.append(layer.make().eval())
             with torch.no_grad():
-                width = layer.call(self.layers[-1], torch.randn(2, *layer.shape)).reshape(2, -1).shape[1]
+                width = flat(layer.call(self.layers[-1], torch.randn(2, *layer.shape))).shape[1]
         self.last = nn.Linear(width, 3)
 
     def forward(self, x):
         for plan, linear, layer in zip(self.plan, self.maps, self.layers):
-            x = plan.call(layer, linear(x).reshape(len(x), *plan.shape)).reshape(len(x), -1)
+            x = flat(plan.call(layer, linear(x).reshape(len(x), *plan.shape)))
         return self.last(x)
 
 

@@ -148,6 +148,15 @@ def test_final_is_the_last_training_step():
             "unknown key 'smaples' in 'models.m.data'; did you mean 'samples'?",
         ),
         ({"models": model("architecture", layers=2)}, "unknown key 'layers' in 'models.m.architecture'"),
+        (
+            {"models": model("training", label_smoothing=0.1)},
+            "unknown key 'label_smoothing' in 'models.m.training'; a built-in network has cross_entropy, mse",
+        ),
+        (
+            {"models": model("training", loss="huber")},
+            "is not one of cross_entropy, mse, bce; a built-in network has cross_entropy, mse and bce alone",
+        ),
+        ({"models": model("training", loss="mes")}, "did you mean 'mse'?"),
         ({"models": model("architecture", activation="tahn")}, "did you mean 'tanh'?"),
         ({"operators": {"hesian": {}}}, "did you mean 'hessian'?"),
         ({"reorth_modes": ["selektive"]}, "did you mean 'selective'?"),
