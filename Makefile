@@ -58,9 +58,10 @@ peers/.installed: tests/bench/peers.txt
 audit: build  ## cells of a finished sweep again: make audit CONFIG=configs/mine.yaml CELLS=0 (all) SEED=1
 	snakemake audit --configfile $(CONFIG) --set-resources audit:cells=$(CELLS) audit:draw=$(SEED)
 
-torture: build  ## 1,000 kills over all stages and modes, 500 sequences of edits, 100,000 mutated artifacts, every fault; hours
+torture: build  ## 1,000 kills over all stages and modes, 500 sequences of edits, 1,000 first products, 100,000 mutated artifacts, every fault; hours
 	RITZFLOW_KILLS=1000 $(PYTHON) -m pytest -q tests/stages/test_kills.py
 	RITZFLOW_EDITS=500 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q tests/workflow/test_random_edits.py
+	RITZFLOW_FIRST_PRODUCTS=1000 $(PYTHON) -m pytest -q tests/stages/test_same_bits.py -k first_products
 	RITZFLOW_MUTATIONS=100000 build/bin/test_artifact --gtest_filter='*Mutation*'
 	build/bin/test_stage --gtest_filter='*Faults.*'
 	RITZFLOW_ALL_LAYERS=1 RITZFLOW_RANDOM_NETS=200 $(PYTHON) -m pytest -q tests/products/test_layers.py \

@@ -1,5 +1,4 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <spdlog/spdlog.h>
 
 #include <charconv>
@@ -13,7 +12,7 @@
 #include "curvature/point_digest.h"
 #include "curvature/training_file.h"
 #include "model/settings.h"
-#include "model/tensor_memory.h"
+#include "model/torch_setup.h"
 #include "stage/checkpoint_flags.h"
 #include "stage/number_checks.h"
 #include "stage/stage.h"
@@ -172,8 +171,7 @@ void log_summary(const Plan& plan, const TrainingRecord& record) {
 }
 
 void run(const Flags& flags, const StageRun& stage) {
-  at::set_num_threads(1);  // sums split over threads would change bits
-  reuse_tensor_memory();
+  set_up_torch(1);  // sums split over threads would change bits
   const json spec = read_json(flags.spec);
   const Dataset data = load_dataset(flags.data);
   try {

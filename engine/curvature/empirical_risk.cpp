@@ -1,7 +1,6 @@
 #include "curvature/empirical_risk.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
@@ -11,7 +10,7 @@
 #include "core/ordered_reduce.h"
 #include "model/linearization.h"
 #include "model/low_precision.h"
-#include "model/tensor_memory.h"
+#include "model/torch_setup.h"
 
 namespace ritzflow {
 namespace {
@@ -47,8 +46,7 @@ EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared
     throw InputError(fmt::format("--compute-threads is {}, expected at least 1", options.compute_threads));
   }
   // The order of sums inside LibTorch changes with the number of its threads.
-  at::set_num_threads(options.compute_threads);
-  reuse_tensor_memory();
+  set_up_torch(options.compute_threads);
   const at::ScalarType dtype = vector_type(options.dtype);
   if (options.dtype == at::kBFloat16) network_ = in_bfloat16(network_);
   const auto placed = [&](const at::Tensor& t) {

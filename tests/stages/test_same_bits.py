@@ -1,10 +1,14 @@
 """The same seed gives the same bits, artifact by artifact; what a run kept or replayed changes no number."""
 
+import os
+import re
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import torch
 from stage_runs import MODES, assert_same_contents, bits, contents, error_line, make, run, sha256
 
 ARTIFACTS = ("model", "operator", "lanczos", "ritz")
@@ -38,6 +42,28 @@ def test_same_seed_gives_the_same_bits_in_another_directory_with_more_threads(go
     for name in ARTIFACTS:
         assert_same_contents(first / f"{name}.h5", again / f"{name}.h5")
         assert sha256(first / f"{name}.h5") == sha256(again / f"{name}.h5")
+
+
+def test_vector_functions_are_those_that_libtorch_hands_to_mkl():
+    """Two threads that call one for the first time at once may get values of low accuracy."""
+    header = Path(torch.__file__).parent / "include" / "ATen" / "cpu" / "vml.h"
+    handed = re.findall(r"^IMPLEMENT_VML_MKL\((\w+),", header.read_text(), re.MULTILINE)
+    source = Path(__file__).parents[2] / "engine" / "model" / "torch_setup.cpp"
+    called = source.read_text().split("kVectorFunctions", 1)[1].split(";", 1)[0]
+    assert sorted(re.findall(r"at::(\w+)[,}]", called)) == sorted(handed)
+
+
+def test_first_products_by_two_threads_have_the_bits_of_those_by_one(good, first, tmp_path):
+    """RITZFLOW_FIRST_PRODUCTS processes (`make torture`: 1,000)."""
+    model = ("--data", first / "data.h5", "--model", first / "model.h5", "--batch-size", 5)
+    flags = ("--operator", "hessian", "--dtype-compute", "float32")
+    operator = make(tmp_path / "operator.h5", "build-operator", *model, *flags)
+    digests = set()
+    for i in range(int(os.environ.get("RITZFLOW_FIRST_PRODUCTS", "3"))):
+        short = ("--k", 1, "--max-iters", 2, "--no-certificate", "--threads", 1 if i == 0 else 2)
+        digests.add(sha256(make(tmp_path / f"{i}.h5", "lanczos", "--operator", operator, *short)))
+        (tmp_path / f"{i}.h5").unlink()
+    assert len(digests) == 1
 
 
 def test_metrics_are_the_same_text_twice(first, tmp_path):
