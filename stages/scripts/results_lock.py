@@ -19,9 +19,11 @@ def holder(results: Path) -> str | None:
         with open(results / NAME) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        said = json.loads((results / NAME).read_text() or "{}")
-        known = {"pid": "?", "host": "?", "since": "?", "folder": "?", **said}
-        return "process {pid} on {host} in {folder}, since {since}".format_map(known)
+        try:
+            said = json.loads((results / NAME).read_text())
+        except ValueError:  # it is being written
+            return "a process that has just begun"
+        return "process {pid} on {host} in {folder}, since {since}".format_map(said)
     except OSError:
         return None
     return None

@@ -74,7 +74,8 @@ def own_reasons(artifact: Artifact, record: Record, algorithms: dict) -> Iterato
         yield f"was made by {record.stage or 'an unknown program'}, not {artifact.stage}"
     today = algorithms.get(artifact.stage)
     if record.algorithm is None or (today is not None and record.algorithm != today):
-        yield f"algorithm of {artifact.stage} was {record.algorithm or 'an older one'}, is {today}"
+        was = f"algorithm of {artifact.stage} was {record.algorithm or 'an older one'}"
+        yield was if today is None else f"{was}, is {today}"
     if differences := differing(artifact.settings, record.settings):
         yield "; ".join(differences)
 

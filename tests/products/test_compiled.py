@@ -21,6 +21,7 @@ def compiled(request, tmp_path_factory):
     """A module compiled for micro-batches of 4 (of 7 samples)."""
     made = make_case(tmp_path_factory.mktemp("compiled"), request.param)
     flags = ("--weights", made.file("weights.pt"), "--loss", made.case.loss, "--micro-batch", 4, *FLOAT64)
+    flags += ("--compile", "aoti")
     done = export(
         made.folder, made.case.name, *flags, "--kwargs", json.dumps(ARGUMENTS.get(made.case.name, {}))
     )

@@ -54,7 +54,7 @@ def test_a_module_comes_with_its_weights():
     (entry,) = resolve(models={"m": {"data": {"source": "digits"}, "architecture": MODULE}})[
         "models"
     ].values()
-    assert entry["steps"] == [0] and entry["architecture"]["compile"] == "aoti"
+    assert entry["steps"] == [0] and entry["architecture"]["compile"] == "auto"
     trained = {
         "data": {"source": "digits"},
         "architecture": MODULE,

@@ -65,7 +65,10 @@ def declare(parser: Parser) -> None:
         help="float32: half the memory, to 1e-4 instead of 1e-8",
     )
     parser.add_argument(
-        "--compile", choices=["aoti", "none"], default="aoti", help="compiled, or at eager speed"
+        "--compile",
+        choices=["auto", "aoti", "none"],
+        default="auto",
+        help="aoti: compiled, in minutes; none: at eager speed; auto: compiled where that pays",
     )
     parser.add_argument(
         "--packages", type=Path, default=Path("results/.packages"), help="folder of the packages"

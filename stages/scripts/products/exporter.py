@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from script_cli import Refusal
 
-from products import data, losses, package, verify
+from products import compile_choice, data, losses, package, verify
 from products.independence import require_independent
 from products.inputs import Slots, samples_in, typed
 from products.logits import layout_of, tensor_of
@@ -160,7 +160,7 @@ class Exporter:
         functions = {name: function for name, function in functions.items() if name in wanted}
         runner.functions = functions
         self.require_check(runner, check, found, dtype)
-        compiled = self.options.compile == "aoti"
+        compiled = self.compiles(functions)
         if self.loss:
             self.loss.write(DTYPES[dtype], self.options.packages, self.options.micro_batch, compiled)
         facts = {
@@ -184,6 +184,15 @@ class Exporter:
         writer.write(functions, of_compiled if compiled else None)
         say(f"package {writer.key[:12]} ({dtype}): written to {self.options.packages}")
         return writer.key
+
+    def compiles(self, functions: dict[str, Function]) -> bool:
+        """Whether the packages are compiled; `auto` decides by what is traced first."""
+        if self.options.compile == "auto":
+            batches = math.ceil(len(self.samples.targets) / self.options.micro_batch)
+            pays, reason = compile_choice.pays(functions, batches)
+            self.options.compile = "aoti" if pays else "none"
+            say(f"--compile auto: {self.options.compile}: {reason}")
+        return self.options.compile == "aoti"
 
     def require_check(self, runner: verify.Runner, check: dict, found: Trace, what: str) -> None:
         """Raises Refusal unless the functions reproduce the check values."""
