@@ -47,6 +47,7 @@ bench-peers: build peers/.installed  ## side by side with other programs
 	peers/bin/python tests/bench/peers.py
 	peers/bin/python tests/bench/kfac_peers.py
 	peers/bin/python tests/bench/compiled_peers.py
+	peers/bin/python tests/bench/image_peers.py
 
 peers/.installed: tests/bench/peers.txt
 	python3 -m venv peers
