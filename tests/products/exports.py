@@ -98,7 +98,7 @@ def make_reference(module, case: Case, data: dict) -> Reference:
 
     def forward(parts, x):
         with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-            output = functional_call(module, parts, (x,), tie_weights=True)
+            output = functional_call(module, parts, (x.clone(),), tie_weights=True)
         output = output["logits"] if isinstance(output, dict) else output
         return output.flatten(0, -2)
 

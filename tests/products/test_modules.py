@@ -166,6 +166,12 @@ def without_values():
         return net(nn.Tanh())
 
 
+def with_adjacency():
+    made = net(nn.Tanh())
+    made.register_buffer("adjacency", torch.eye(3).to_sparse())
+    return made
+
+
 class OwnTensor(torch.Tensor):
     pass
 
@@ -182,6 +188,7 @@ REFUSED = {
     "quantised": (quantised, "layer '0' (Linear) is quantised: its weights have no curvature"),
     "TorchScript": (scripted, "the module is TorchScript, which is not traced again"),
     "complex": (lambda: net(nn.Linear(5, 5, dtype=torch.cfloat)), "'1.weight' is complex"),
+    "sparse": (with_adjacency, "'adjacency' is sparse, which a package cannot hold: keep its indices"),
     "own tensors": (own_tensors, "'0.weight' is a OwnTensor, no plain tensor"),
 }
 

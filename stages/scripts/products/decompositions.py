@@ -38,6 +38,15 @@ def embedding_bag(
     return found, bag, sizes.long(), sizes.long()
 
 
+def cdist(x, y, p, compute_mode=None):
+    return torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
+
+
+def pdist(x, p=2.0):
+    first, second = torch.triu_indices(len(x), len(x), 1)
+    return torch.linalg.vector_norm(x[first] - x[second], p, -1)
+
+
 def trace(x):
     return x.diagonal().sum()
 
@@ -58,6 +67,8 @@ for name, function in {
     "rrelu_with_noise_": in_place(rrelu_with_noise),
     "_weight_norm_interface": weight_norm,
     "_embedding_bag": embedding_bag,
+    "_cdist_forward": cdist,
+    "_pdist_forward": pdist,
     "trace": trace,  # its own is wrong under the compiler, too (pytorch #190855)
     "copy": copy,  # what is left of copy_ in a graph without in-place operations
 }.items():

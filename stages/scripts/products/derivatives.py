@@ -22,7 +22,17 @@ FAR = 1e3  # times as large as the smallest tenth of the elements: no value, but
 NO_PADDING = -1  # the row of a padding index is a constant, to which a difference would give a derivative
 
 aten = torch.ops.aten
-WITHOUT_VALUES = (aten.new_empty.default, aten.empty_like.default, aten.new_empty_strided.default)
+WITHOUT_VALUES = (  # what takes no more than shape and type of a tensor
+    aten.empty_like.default,
+    aten.full_like.default,
+    aten.new_empty.default,
+    aten.new_empty_strided.default,
+    aten.new_full.default,
+    aten.new_ones.default,
+    aten.new_zeros.default,
+    aten.ones_like.default,
+    aten.zeros_like.default,
+)
 
 Tensors = list[torch.Tensor]
 

@@ -24,9 +24,10 @@ def inputs_of(slots: Slots) -> Slots:
 
 
 def arguments(slots: Slots) -> tuple[tuple, Slots]:
-    """The same as positional and keyword arguments."""
-    named = {name.split(":", 1)[1]: value for name, value in slots.items() if is_input(name) and ":" in name}
-    return ((slots["x"],) if "x" in slots else ()), named
+    """The same as positional and keyword arguments: copies, which a module may change."""
+    given = {name: value.clone() for name, value in inputs_of(slots).items()}
+    named = {name.split(":", 1)[1]: value for name, value in given.items() if ":" in name}
+    return ((given["x"],) if "x" in given else ()), named
 
 
 def samples_in(slots: Slots) -> int:

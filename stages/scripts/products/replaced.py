@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch._dynamo
 import torch.utils.checkpoint
 from script_cli import Refusal
 
@@ -41,5 +42,7 @@ def followed() -> Iterator[None]:
     with (
         replaced(torch.utils.checkpoint, "CheckpointFunction", WithoutRecomputation),
         replaced(torch._VF, "_pack_padded_sequence", refuse_packing),
+        torch.compiler.set_stance("force_eager"),  # functions behind @torch.compile as they were written
+        torch._dynamo.config.patch(error_on_nested_fx_trace=False),
     ):
         yield

@@ -16,7 +16,7 @@ from products.eager import Eager
 from products.inputs import Slots, first, samples_in
 from products.modules import Model
 from products.precision import exact
-from products.trace import forward
+from products.trace import forward, reason
 from products.verify import relative_error
 
 SAMPLES = 4  # suffice: derivatives are wrong in every sample, or in none
@@ -27,7 +27,14 @@ WORDS = {"jvp": "Jacobian product", "gradient": "gradient", "hessian": "Hessian 
 
 
 def require_sound(model: Model, loss, x, y, weights, tolerance: float, second: bool) -> None:
-    """Raises Refusal where the module's first or, if `second`, second derivative is wrong."""
+    """Raises Refusal where the module's first or, if `second`, second derivative is wrong or unknown."""
+    try:
+        require_right(model, loss, x, y, weights, tolerance, second)
+    except (NotImplementedError, RuntimeError) as error:  # of a way that the module itself does not take
+        raise Refusal(f"{model.origin}: {reason(error, model.places)}") from error
+
+
+def require_right(model: Model, loss, x, y, weights, tolerance: float, second: bool) -> None:
     count = model.samples_taken(x, SAMPLES)
     rows = count * (len(weights) // samples_in(x))
     x, y, weights = first(x, count), y[:rows], weights[:rows]

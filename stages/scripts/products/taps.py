@@ -96,10 +96,17 @@ class TapRecorder:
         """The name of a layer's parameter, which functional_call has replaced by a tensor of theta."""
         return self._values.get(id(parameter), self._names.get(id(parameter)))
 
+    def _of_samples(self, output: torch.Tensor) -> bool:
+        """Is it [samples, ...], rather than what torch.func.vmap shows of one sample?"""
+        seen_by_vmap = torch._C._functorch.is_batchedtensor(output)
+        return output.dim() > 1 and len(output) == self._samples and not seen_by_vmap
+
     def _record(self, layer, inputs, output):
+        if not self._of_samples(output) or not layer.weight.numel():
+            return output
         found = KINDS[type(layer)](layer, inputs[0])
         weight = self._name(layer.weight)
-        if found is None or weight is None or len(output) != self._samples:
+        if found is None or weight is None:
             return output
         bias = getattr(layer, "bias", None)
         kind, a = found

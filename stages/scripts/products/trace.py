@@ -186,7 +186,14 @@ def reason(error: Exception, places: Places) -> str:
     kind, text = type(error).__name__, " ".join(str(error).split())
     text, place = text.split(" While executing ")[0][:300], line_of(error)
     if "DataDependent" in kind or "data-dependent" in text or "GuardOnDataDependent" in kind:
-        return f"control flow depends on data or weights, which one graph cannot follow{place} ({text[:200]})"
+        return (
+            "control flow depends on data or weights, which one graph cannot follow: an `if`, `while` or "
+            f"`assert` on a tensor's value{place}; torch.where takes both branches, an assertion can go"
+        )
+    if "DynamicOutputShape" in kind:
+        return f"{text} gives a result whose shape depends on values, which one graph cannot follow{place}"
+    if ".numpy()" in text:
+        return f"`.numpy()` takes values out of the graph, and their derivative with them{place}"
     if any(words in text for words in NOT_TWICE):
         operation = re.search(r"aten::(\w+)|'(\w+)'", text)
         place = places.of(operation[1] or operation[2]) if operation else place

@@ -1,5 +1,6 @@
 """The traced products against eager autograd on the module itself."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -122,6 +123,11 @@ def second_order_errors(eager: Eager, runner: Runner, v) -> dict[str, float]:
 def require(errors: dict[str, float], tolerance: float, what: str, right: str) -> None:
     """Raises Refusal for the first error above the tolerance."""
     for name, error in errors.items():
+        if math.isnan(error):
+            raise Refusal(
+                f"{what} {name} holds NaN or infinity: so has the derivative of a square root or logarithm "
+                "at 0, also where torch.where leaves its value out"
+            )
         if not error <= tolerance:
             raise Refusal(f"{what} {name} differs from {right} by {error:.1e}, more than {tolerance:g}")
 

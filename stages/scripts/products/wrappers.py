@@ -44,6 +44,11 @@ def refuse_unsupported(module: nn.Module, origin: str) -> None:
 def refuse_tensor(place: str, tensor: torch.Tensor) -> None:
     if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
         raise Refusal(f"{place} is of a lazy layer, without a shape: call the module once where it is made")
+    if tensor.layout != torch.strided:
+        raise Refusal(
+            f"{place} is sparse, which a package cannot hold: keep its indices and values as plain buffers "
+            "(index_add, scatter_add), or the dense matrix"
+        )
     if tensor.is_meta:
         raise Refusal(f"{place} is on the meta device, without values: make the module on the CPU")
     if type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer):

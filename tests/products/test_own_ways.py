@@ -1,0 +1,109 @@
+"""What people's modules do beside calling layers: exported and right, or refused for its reason."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from script_cli import Refusal
+from small_export import errors_against_dense, exporter, samples_of
+from torch import nn
+
+
+class Net(nn.Module):
+    """4 -> 3 with something in front and something in between."""
+
+    def __init__(self, between=lambda net, h: h, before=lambda x: x, width=4):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, width), nn.Linear(width, 3)
+        self.between, self.before = between, before
+
+    def forward(self, x):
+        return self.last(self.between(self, torch.tanh(self.first(self.before(x)))))
+
+
+def centred(x):
+    x -= 0.5
+    x /= 2
+    return x
+
+
+class Cached(Net):
+    """A mask that is made at the first call."""
+
+    mask = None
+
+    def forward(self, x):
+        if self.mask is None or len(self.mask) != x.shape[1]:
+            self.mask = torch.linspace(0, 1, x.shape[1], dtype=x.dtype)
+        return super().forward(x * self.mask)
+
+
+class Empty(nn.Module):
+    """A layer without inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.empty, self.last = nn.Linear(4, 3), nn.Linear(0, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.first(x)) + self.empty(x[:, :0]))
+
+
+RIGHT = {
+    "inputs changed in place": lambda: Net(before=centred),
+    "an activation in place on the inputs": lambda: Net(before=nn.ReLU(inplace=True)),
+    "a mask made at the first call": Cached,
+    "vmap over samples": lambda: Net(lambda net, h: torch.func.vmap(net.first)(h)),
+    "distances to centres": lambda: Net(lambda net, h: torch.cdist(h, net.first.weight)),
+    "distances among weights": lambda: Net(lambda net, h: h * F.pdist(net.first.weight).sum()),
+    "targets of ones": lambda: Net(
+        lambda net, h: h * F.soft_margin_loss(h, torch.ones_like(h), reduction="none")
+    ),
+    "a layer without inputs": Empty,
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_it_is_exported_and_right(name):
+    torch.manual_seed(0)
+    x = torch.randn(5, 4)
+    samples = samples_of(x.clone())
+    made = exporter(RIGHT[name](), samples, micro_batch=4, products=["ggn", "hessian", "kfac"])
+    made.summary()
+    made.verified()
+    assert (samples.inputs == x.numpy()).all()
+    assert max(errors_against_dense(made).values()) < 1e-9
+
+
+def test_a_function_behind_torch_compile_is_taken_as_it_was_written():
+    torch.manual_seed(0)
+    made = exporter(Net(lambda net, h: torch.compile(torch.sin)(h)), samples_of(torch.randn(3, 4)))
+    made.verified()
+
+
+REFUSED = {
+    "NaN behind torch.where": (
+        lambda net, h: torch.where(h > 0, h.sqrt(), torch.zeros_like(h)),
+        "the traced gradient holds NaN or infinity: so has the derivative of a square root",
+    ),
+    "an assertion on values": (
+        lambda net, h: h if torch.isfinite(h).all() else 0 * h,
+        r"an `if`, `while` or `assert` on a tensor's value \(test_own_ways.py:\d+\); torch.where",
+    ),
+    "numpy": (lambda net, h: h + torch.from_numpy(h.detach().numpy()), r"`.numpy\(\)` takes values out"),
+    "least squares": (
+        lambda net, h: torch.linalg.lstsq(h[:, :, None], h[:, :, None])[0][:, 0] + h,
+        "linalg_lstsq.default gives a result whose shape depends on values",
+    ),
+    "a derivative that PyTorch does not have": (
+        lambda net, h: h * torch.igamma(1 + h.detach().abs(), 1 + h.abs()),
+        "derivative for 'igamma: input' is not implemented",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_it_is_refused_for_its_reason(name):
+    between, reason = REFUSED[name]
+    torch.manual_seed(0)
+    with pytest.raises(Refusal, match=reason):
+        exporter(Net(between), samples_of(torch.randn(3, 4))).verified()
