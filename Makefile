@@ -14,9 +14,9 @@ SEED := 0
 FUZZ_SECONDS := 60
 FUZZERS := data model kfac operator lanczos ritz density checkpoint training products sums json spec
 
-.PHONY: demo test test-models smollm2 bench bench-peers audit torture sanitize fuzz setup packages venv models-env configure build lint clean
+.PHONY: demo test test-models smollm2 bench bench-peers audit torture sanitize fuzz setup packages venv models-env configure stages build lint clean
 
-demo: build  ## train, measure and tabulate the demo sweep on real data
+demo: stages  ## train, measure and tabulate the demo sweep on real data
 	snakemake --configfile configs/demo.yaml
 	@$(PYTHON) stages/scripts/where.py results/demo
 
@@ -30,7 +30,7 @@ test-models: build models-env  ## language models of transformers, and every mod
 	RITZFLOW_COMPILE_ALL=1 .venv-models/bin/python -m pytest -q tests/huggingface tests/products/test_compiled.py
 
 SMOLLM2 := results/.models/smollm2
-smollm2: build models-env $(SMOLLM2)/config.json  ## Hessian, GGN and Fisher spectra of SmolLM2-135M; see docs/own-models.md
+smollm2: stages models-env $(SMOLLM2)/config.json  ## Hessian, GGN and Fisher spectra of SmolLM2-135M; see docs/own-models.md
 	snakemake --configfile configs/smollm2.yaml
 	@$(PYTHON) stages/scripts/where.py results/smollm2
 
@@ -42,7 +42,7 @@ bench: build  ## ratios within one run; no assertion on time
 	tests/bench/run
 
 # Other programs in an environment of their own: they ask for other versions than ours.
-bench-peers: build peers/.installed  ## side by side with other programs
+bench-peers: stages peers/.installed  ## side by side with other programs
 	cmake --build --preset release --target kfac time-products
 	peers/bin/python tests/bench/peers.py
 	peers/bin/python tests/bench/kfac_peers.py
@@ -56,7 +56,7 @@ peers/.installed: tests/bench/peers.txt
 	  PyHessian==0.1 hessian-eigenthings==1.0.0a5
 	touch $@
 
-audit: build  ## cells of a finished sweep again: make audit CONFIG=configs/mine.yaml CELLS=0 (all) SEED=1
+audit: stages  ## cells of a finished sweep again: make audit CONFIG=configs/mine.yaml CELLS=0 (all) SEED=1
 	snakemake audit --configfile $(CONFIG) --set-resources audit:cells=$(CELLS) audit:draw=$(SEED)
 
 torture: build  ## 1,000 kills over all stages and modes, 500 sequences of edits, 1,000 first products, 100,000 mutated artifacts, every fault; hours
@@ -86,7 +86,10 @@ fuzz: setup  ## libFuzzer on the reader of each format; FUZZ_SECONDS each
 	cmake --preset fuzz && cmake --build --preset fuzz --target fuzzers
 	for kind in $(FUZZERS); do build/fuzz/bin/fuzz_$$kind -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -len_control=0 -artifact_prefix=build/fuzz/ || exit 1; done
 
-build: configure  ## stages in build/bin
+stages: configure  ## stages in build/bin
+	cmake --build --preset release --target stages
+
+build: configure  ## stages, and what only tests run
 	cmake --build --preset release
 
 configure: setup
