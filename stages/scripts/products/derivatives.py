@@ -146,8 +146,8 @@ def first_fault(call, at: Tensors, second: bool, random) -> tuple[str, float] | 
 @torch.no_grad()
 def adjoint_gap(g: Tensors, t: Tensors, w: Tensors, u: Tensors) -> float:
     """The relative error of <J'w, t> = <w, J t>; 0 where it holds."""
-    a, b = ([float((x * y).detach().nansum()) for x, y in zip(*pair)] for pair in ((g, t), (w, u)))
-    size = sum(float((x * y).detach().abs().nansum()) for x, y in zip(g, t))
+    a, b = ([float((x * y).nansum()) for x, y in zip(*pair)] for pair in ((g, t), (w, u)))
+    size = sum(float((x * y).abs().nansum()) for x, y in zip(g, t))
     error = abs(sum(a) - sum(b)) / size if size > 0 else 0.0
     return error if error > ROUNDING else 0.0
 
