@@ -166,11 +166,14 @@ void check_data(const ArtifactReader& file, Problems& problems) {
 void check_model(const ArtifactReader& file, Problems& problems) {
   if (!parse_json(file.attribute<std::string>("spec"), "attribute 'spec'").is_object())
     problems.push_back({"attribute 'spec' is not a JSON object"});
-  for (const auto& step : file.children("steps"))
+  for (const auto& step : file.children("steps")) {
     for (const auto& name : file.attribute<std::vector<std::string>>("parameter_order"))
       if (!file.has("steps/" + step + "/" + name))
         problems.push_back(
             {"dataset 'steps/" + step + "/" + name + "' is missing, named in 'parameter_order'"});
+    if (file.has("points") && !file.has("points/" + step))
+      problems.push_back({"group 'points/" + step + "' is missing, which belongs to 'steps/" + step + "'"});
+  }
 }
 
 void check_operator(const ArtifactReader& file, Problems& problems) {

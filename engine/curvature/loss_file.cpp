@@ -43,7 +43,7 @@ std::string training_word(const nlohmann::json& spec, const std::string& key) {
   return found.is_string() ? found.get<std::string>() : std::string();
 }
 
-StoredLoss read_loss(const ArtifactReader& model, const nlohmann::json& spec,
+StoredLoss read_loss(const ArtifactReader& model, const nlohmann::json& spec, const std::string& prefix,
                      const std::map<std::string, at::Tensor>& buffers) {
   const auto training = spec.value("training", nlohmann::json::object());
   if (!training.is_object() || !training.contains("loss_packages")) return {};
@@ -55,10 +55,10 @@ StoredLoss read_loss(const ArtifactReader& model, const nlohmann::json& spec,
   stored.loss = std::make_shared<const CompiledLoss>(
       training_word(spec, "loss"), parse_output_curvature(training_word(spec, "loss_curvature")), buffers,
       std::move(packages));
-  stored.check.outputs = read_tensor(model, "loss/outputs");
-  stored.check.targets = read_tensor(model, "loss/targets");
+  stored.check.outputs = read_tensor(model, prefix + "loss/outputs");
+  stored.check.targets = read_tensor(model, prefix + "loss/targets");
   for (const auto* name : {"l", "r", "s"}) {
-    stored.check.expected[name] = model.read<double>(std::string("check/") + name);
+    stored.check.expected[name] = model.read<double>(prefix + "check/" + name);
   }
   return stored;
 }

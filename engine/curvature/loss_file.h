@@ -19,9 +19,9 @@ struct StoredLoss {
 /// `training.<key>` of a model's spec where that is text, else "".
 std::string training_word(const nlohmann::json& spec, const std::string& key);
 
-/// The loss whose packages `spec` names as `training.loss_packages`. Throws InputError where something is
-/// missing or damaged.
-StoredLoss read_loss(const ArtifactReader& model, const nlohmann::json& spec,
+/// The loss whose packages `spec` names as `training.loss_packages`; `prefix` is where the step's check
+/// values lie. Throws InputError where something is missing or damaged.
+StoredLoss read_loss(const ArtifactReader& model, const nlohmann::json& spec, const std::string& prefix,
                      const std::map<std::string, at::Tensor>& buffers);
 
 /// The same data with the terms that the loss has: one a sample, or as many as a sample's targets can be cut

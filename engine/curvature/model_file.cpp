@@ -87,11 +87,17 @@ bool is_compiled(const nlohmann::json& spec) {
   return architecture.is_object() && architecture.value("kind", nlohmann::json()) == "compiled";
 }
 
-std::map<std::string, at::Tensor> read_buffers(const ArtifactReader& file) {
-  std::map<std::string, at::Tensor> buffers;
-  if (!file.has("buffers")) return buffers;
-  for (const auto& name : file.children("buffers")) buffers[name] = read_tensor(file, "buffers/" + name);
-  return buffers;
+/// What stands before 'buffers', 'check', ... of a step: 'points/<8 digits>/' where the file holds several.
+std::string point_prefix(const ArtifactReader& file, const std::string& step) {
+  return file.has("points") ? "points/" + step + "/" : "";
+}
+
+/// The tensors of a group by name; none where there is no such group.
+std::map<std::string, at::Tensor> read_tensors(const ArtifactReader& file, const std::string& group) {
+  std::map<std::string, at::Tensor> tensors;
+  if (!file.has(group)) return tensors;
+  for (const auto& name : file.children(group)) tensors[name] = read_tensor(file, group + "/" + name);
+  return tensors;
 }
 
 /// The network whose products `export_products.py` stored: parameters and buffers from this file, functions
@@ -114,19 +120,10 @@ std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file,
   return network;
 }
 
-CheckValues read_check(const ArtifactReader& file) {
+CheckValues read_check(const ArtifactReader& file, const std::string& group) {
   CheckValues values;
-  for (const auto& name : file.children("check")) values[name] = file.read<double>("check/" + name);
+  for (const auto& name : file.children(group)) values[name] = file.read<double>(group + "/" + name);
   return values;
-}
-
-/// At which the check values were taken, where these were samples of the data.
-Arguments read_check_inputs(const ArtifactReader& file) {
-  Arguments arguments;
-  if (!file.has("check_inputs")) return arguments;
-  for (const auto& slot : file.children("check_inputs"))
-    arguments[slot] = read_tensor(file, "check_inputs/" + slot);
-  return arguments;
 }
 
 }  // namespace
@@ -138,8 +135,9 @@ ModelPoint load_model(const std::filesystem::path& path, const std::string& step
   point.spec = read_spec(file);
   const std::string name = step_group(file, step);
   if (is_compiled(point.spec)) {
-    const auto buffers = read_buffers(file);
-    const StoredLoss stored = read_loss(file, point.spec, buffers);
+    const std::string prefix = point_prefix(file, name);
+    const auto buffers = read_tensors(file, prefix + "buffers");
+    const StoredLoss stored = read_loss(file, point.spec, prefix, buffers);
     point.loss = stored.loss;
     if (stored.loss) data = with_terms_of(*stored.loss, std::move(data));
     if (const std::string objective = training_word(point.spec, "objective"); !objective.empty()) {
@@ -147,7 +145,9 @@ ModelPoint load_model(const std::filesystem::path& path, const std::string& step
       data = with_targets_as_input(std::move(data), data_path);
     }
     const auto network = read_compiled(file, point.spec, "steps/" + name, data.inputs, buffers);
-    point.check = [network, stored, expected = read_check(file), arguments = read_check_inputs(file)](
+    // The check values were taken at fixed inputs or, where the file holds these, at samples of the data.
+    point.check = [network, stored, expected = read_check(file, prefix + "check"),
+                   arguments = Arguments(read_tensors(file, prefix + "check_inputs"))](
                       const ParamTensors& theta, bool hessian) {
       network->check(theta, arguments, expected, hessian);
       if (stored.loss) stored.loss->check(stored.check, theta.at(0).options());

@@ -11,18 +11,20 @@ with eager autograd in float64 before anything is written (--verify float32: in 
 """
 
 import os
+from pathlib import Path
 
 import environment  # noqa: F401
 import made_with
 import torch
+import weights_files
 from artifact_digest import digest_of
-from products import data, eager, export_flags, losses, model_file, objectives, standard_losses
+from products import data, eager, export_flags, losses, model_file, objectives, shared, standard_losses
 from products.evaluation import evaluation_mode, refuse_batch_statistics
-from products.exporter import Exporter, say, told
+from products.exporter import AtOtherWeights, Exporter, say, told
 from products.loss_export import fitted
 from products.modules import Model, load_module
 from products.weights import load_weights, refuse_not_finite
-from script_cli import InputError, Parser, run
+from script_cli import InputError, Parser, Refusal, run
 
 ALGORITHM = 3
 
@@ -35,7 +37,7 @@ def parse():
     return options
 
 
-def loaded(options) -> Model:
+def loaded(options, weights: Path | None) -> Model:
     """The module with its weights, in evaluation mode."""
     if options.hf:
         from products.huggingface import load_folder
@@ -45,7 +47,7 @@ def loaded(options) -> Model:
     else:
         model = load_module(options.module, options.kwargs)
         told(model.widen())
-        told(load_weights(model, options.weights, options.weights_key, options.prefix, options.strict))
+        told(load_weights(model, weights, options.weights_key, options.prefix, options.strict))
     refuse_not_finite(model)
     told(model.choose_variables(options.trainable))
     told(evaluation_mode(model.module))
@@ -67,53 +69,111 @@ def choose_micro_batch(options, samples: data.Samples) -> None:
         say("no Kronecker factors with --whole-batch: they are of samples that do not depend on one another")
 
 
-def main():
-    options = parse()
-    torch.set_num_threads(1)  # traced kernels then hold no parallel region: no bit depends on threads
-    samples = data.load(options.data)
+def choose_loss(options, samples: data.Samples):
+    """Makes `options.loss` a loss; the objective, where there is one."""
     if options.objective:
         standard_losses.refuse_options(options, "an objective")
         objective = objectives.load(options.objective)
         options.loss = objectives.Identity(options.objective)
         options.products = [product for product in options.products if product != "kfac"]
-    elif ":" in (options.loss or ""):
+        return objective
+    if ":" in (options.loss or ""):
         standard_losses.refuse_options(options, "a loss of your own")
         options.loss = losses.load(options.loss, options.loss_is_convex, data.target_shape(options.data))
     else:
         name = eager.loss_name(options.loss or samples.usual_loss)
         shape = data.target_shape(options.data)
         options.loss = standard_losses.chosen(name, options, samples, shape) or name
-    choose_micro_batch(options, samples)
-    model = loaded(options)
-    weights = model_file.Weights(model)
-    if options.objective:
-        one_input = not isinstance(samples.inputs, dict)
-        model.module = objectives.Losses(model.module, objective, options.objective, one_input)
-        samples = objectives.with_targets(samples, options.data)
-    elif isinstance(options.loss, losses.CustomLoss):
-        samples = fitted(options.loss, model, samples, options.micro_batch)
-    exporter = Exporter(model, samples, options)
-    say(exporter.summary())
-    check = exporter.verified()
-    keys = {dtype: exporter.write(dtype, check) for dtype in options.dtype_compute}
-    architecture = {"kind": "compiled", "module": model.origin, "kwargs": options.kwargs, "packages": keys}
-    if options.whole_batch:
-        architecture["whole_batch"] = True
-    spec = {"architecture": architecture, "training": exporter.training()}
-    more = exporter.loss.datasets() if exporter.loss else {}
+    return None
+
+
+def files_of_steps(options) -> dict[int, Path | None]:
+    """The weights by step; of a single file, or a Hugging Face folder, the step is 0."""
+    if options.steps is None:
+        return {0: options.weights and Path(options.weights)}
+    try:
+        return weights_files.chosen(options.weights, options.steps)
+    except InputError as error:
+        raise InputError(f"--weights: {error}") from None
+
+
+class Exports:
+    """A module with the weights of several steps: traced with the first, or by an earlier export."""
+
+    def __init__(self, options):
+        self.asked = dict(vars(options))
+        self.options, self.samples = options, data.load(options.data)
+        self.objective = choose_loss(options, self.samples)
+        choose_micro_batch(options, self.samples)
+        self.shared: shared.Shared | None = None
+        self.key = ""
+        self.trainings: list[dict] = []
+
+    def point(self, weights: Path | None) -> model_file.Point:
+        """What model.h5 holds of one file of weights."""
+        model = loaded(self.options, weights)
+        self.origin, values = model.origin, model_file.Weights(model)
+        self.key = self.key or shared.key(self.asked, self.samples, model)
+        with shared.alone(self.options.packages, self.key):
+            exporter, check = self.exported(model)
+        self.trainings.append(exporter.training())
+        more = exporter.loss.datasets() if exporter.loss else {}
+        return model_file.Point(values, exporter.constants, check, exporter.stored_inputs, more)
+
+    def exported(self, model: Model) -> tuple[Exporter, dict]:
+        """The module, verified and with its packages, and check values."""
+        samples, packages = self.fitted(model), self.options.packages
+        if kept := self.shared or shared.load(packages, self.key):
+            say(f"traced before, in {packages}: the same functions for these weights")
+            try:
+                return self.carried_out(AtOtherWeights(model, samples, self.options, kept))
+            except Refusal as refusal:
+                say(f"traced anew: {refusal}")
+        exporter, check = self.carried_out(Exporter(model, samples, self.options))
+        shared.save(packages, self.key, exporter.shared)
+        return exporter, check
+
+    def carried_out(self, exporter: Exporter) -> tuple[Exporter, dict]:
+        say(exporter.summary())
+        check = exporter.verified()
+        for dtype in self.options.dtype_compute:
+            exporter.write(dtype, check)
+        self.shared = self.shared or exporter.shared
+        if exporter.shared.keys != self.shared.keys:
+            raise Refusal(f"{self.origin}: its functions differ from step to step; export each by itself")
+        return exporter, check
+
+    def fitted(self, model: Model) -> data.Samples:
+        """The samples as the loss takes them; lets the module return what the loss is of."""
+        options = self.options
+        if options.objective:
+            one_input = not isinstance(self.samples.inputs, dict)
+            model.module = objectives.Losses(model.module, self.objective, options.objective, one_input)
+            return objectives.with_targets(self.samples, options.data)
+        if isinstance(options.loss, losses.CustomLoss):
+            return fitted(options.loss, model, self.samples, options.micro_batch)
+        return self.samples
+
+    def spec(self) -> dict:
+        """What model.h5 says of module and loss; of the loss's curvature what holds at every step."""
+        architecture = {"kind": "compiled", "module": self.origin, "kwargs": self.options.kwargs}
+        architecture["packages"] = self.shared.keys
+        if self.options.whole_batch:
+            architecture["whole_batch"] = True
+        training = dict(self.trainings[0])
+        if any(other != training for other in self.trainings):
+            training["loss_curvature"] = "unknown"
+        return {"architecture": architecture, "training": training}
+
+
+def main():
+    options = parse()
+    torch.set_num_threads(1)  # traced kernels then hold no parallel region: no bit depends on threads
+    exports = Exports(options)
+    points = {step: exports.point(weights) for step, weights in files_of_steps(options).items()}
     place = os.path.relpath(options.packages, options.out.parent)
     facts = {"packages_path": place} | made_with.provenance("export_products", ALGORITHM)
-    model_file.write_model(
-        options.out,
-        weights,
-        exporter.constants,
-        check,
-        exporter.stored_inputs,
-        more,
-        spec,
-        digest_of(options.data),
-        facts,
-    )
+    model_file.write_model(options.out, points, exports.spec(), digest_of(options.data), facts)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,14 @@ def sha256(path: Path) -> str:
 
 def note(path: Path | str) -> None:
     """Counts a file, or a folder with every file below it, among the inputs, with its digest of now."""
-    path = Path(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
-    for file in [path, *files] if path.exists() else []:
+    for file in files_of(Path(path)):
         _noted.setdefault(str(file), sha256(file))
+
+
+def files_of(path: Path) -> list[Path]:
+    """A file, or a folder and every file below it; nothing where there is none."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
+    return [path, *files] if path.exists() else []
 
 
 def note_own_modules() -> None:
@@ -39,11 +43,15 @@ def note_own_modules() -> None:
     Called once they are imported, too: should a source change meanwhile, what was read is what counts.
     """
     here = Path.cwd()
-    for module in list(sys.modules.values()):
-        source = getattr(module, "__file__", None)
-        if source and is_own(Path(source)):
-            path = Path(source).absolute()
-            note(path.relative_to(here) if path.is_relative_to(here) else path)
+    for path in own_modules():
+        note(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def own_modules() -> list[Path]:
+    """Sources of the imported modules that are the user's."""
+    sources = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    paths = {Path(source).absolute() for source in sources if source and is_own(Path(source))}
+    return sorted(path for path in paths if path.is_file())
 
 
 def is_own(source: Path) -> bool:

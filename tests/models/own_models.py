@@ -15,6 +15,13 @@ class Mlp(nn.Module):
         return self.second(torch.tanh(self.first(x.flatten(1))))
 
 
+def normalised(features=4, width=5, outputs=3):
+    """Batch normalisation: its running statistics belong to the weights."""
+    return nn.Sequential(
+        nn.Linear(features, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, outputs)
+    )
+
+
 class Cnn(nn.Module):
     """Two convolutions, the second strided, with GroupNorm and an activation that works in place."""
 

@@ -31,7 +31,7 @@ def compiled(request, tmp_path_factory):
 
 
 def package(made):
-    (folder,) = made.file("packages").iterdir()
+    (folder,) = made.file("packages").glob("[0-9a-f]*")
     return folder
 
 

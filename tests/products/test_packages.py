@@ -41,7 +41,7 @@ def copy(made, tmp_path):
 
 
 def package(folder):
-    (found,) = (folder / "packages").iterdir()
+    (found,) = (folder / "packages").glob("[0-9a-f]*")
     return found
 
 

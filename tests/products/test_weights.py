@@ -223,8 +223,11 @@ def test_the_last_step_of_a_model_h5_is_read(tmp_path):
 
 def test_an_exported_model_h5_gives_its_weights_back(tmp_path):
     values = model_file.Weights(modules.Model(trained(), "mine:net"))
-    constants = {"constant.0": torch.ones(2)}
-    model_file.write_model(tmp_path / "model.h5", values, constants, {}, {}, {}, {}, "", {})
+    point = model_file.Point(values, {"constant.0": torch.ones(2)}, {}, {}, {})
+    model_file.write_model(tmp_path / "model.h5", {0: point}, {}, "", {})
+    require_trained(loaded(tmp_path / "model.h5")[0])
+    earlier = model_file.Point(model_file.Weights(modules.Model(trained(2), "mine:net")), {}, {}, {}, {})
+    model_file.write_model(tmp_path / "model.h5", {7: point, 3: earlier}, {}, "", {})
     require_trained(loaded(tmp_path / "model.h5")[0])
 
 

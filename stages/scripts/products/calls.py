@@ -89,6 +89,33 @@ def encoded(value, registers: dict):
     raise Refusal(f"an operation has an argument of type {type(value).__name__}, which cannot be stored")
 
 
+def run(listing: dict, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The results of listed calls, as C++ carries them out."""
+    registers = dict(enumerate(inputs))
+    for entry in listing["calls"]:
+        namespace, name = entry["op"].split("::")
+        function = getattr(getattr(getattr(torch.ops, namespace), name), entry["overload"] or "default")
+        given = [(argument, decoded(value, registers)) for argument, value in paired(function, entry)]
+        named = {argument.name: value for argument, value in given if argument.kwarg_only}
+        result = function(*(value for argument, value in given if not argument.kwarg_only), **named)
+        results = result if isinstance(result, tuple | list) else [result]
+        registers |= dict(zip(entry["results"], results, strict=True))
+        for register in entry["free"]:
+            del registers[register]
+    return [registers[register] for register in listing["outputs"]]
+
+
+def paired(function, entry: dict):
+    return zip(function._schema.arguments, entry["arguments"], strict=True)
+
+
+def decoded(value, registers: dict):
+    """An argument from its JSON."""
+    if isinstance(value, dict):
+        return registers[value["r"]] if "r" in value else float.fromhex(value["float"])
+    return [decoded(item, registers) for item in value] if isinstance(value, list) else value
+
+
 def mark_last_uses(calls: list[dict], kept: set[int]) -> None:
     """Adds to each call the registers that it is the last to touch."""
     seen = set(kept)

@@ -109,9 +109,10 @@ def read_h5(path: Path) -> dict[str, torch.Tensor]:
     """The last step of a model.h5."""
     try:
         with h5py.File(path) as file:
-            group = file[f"steps/{max(file['steps'])}"]
-            state = {name: torch.from_numpy(data[()]) for name, data in group.items()}
-            state |= {name: torch.from_numpy(data[()]) for name, data in file.get("buffers", {}).items()}
+            step = max(file["steps"])
+            held = file[f"points/{step}"] if "points" in file else file
+            state = {name: torch.from_numpy(data[()]) for name, data in file[f"steps/{step}"].items()}
+            state |= {name: torch.from_numpy(data[()]) for name, data in held.get("buffers", {}).items()}
             return {name: t for name, t in state.items() if not name.startswith(CONSTANT)}
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"--weights: {path}: not a model.h5 with a step ({error})") from None

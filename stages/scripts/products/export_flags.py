@@ -4,6 +4,7 @@ import json
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
+import weights_files
 from script_cli import InputError, Parser
 
 from products import standard_losses
@@ -15,7 +16,12 @@ from products.split import PRODUCTS
 def declare(parser: Parser) -> None:
     parser.add_argument("--module", help="package.module:function that returns the nn.Module")
     parser.add_argument("--kwargs", default="{}", help="the function's keyword arguments, JSON")
-    parser.add_argument("--weights", type=Path, help="of the module: a file or folder of its checkpoint")
+    parser.add_argument(
+        "--weights", help="of the module: a file or folder of its checkpoint; {step} in it: one for each step"
+    )
+    parser.add_argument(
+        "--steps", nargs="+", help="with {step} in --weights: numbers and final, the largest (default: all)"
+    )
     parser.add_argument(
         "--weights-key", help="the dictionary of the checkpoint, where several fit: model, ema"
     )
@@ -90,6 +96,7 @@ def check(options) -> None:
         raise InputError("--hf names a whole model; leave --module and --weights out")
     if options.hf is not None and (options.weights_key or options.prefix is not None or not options.strict):
         raise InputError("--weights-key, --prefix and --no-strict are for --weights; leave them out")
+    check_steps(options)
     if options.hf_base is not None and options.hf is None:
         raise InputError("--hf-base is the base of an adapter that --hf names; leave it out")
     if options.objective and (options.loss or options.loss_is_convex):
@@ -102,3 +109,21 @@ def check(options) -> None:
         raise InputError("--verify float32 is no check of float64 products; leave --verify out")
     if not options.out.parent.is_dir():
         raise InputError(f"--out: {options.out.parent}: no such folder")
+
+
+def check_steps(options) -> None:
+    """Makes numbers of `steps`. Raises InputError for one that is none, or without a place in --weights."""
+    if weights_files.STEP not in (options.weights or ""):
+        if options.steps is not None:
+            raise InputError("--steps: --weights has no {step}, which the number of each would stand for")
+        return
+    words = options.steps or [weights_files.ALL]
+    if words == [weights_files.ALL]:
+        options.steps = weights_files.ALL
+        return
+    for word in words:
+        if word != weights_files.FINAL and not (word.isdecimal() and len(word) <= 8):
+            raise InputError(
+                f"--steps: '{word}' is no step; expected numbers of at most 8 digits, final, or all"
+            )
+    options.steps = [word if word == weights_files.FINAL else int(word) for word in words]

@@ -16,6 +16,7 @@ from products.loss_export import LossExport, verified_loss
 from products.modules import Model
 from products.precision import DTYPES
 from products.sample_axis import keeps_samples_apart
+from products.shared import CallsRunner, Shared
 from products.soundness import require_sound
 from products.split import BASE, PRODUCTS, Function, Splitter
 from products.summary import summary
@@ -60,6 +61,7 @@ class Exporter:
         self.constants: dict[str, torch.Tensor] = {}
         self.taps: dict[int, bool] = {}
         self.traces: dict[torch.dtype, Trace] = {}
+        self.shared = Shared()
 
     def traced(self, dtype: torch.dtype) -> Trace:
         """All products in a type, with every layer tapped; traced once."""
@@ -110,30 +112,49 @@ class Exporter:
     def verified(self) -> dict[str, list[float]]:
         """Check values, after the products agreed with eager autograd; chooses the layers tapped."""
         dtype = DTYPES[self.options.verify]
-        self.model.to(dtype)
-        x = typed(self.x, dtype)
-        self.shape = logits_shape(self.model, x, self.samples, self.options)
+        x = self.at_work(dtype)
         if "kfac" in self.options.products:
             self.taps = dict.fromkeys(range(len(self.traced(dtype).taps)), False)
-        found, _, runner = self.split(dtype)
-        self.constants = found.constants
+        found, functions, runner = self.split(dtype)
         tolerance = verify.tolerance_of(found)
-        y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
-        loss = self.options.loss
-        if isinstance(loss, losses.CustomLoss):
-            self.loss = verified_loss(self.model, loss, self.samples, self.options.micro_batch)
-            self.constants = self.constants | self.loss.constants
-        errors = verify.verify(self.model, runner, loss, x, y, weights, tolerance)
+        self.shared.add(self.options.verify, functions, found.constants, tolerance)
+        errors = self.compared(runner, found.constants, tolerance)
+        y, weights = self.terms(dtype)
         second = "hessian" in self.options.products
-        require_sound(self.model, loss, x, y, weights, tolerance, second)
+        require_sound(self.model, self.options.loss, x, y, weights, tolerance, second)
         if not self.options.whole_batch:
             require_independent(self.model, x, tolerance)
-        text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
-        say(f"verified in {self.options.verify} against eager autograd: {text}")
+        self.say_verified(errors)
         if "kfac" in self.options.products:
             self.choose_taps(found, runner)
             runner.forget()
         return self.check_values(runner)
+
+    def at_work(self, dtype: torch.dtype) -> Slots:
+        """Moves the model to a type; the inputs in it."""
+        self.model.to(dtype)
+        x = typed(self.x, dtype)
+        self.shape = logits_shape(self.model, x, self.samples, self.options)
+        return x
+
+    def terms(self, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        """Targets and weights of the micro-batch in a type."""
+        y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
+        return y, weights
+
+    def compared(self, runner: verify.Runner, constants: dict, tolerance: float) -> dict[str, float]:
+        """Errors of the functions, and of a loss of the user's own, against eager autograd."""
+        self.constants, loss = constants, self.options.loss
+        if isinstance(loss, losses.CustomLoss):
+            self.loss = verified_loss(self.model, loss, self.samples, self.options.micro_batch)
+            self.constants = self.constants | self.loss.constants
+        dtype = DTYPES[self.options.verify]
+        y, weights = self.terms(dtype)
+        return verify.verify(self.model, runner, loss, typed(self.x, dtype), y, weights, tolerance)
+
+    def say_verified(self, errors: dict[str, float]) -> None:
+        text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
+        say(f"verified in {self.options.verify} against eager autograd: {text}")
 
     def training(self) -> dict:
         """What the spec of model.h5 says of the loss."""
@@ -159,10 +180,11 @@ class Exporter:
         wanted = set(BASE).union(*(PRODUCTS[product] for product in self.options.products))
         functions = {name: function for name, function in functions.items() if name in wanted}
         runner.functions = functions
-        self.require_check(runner, check, found, dtype)
-        compiled = self.compiles(functions)
-        if self.loss:
-            self.loss.write(DTYPES[dtype], self.options.packages, self.options.micro_batch, compiled)
+        tolerance = verify.tolerance_of(found)
+        self.require_check(runner, check, tolerance, dtype)
+        self.shared.add(dtype, functions, found.constants, tolerance)
+        self.shared.compiled = compiled = self.compiles(functions)
+        self.write_loss(dtype)
         facts = {
             "dtype": dtype,
             "computes_in_float32": found.computes_in(torch.float32),
@@ -173,13 +195,14 @@ class Exporter:
             "tied": [names for names in self.model.tied() if names[0] not in self.model.constants],
         }
         writer = package.Writer(self.options.packages, package.manifest(found, functions, facts, compiled))
+        self.shared.keys[dtype] = writer.key
         if writer.exists():
             say(f"package {writer.key[:12]} ({dtype}): found in {self.options.packages}")
             return writer.key
 
         def of_compiled(folder):
             made = verify.CompiledRunner(functions, runner.slots, folder)
-            self.require_check(made, check, found, f"compiled {dtype}")
+            self.require_check(made, check, tolerance, f"compiled {dtype}")
 
         writer.write(functions, of_compiled if compiled else None)
         say(f"package {writer.key[:12]} ({dtype}): written to {self.options.packages}")
@@ -194,7 +217,37 @@ class Exporter:
             say(f"--compile auto: {self.options.compile}: {reason}")
         return self.options.compile == "aoti"
 
-    def require_check(self, runner: verify.Runner, check: dict, found: Trace, what: str) -> None:
+    def write_loss(self, dtype: str) -> None:
+        """The package of a loss of the user's own, where there is one."""
+        if self.loss:
+            options, compiled = self.options, self.shared.compiled
+            self.loss.write(DTYPES[dtype], options.packages, options.micro_batch, compiled)
+
+    def require_check(self, runner: verify.Runner, check: dict, tolerance: float, what: str) -> None:
         """Raises Refusal unless the functions reproduce the check values."""
         values = verify.check_values(runner, self.check_inputs())
-        verify.require_check(values, check, verify.tolerance_of(found), f"{self.model.origin} in {what}")
+        verify.require_check(values, check, tolerance, f"{self.model.origin} in {what}")
+
+
+class AtOtherWeights(Exporter):
+    """The functions of an earlier export with other weights: nothing is traced or compiled."""
+
+    def __init__(self, model: Model, samples: data.Samples, options, shared: Shared):
+        super().__init__(model, samples, options)
+        self.shared = shared
+
+    def runner(self, dtype: str) -> CallsRunner:
+        x = self.at_work(DTYPES[dtype])
+        return CallsRunner(self.shared.types[dtype], example_slots(self.model, x, self.shape))
+
+    def verified(self) -> dict[str, list[float]]:
+        """Check values, after the functions agreed with eager autograd at these weights."""
+        kept, runner = self.shared.types[self.options.verify], self.runner(self.options.verify)
+        self.say_verified(self.compared(runner, kept.constants, kept.tolerance))
+        return self.check_values(runner)
+
+    def write(self, dtype: str, check: dict[str, list[float]]) -> str:
+        """The digest of the package that is there."""
+        self.require_check(self.runner(dtype), check, self.shared.types[dtype].tolerance, dtype)
+        self.write_loss(dtype)
+        return self.shared.keys[dtype]

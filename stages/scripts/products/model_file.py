@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,42 +29,49 @@ def stored(tensor: torch.Tensor) -> np.ndarray:
     return (tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor.long()).numpy()
 
 
-def point_digest(weights: Weights, constants: dict, more: dict[str, np.ndarray], spec: dict) -> str:
-    """What curvature depends on: packages and loss, and name, shape and bytes of all that they take."""
-    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
-    held = {name: stored(value) for name, value in constants.items()}
-    values = weights.parameters | weights.buffers | held | more
-    for name, array in values.items():
-        digest.update(f"{name}\n{array.dtype}\n{array.shape}\n".encode() + array.tobytes())
-    return digest.hexdigest()
+@dataclass
+class Point:
+    """What model.h5 holds of one step; `more` are further datasets by path."""
+
+    weights: Weights
+    constants: dict[str, torch.Tensor]
+    check: dict[str, list[float]]
+    check_inputs: Slots
+    more: dict[str, np.ndarray]
+
+    def digest(self, spec: dict) -> str:
+        """What curvature depends on: packages and loss, and name, shape and bytes of all that they take."""
+        digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
+        held = {name: stored(value) for name, value in self.constants.items()}
+        values = self.weights.parameters | self.weights.buffers | held | self.more
+        for name, array in values.items():
+            digest.update(f"{name}\n{array.dtype}\n{array.shape}\n".encode() + array.tobytes())
+        return digest.hexdigest()
+
+    def datasets(self) -> dict[str, np.ndarray]:
+        """All but the parameters."""
+        data = {f"buffers/{name}": values for name, values in self.weights.buffers.items()}
+        data |= {f"buffers/{name}": stored(value) for name, value in self.constants.items()}
+        data |= {f"check/{name}": np.array(values) for name, values in self.check.items()}
+        data |= {f"check_inputs/{slot}": stored(value) for slot, value in self.check_inputs.items()}
+        return data | self.more
 
 
-def write_model(
-    out: Path,
-    weights: Weights,
-    constants: dict,
-    check: dict[str, list[float]],
-    check_inputs: Slots,
-    more: dict[str, np.ndarray],
-    spec: dict,
-    data_sha256: str,
-    provenance: dict,
-) -> None:
-    """`more` are further datasets by path; `provenance` names the packages' folder seen from
-    model.h5's as packages_path."""
-    data = {f"steps/00000000/{name}": values for name, values in weights.parameters.items()}
-    data |= {f"buffers/{name}": values for name, values in weights.buffers.items()}
-    data |= {f"buffers/{name}": stored(value) for name, value in constants.items()}
-    data |= {f"check/{name}": np.array(values) for name, values in check.items()}
-    data |= {f"check_inputs/{slot}": stored(value) for slot, value in check_inputs.items()}
-    data |= more
-    attributes = {
+def write_model(out: Path, points: dict[int, Point], spec: dict, data_sha256: str, provenance: dict) -> None:
+    """`points` by step; `provenance` names the packages' folder seen from model.h5's as packages_path."""
+    data, attributes = {}, {}
+    for step, point in points.items():
+        data |= {f"steps/{step:08d}/{name}": values for name, values in point.weights.parameters.items()}
+        place = f"points/{step:08d}/" if len(points) > 1 else ""
+        data |= {place + name: values for name, values in point.datasets().items()}
+        attributes[f"steps/{step:08d}@sha256"] = point.digest(spec)
+    parameters = next(iter(points.values())).weights.parameters
+    attributes |= {
         "format": "ritzflow-model",
         "format_version": "1.0",
         "spec": json.dumps(spec, sort_keys=True),
         "data_sha256": data_sha256,
-        "steps/00000000@sha256": point_digest(weights, constants, more, spec),
-        "parameter_order": list(weights.parameters),
-        "n_params": np.int64(sum(values.size for values in weights.parameters.values())),
+        "parameter_order": list(parameters),
+        "n_params": np.int64(sum(values.size for values in parameters.values())),
     }
     write(out, data, attributes, provenance)
