@@ -26,8 +26,9 @@ test: build  ## every test but the long ones
 	ctest --preset release --output-on-failure -j2
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n logical --dist loadfile tests
 
-test-models: build models-env  ## language models of transformers, and every module compiled, against dense matrices; some minutes
+test-models: build models-env  ## language models of transformers, every module compiled, and the sweeps of configs/; some minutes
 	RITZFLOW_COMPILE_ALL=1 .venv-models/bin/python -m pytest -q tests/huggingface tests/products/test_compiled.py
+	RITZFLOW_EXAMPLES=1 $(PYTHON) -m pytest -q tests/workflow/test_examples.py
 
 SMOLLM2 := results/.models/smollm2
 smollm2: stages models-env $(SMOLLM2)/config.json  ## Hessian, GGN and Fisher spectra of SmolLM2-135M; see docs/own-models.md

@@ -31,6 +31,8 @@ rule all:
         all_of("ritz-residuals"),
         all_of("metrics"),
         all_of("density"),
+        every("metrics", UNTRAINED),
+        every("density", UNTRAINED),
         rules.ablation_table.output,
         rules.figures.output,
         rules.report.output,
@@ -46,4 +48,6 @@ onstart:
 
 onerror:
     # The tables of what stands: cells that failed are shown as missing.
+    if UNTRAINED:
+        shell(f"cp {shlex.quote(str(SWEEP_FILE))} {RESULTS}/sweep.json")
     shell(f"test ! -f {RESULTS}/sweep.json || ablation_table.py --after-failure {RESULTS}")

@@ -17,10 +17,12 @@ import stage_flags
 import stage_versions
 import sweep_config
 import sweep_file
+import weights_files
 from script_cli import run as one_line_errors
 
-# Stages and scripts are called by name.
+# Stages and scripts are called by name. Snakemake takes braces in a shell command for names of its own.
 PROGRAMS = shlex.quote(f"{BINARIES}:{SCRIPTS}:{Path(sys.executable).parent}")
+PROGRAMS = PROGRAMS.replace("{", "{{").replace("}", "}}")
 shell.prefix(f'set -euo pipefail; export PATH={PROGRAMS}:"$PATH"; ')
 
 
@@ -76,9 +78,10 @@ def names_of_models(trained):
 
 def old(paths):
     """Files among `paths` as inputs whose dates say nothing. One with a date to come is left out: Snakemake fails
-    where an output is older than an input. What is missing is the program's to say."""
+    where an output is older than an input; and one with braces in its name, which Snakemake takes for wildcards. What
+    is missing is the program's to say."""
     files = [path for path in map(Path, paths) if path.is_file() and path.stat().st_mtime <= time.time()]
-    return [ancient(str(path)) for path in files]
+    return [ancient(str(path)) for path in files if not set("{}") & set(str(path))]
 
 
 def data_file(wildcards):
@@ -92,7 +95,8 @@ def module_files(wildcards):
     architecture = SWEEP["models"][wildcards.model]["architecture"]
     if "hf" in architecture:
         return old(sorted(Path(architecture["hf"]).glob("*.safetensors")))
-    return old([stage_flags.weights(SWEEP, axes(wildcards))])
+    pattern = stage_flags.weights(SWEEP, axes(wildcards))
+    return old(weights_files.found(pattern).values() if weights_files.STEP in pattern else [pattern])
 
 
 def python_of(wildcards):
@@ -111,6 +115,7 @@ def gpus_of_products(wildcards):
     return 0 if stage_flags.is_kronecker(SWEEP, axes(wildcards)) else gpus(wildcards)
 
 
-def all_of(stage):
-    """Every artifact that a stage makes in this sweep."""
-    return [at(path) for path, artifact in artifacts.of_sweep(SWEEP).items() if artifact.stage == stage]
+def all_of(stage, models=None):
+    """Every artifact that a stage makes in this sweep, or of some of its models."""
+    made = [path for path, artifact in artifacts.of_sweep(SWEEP).items() if artifact.stage == stage]
+    return [at(path) for path in made if models is None or path.split("/")[1] in models]

@@ -3,7 +3,8 @@
 
 rule sweep:
     input:
-        frozen=ancient(str(SWEEP_FILE)),
+        frozen=frozen,
+        trainings=[ancient(path) for path in all_of("train_weights", UNTRAINED)],
         again=PLAN.marker("sweep.json"),
     output:
         sweep=f"{RESULTS}/sweep.json",
@@ -21,10 +22,10 @@ rule sweep:
 rule ablation_table:
     input:
         sweep=summary("tables", rules.sweep.output.sweep),
-        lanczos=summary("tables", all_of("lanczos")),
-        ritz=summary("tables", all_of("ritz-residuals")),
-        metrics=summary("tables", all_of("metrics")),
-        comparisons=summary("tables", all_of("compare-kfac")),
+        lanczos=summary("tables", every("lanczos")),
+        ritz=summary("tables", every("ritz-residuals")),
+        metrics=summary("tables", every("metrics")),
+        comparisons=summary("tables", every("compare-kfac")),
         again=PLAN.marker("tables"),
     output:
         csv=f"{RESULTS}/tables/ablation.csv",
@@ -44,10 +45,10 @@ rule ablation_table:
 rule figures:
     input:
         sweep=summary("figures", rules.sweep.output.sweep),
-        lanczos=summary("figures", all_of("lanczos")),
-        ritz=summary("figures", all_of("ritz-residuals")),
-        metrics=summary("figures", all_of("metrics")),
-        densities=summary("figures", all_of("density")),
+        lanczos=summary("figures", every("lanczos")),
+        ritz=summary("figures", every("ritz-residuals")),
+        metrics=summary("figures", every("metrics")),
+        densities=summary("figures", every("density")),
         again=PLAN.marker("figures"),
     output:
         multiext(f"{RESULTS}/figures/spectrum", ".svg", ".png"),
@@ -86,9 +87,9 @@ rule report:
 rule provenance:
     input:
         sweep=summary("provenance", rules.sweep.output.sweep),
-        lanczos=summary("provenance", all_of("lanczos")),
-        ritz=summary("provenance", all_of("ritz-residuals")),
-        densities=summary("provenance", all_of("density")),
+        lanczos=summary("provenance", every("lanczos")),
+        ritz=summary("provenance", every("ritz-residuals")),
+        densities=summary("provenance", every("density")),
         again=PLAN.marker("provenance"),
     output:
         provenance=f"{RESULTS}/provenance.json",
@@ -125,7 +126,7 @@ rule ro_crate:
 rule audit:
     input:
         sweep=rules.sweep.output.sweep,
-        metrics=all_of("metrics"),
+        metrics=every("metrics"),
     log:
         f"{RESULTS}/logs/audit.log",
     threads: workflow.cores or 1
@@ -133,7 +134,7 @@ rule audit:
         cells=3,
         draw=0,
     params:
-        sweep_file=str(SWEEP_FILE),
+        sweep_file=lambda wildcards: str(SWEEP_FILE),
     message:
         "audit: {resources.cells} cells again"
     shell:

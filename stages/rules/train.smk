@@ -1,5 +1,5 @@
 # Models: one model.h5 a model and seed, trained here with the weights at the steps that are measured, or exported
-# from a module that comes with its weights.
+# from a module that comes with its weights, or whose weights a command of the user's makes.
 
 
 rule train_model:
@@ -29,9 +29,31 @@ rule train_model:
         " --threads {threads} --out {output.model} 2> {log}"
 
 
+# Its output is a record: the weights are the user's files, which the command writes itself. A checkpoint, because
+# `final` and `all` of `steps` are known only thereafter.
+checkpoint train_weights:
+    input:
+        again=again(artifacts.training),
+    output:
+        training=at(places.TRAINING),
+    log:
+        f"{RESULTS}/logs/{RUN}/train-weights.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{RUN}/train-weights.tsv"
+    retries: 0
+    threads: 1
+    params:
+        flags=flags_of(stage_flags.weights_run),
+    message:
+        "train {wildcards.model} seed {wildcards.seed} by its command"
+    shell:
+        "train_weights.py {params.flags} --out {output.training} 2> {log}"
+
+
 rule export_products:
     input:
         data=made_from(artifacts.model, "data"),
+        training=made_from(artifacts.model, "training"),
         files=module_files,
         again=again(artifacts.model),
     output:

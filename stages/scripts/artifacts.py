@@ -7,7 +7,7 @@ import cells
 import places
 import recorded
 import stage_flags
-from sweep_config import is_trained
+from sweep_config import has_command, has_known_steps, is_trained
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def of_sweep(config: dict) -> dict[str, Artifact]:
     """The artifacts of all cells by path, each behind those that it is made from."""
     found: dict[str, Artifact] = {}
     every = cells.expected(config)
-    for kind in (data, model, kfac, operator, comparison, lanczos, ritz, density, metrics):
+    for kind in (data, training, model, kfac, operator, comparison, lanczos, ritz, density, metrics):
         for cell in every:
             if belongs(kind, config, cell):
                 artifact = kind(config, cell)
@@ -34,7 +34,12 @@ def of_sweep(config: dict) -> dict[str, Artifact]:
 
 
 def belongs(kind: Callable, config: dict, cell: dict) -> bool:
-    """Whether a cell has an artifact of this kind."""
+    """Whether a cell has an artifact of this kind; behind a training its steps must be known."""
+    entry = config["models"][cell["model"]]
+    if kind is training:
+        return has_command(entry)
+    if kind is not data and not has_known_steps(entry):
+        return False
     if kind in (kfac, comparison):
         return stage_flags.is_kronecker(config, cell)
     return kind is not density or cell["reorth_mode"] not in cells.RESTARTED
@@ -51,10 +56,16 @@ def data(config: dict, cell: dict) -> Artifact:
     return of("prepare_data", places.DATA, stage_flags.data, config, cell, {})
 
 
+def training(config: dict, cell: dict) -> Artifact:
+    return of("train_weights", places.TRAINING, stage_flags.weights_training, config, cell, {})
+
+
 def model(config: dict, cell: dict) -> Artifact:
     trained = is_trained(config["models"][cell["model"]])
     stage = "train-model" if trained else "export_products"
-    made = of(stage, places.MODEL, stage_flags.of_model, config, cell, {"data": [places.DATA]})
+    weights = {"training": [places.TRAINING]} if belongs(training, config, cell) else {}
+    inputs = {"data": [places.DATA]} | weights
+    made = of(stage, places.MODEL, stage_flags.of_model, config, cell, inputs)
     if trained:
         made.settings.update(recorded.flat(stage_flags.spec(config, cell)))
     return made

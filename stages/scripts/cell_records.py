@@ -89,6 +89,7 @@ def read_all(results: Path, config: dict, found: Comparison) -> tuple[list[dict]
 
 BEHIND = (
     places.DATA,
+    places.TRAINING,
     places.MODEL,
     places.KFAC,
     places.OPERATOR,
@@ -101,12 +102,13 @@ BEHIND = (
 
 def why_missing(cell: dict, found: Comparison) -> str | None:
     """The first artifact behind a cell's record that does not stand, with its reason; None where all do."""
-    if places.METRICS.format(**cell) not in found.reasons:
+    metrics, is_known = places.METRICS.format(**cell), isinstance(cell["step"], int)
+    if is_known and metrics not in found.reasons:
         return None
     paths = [pattern.format(**cell) for pattern in BEHIND]
     causes = [path for path in paths if path in found.reasons and path not in found.consequences]
-    path = causes[0] if causes else places.METRICS.format(**cell)
-    return f"{path}: {found.reasons[path]}"
+    path = causes[0] if causes else metrics
+    return f"{path}: {found.reasons.get(path, 'known once all seeds are trained')}"
 
 
 def add_comparisons(records: list[dict]) -> None:

@@ -24,12 +24,15 @@ def sweep(results: Path) -> dict:
 
 
 def expected(config: dict) -> list[dict]:
-    """Every cell of the sweep by its axes, in the order of the sweep file; block is empty for the whole."""
+    """Every cell of the sweep by its axes, in the order of the sweep file; block is empty for the whole.
+
+    The steps of a model that are known only once it is trained are as the sweep file has them before.
+    """
     return [
         dict(zip(AXES, (name, seed, step, operator, block, mode, probe), strict=True))
         for name, model in config["models"].items()
         for step, (operator, block), mode, seed, probe in itertools.product(
-            model["steps"],
+            [model["steps"]] if isinstance(model["steps"], str) else model["steps"],
             matrices(config, model),
             config["reorth_modes"],
             config["seeds"],

@@ -6,6 +6,7 @@ MATRIX = RUN + "/step{step}/{operator}{block}"
 MODE = MATRIX + "/{reorth_mode}"
 CELL = MODE + "/probe{probe}"
 
+TRAINING = f"cells/{RUN}/training.json"  # of a module whose weights a command of the user's makes
 MODEL = f"cells/{RUN}/model.h5"  # trained here, or exported from a module with its weights
 KFAC = f"cells/{MATRIX}/kfac.h5"
 OPERATOR = f"cells/{MATRIX}/operator.h5"

@@ -8,12 +8,14 @@ from collections import defaultdict
 from pathlib import Path
 
 import freeze
+import places
 import recorded
 import remembered
 import results_lock
 import stage_versions
 import stale
 import summaries
+import sweep_config
 
 SHOWN = 5  # artifacts named for each reason
 
@@ -23,6 +25,7 @@ class Plan:
 
     def __init__(self):
         self.stale: set[str] = set()
+        self.said: set[str] = set()
 
     def find(self, results: Path, config: dict) -> None:
         """Compares the results with the configuration and says what differs."""
@@ -31,7 +34,13 @@ class Plan:
         known = remembered.load()
         files, records = stale.UserFiles(known["files"]), recorded.Memory(known["records"])
         algorithms = stage_versions.versions(stage_versions.programs(config), stage_versions.CACHE)
-        found = stale.compare(results, config, algorithms, files, read=records.read)
+
+        def compare() -> stale.Comparison:
+            return stale.compare(results, config, algorithms, files, read=records.read)
+
+        found = compare()
+        if settle(config, found):
+            found = compare()
         remembered.save(known)
         if results.is_dir() and os.statvfs(results).f_flag & os.ST_RDONLY:
             print(f"{results}: is on a read-only file system: nothing can be made there", file=sys.stderr)
@@ -41,7 +50,9 @@ class Plan:
             self.stale.add("sweep.json")
         date_back(results, found.records)
         for line in lines(results, found):
-            print(line, file=sys.stderr)
+            if line not in self.said:
+                print(line, file=sys.stderr)
+        self.said |= set(lines(results, found))
 
     def again(self, output: str) -> bool:
         return output in self.stale
@@ -55,6 +66,20 @@ class Plan:
             path.write_text(str(time.time_ns()))  # Snakemake takes a file of equal contents for the same one
             atexit.register(path.absolute().unlink, missing_ok=True)
         return [str(path)]
+
+
+def settle(config: dict, found: stale.Comparison) -> bool:
+    """Reads the steps of models whose trainings all stand from their weights; whether there was such a model.
+
+    Raises ConfigError where seeds have different ones.
+    """
+    settled = False
+    for name, model in config["models"].items():
+        trainings = {places.TRAINING.format(model=name, seed=seed) for seed in config["seeds"]}
+        if not sweep_config.has_known_steps(model) and not trainings & found.reasons.keys():
+            model["steps"] = sweep_config.steps_of_files(model, config["seeds"], f"models.{name}.steps")
+            settled = True
+    return settled
 
 
 def lines(results: Path, found: stale.Comparison) -> list[str]:

@@ -70,6 +70,9 @@ def from_json(path: Path) -> Record:
     said = json.loads(raw)
     if not isinstance(said, dict) or said.get("content_sha256") != text_digest(raw):
         raise ValueError("its text is not that of its digest")
+    if path.stem == "training":
+        facts = {name: said[name] for name in ("stage", "algorithm", "settings", "files")}
+        return Record(**facts, inputs={}, content=hashlib.sha256(raw).hexdigest())
     stage = {"metrics": "metrics", "comparison": "compare-kfac"}[path.stem]
     settings = {name: said[name] for name in ("regularization_mode", "regularization", "k") if name in said}
     return Record(
@@ -85,6 +88,14 @@ def text_digest(raw: bytes) -> str:
     """SHA-256 of a record's text without its last field, content_sha256, as the stages seal it."""
     body = re.sub(rb',\n  "content_sha256": "[0-9a-f]{64}"\n}\n$', b"\n}\n", raw)
     return hashlib.sha256(body).hexdigest()
+
+
+def sealed(record: dict) -> str:
+    """A record as text with its digest, as the stages write theirs."""
+    body = json.dumps(record, indent=2) + "\n"
+    return (
+        json.dumps({**record, "content_sha256": hashlib.sha256(body.encode()).hexdigest()}, indent=2) + "\n"
+    )
 
 
 def from_hdf5(path: Path) -> Record:

@@ -19,4 +19,5 @@ def load() -> dict:
 
 
 def save(known: dict) -> None:
+    PLACE.parent.mkdir(parents=True, exist_ok=True)
     write_text(PLACE, json.dumps(known))

@@ -9,6 +9,7 @@ import shlex
 
 import blocks
 import sweep_config
+import weights_files
 from stage_versions import KRONECKER_KINDS
 
 OF_COLLECTION = ("kfac_approx", "fisher_type", "token_terms", "max_factor", "split_qkv")
@@ -57,6 +58,7 @@ def export(config: dict, cell: dict) -> dict:
     options["no_strict"] = not strict
     if "weights" in options:
         options |= {"weights": weights(config, cell), "kwargs": json.dumps(kwargs, sort_keys=True)}
+        options["steps"] = steps_in(options["weights"], config, cell)
     kinds = {operator["kind"] for operator in config["operators"].values()}
     hessian, kronecker = "hessian" in kinds, kinds & set(KRONECKER_KINDS)
     options["products"] = ["ggn", *(["hessian"] if hessian else []), *(["kfac"] if kronecker else [])]
@@ -67,8 +69,28 @@ def export(config: dict, cell: dict) -> dict:
 
 
 def weights(config: dict, cell: dict) -> str:
-    """The file with a module's weights; {seed} in its name stands for the seed."""
-    return config["models"][cell["model"]]["architecture"]["weights"].format(seed=cell["seed"])
+    """The file with a module's weights, with the seed in its name; {step} in it stands for each step."""
+    return weights_files.of_seed(config["models"][cell["model"]]["architecture"]["weights"], cell["seed"])
+
+
+def steps_in(weights: str, config: dict, cell: dict) -> list[str] | None:
+    """The steps of which there are files, as words."""
+    steps = config["models"][cell["model"]]["steps"]
+    if weights_files.STEP not in weights:
+        return None
+    return [steps] if steps == weights_files.ALL else [str(step) for step in steps]
+
+
+def weights_training(config: dict, cell: dict) -> dict:
+    """The command that makes a module's weights, and where."""
+    command = config["models"][cell["model"]]["training"]["command"]
+    return {"command": weights_files.of_seed(command, cell["seed"]), "weights": weights(config, cell)}
+
+
+def weights_run(config: dict, cell: dict) -> dict:
+    """The same with the steps that are wanted, which are no setting of a training."""
+    made = weights_training(config, cell)
+    return {**made, "steps": steps_in(made["weights"], config, cell)}
 
 
 def collection(config: dict, cell: dict) -> dict:

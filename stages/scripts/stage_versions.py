@@ -26,8 +26,10 @@ def needed(config: dict) -> list[str]:
 
 def programs(config: dict) -> list[Path]:
     """Every program that makes an artifact of the sweep."""
-    exported = not all(map(sweep_config.is_trained, config["models"].values()))
-    scripts = ["prepare_data.py", *(["export_products.py"] if exported else [])]
+    models = config["models"].values()
+    scripts = ["prepare_data.py"]
+    scripts += [] if all(map(sweep_config.is_trained, models)) else ["export_products.py"]
+    scripts += ["train_weights.py"] if any(map(sweep_config.has_command, models)) else []
     return [SCRIPTS / name for name in scripts] + [BINARIES / name for name in needed(config)]
 
 

@@ -60,7 +60,8 @@ def compare(
         behind = next(not_standing(artifact, found), None)
         own = own or (None if behind else next(other_digests(artifact, record, found), None))
         if own and not behind:
-            found.kept[path] = kept_steps(artifact, record, algorithms)
+            changed = any(changed_files(record, digest, may_be_gone))
+            found.kept[path] = set() if changed else kept_steps(artifact, record, algorithms)
         if own or behind:
             found.reasons[path] = own or f"its {Path(behind).name} {fate(found.reasons[behind])}"
         if behind and not own:
@@ -103,9 +104,10 @@ def shown(value) -> str:
 
 
 def kept_steps(artifact: Artifact, record: Record, algorithms: dict) -> set[int]:
-    """Steps of a model whose weights training it again would give: all, where nothing else differs."""
+    """Steps of a model whose weights making it again would give: all, where nothing else differs."""
     as_it_is = replace(artifact, settings={**artifact.settings, "steps": record.settings.get("steps")})
-    stands = artifact.stage == "train-model" and not any(own_reasons(as_it_is, record, algorithms))
+    is_model = artifact.stage in ("train-model", "export_products")
+    stands = is_model and not any(own_reasons(as_it_is, record, algorithms))
     return set(record.points) if stands else set()
 
 
@@ -123,6 +125,8 @@ def fate(reason: str) -> str:
 def other_digests(artifact: Artifact, record: Record, found: Comparison) -> Iterator[str]:
     """Inputs that stand, but are not the ones that it was made from."""
     for role, paths in artifact.inputs.items():
+        if role == "training":
+            continue  # the weights themselves are among the model's files
         if role == "lanczos" and artifact.stage == "density" and role not in record.inputs:
             continue  # in closed form: of the operator alone
         digests = [content(found.records[path], artifact.step) for path in paths]

@@ -12,7 +12,24 @@ def problems(config: dict, schema: dict) -> Iterator[str]:
     for name, model in config["models"].items():
         if model["data"]["targets"] and model["data"]["label"]:
             yield f"'models.{name}.data.label' is another name of 'targets'; leave one of them out"
+    yield from trainings(config)
     yield from restarts(config["lanczos"])
+
+
+def trainings(config: dict) -> Iterator[str]:
+    """Commands that would write what another one writes, or what the model does not read."""
+    writers: dict[str, tuple[str, str | None]] = {}
+    for name, model in config["models"].items():
+        weights = model["architecture"].get("weights")
+        command = model.get("training", {}).get("command")
+        if command and weights is None:
+            yield f"'models.{name}.training.command' is to write 'weights', which a model of 'hf' has not"
+        if command and weights and "{seed}" not in weights and len(config["seeds"]) > 1:
+            place = f"models.{name}.architecture.weights"
+            yield f"'{place}' has no {{seed}}: the trainings of all seeds would write one file"
+        other, theirs = writers.setdefault(weights or name, (name, command))
+        if theirs != command:
+            yield f"'models.{name}' and 'models.{other}' have the same weights; give both the same command"
 
 
 def ignored(place: str, operator: dict, keys: dict) -> Iterator[str]:

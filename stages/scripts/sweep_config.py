@@ -15,8 +15,9 @@ import blocks
 import data_defaults
 import sweep_checks
 import sweep_file
+import weights_files
 from jsonschema import Draft202012Validator, validators
-from script_cli import Parser, nearest, run
+from script_cli import InputError, Parser, nearest, run
 from sweep_file import ConfigError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "configs" / "schema.json"
@@ -47,13 +48,13 @@ def resolve(raw: dict, origin: str) -> dict:
     config = complete(name_kinds(raw), schema, schema)
     errors = sorted(Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
     if errors:
-        raise ConfigError("\n".join(f"{origin}: {explain(error)}" for error in errors))
+        raise ConfigError("\n".join(dict.fromkeys(f"{origin}: {explain(error)}" for error in errors)))
     if wrong := list(sweep_checks.problems(config, schema)):
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in wrong))
     blocks.check(config, origin)
     for name, model in config["models"].items():
         data_defaults.fill(model["data"], trained_here=is_trained(model))
-        model["steps"] = resolve_steps(model, f"{origin}: models.{name}.steps")
+        model["steps"] = resolve_steps(model, config["seeds"], f"{origin}: models.{name}.steps")
     return config
 
 
@@ -74,8 +75,9 @@ def complete(value, schema, root: dict):
     if "$ref" in schema:
         schema = {**follow(schema["$ref"], root), **schema}
     for branch in schema.get("allOf", []):
-        if isinstance(value, dict) and matches(value, branch["if"]):
-            value = complete(value, branch["then"], root)
+        if isinstance(value, dict):
+            part = "then" if matches(value, branch["if"]) else "else"
+            value = complete(value, branch.get(part, True), root)
     value = repair(value, schema)
     if "x-default" in schema and value == schema["x-default"]:  # written out: what the stage does by itself
         return schema["default"]
@@ -96,7 +98,9 @@ def follow(reference: str, root: dict) -> dict:
 
 
 def matches(value: dict, condition: dict) -> bool:
-    return all(value.get(key) == entry["const"] for key, entry in condition["properties"].items())
+    constants = condition.get("properties", {}).items()
+    there = set(condition.get("required", [])) <= value.keys()
+    return there and all(value.get(key) == entry["const"] for key, entry in constants)
 
 
 def repair(value, schema: dict):
@@ -133,6 +137,8 @@ def explain(error) -> str:
         return "; ".join(f"unknown key '{key}' in '{place}'{way_out(key, known)}" for key in unknown)
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
+        if missing == ["command"]:
+            return f"'{place}' of a module is a command that writes its weights (command: ...), or left out"
         return f"missing key '{missing[0]}' in '{place}'"
     if error.validator == "enum":
         choices = [str(choice) for choice in error.validator_value if choice is not None]
@@ -149,7 +155,7 @@ def explain(error) -> str:
     if error.validator == "oneOf":
         return f"'{place}' of kind module needs 'module' and 'weights', or 'hf', a Hugging Face folder"
     if error.validator == "not":
-        return f"'{place}' comes with its weights (architecture.kind: module); leave 'training' out"
+        return f"'{place}.command' is for architecture.kind module; other models are trained here, by steps"
     if isinstance(error.instance, float) and not math.isfinite(error.instance):
         return f"'{place}': {error.instance} is not a finite number"
     return f"'{place}': {error.message}"
@@ -160,15 +166,57 @@ def way_out(key, known) -> str:
     return OTHER_LOSSES if key in LOSS_KEYS else nearest(str(key), known)
 
 
-def resolve_steps(model: dict, place: str) -> list[int]:
-    """Training steps in ascending order; `final` is their number, 0 where the weights are given."""
+def resolve_steps(model: dict, seeds: list[int], place: str) -> list | str:
+    """Training steps in ascending order; `final` is their number, 0 for weights without {step} in their name.
+
+    With it they are those of the files, and stay as listed where a command is to write these."""
+    if not is_trained(model) and weights_files.STEP in model["architecture"].get("weights", ""):
+        listed = model["steps"]
+        if not has_known_steps(model):
+            return listed if has_command(model) else steps_of_files(model, seeds, place)
+        if len(set(listed)) < len(listed):
+            raise ConfigError(f"{place}: a step is listed twice")
+        return sorted(listed)
+    if model["steps"] == weights_files.ALL:
+        raise ConfigError(f"{place}: 'all' is for a module whose weights have {{step}} in their name")
     final = model["training"]["steps"] if is_trained(model) else 0
     steps = sorted(final if step == "final" else step for step in model["steps"])
+    if steps[-1] > final and not is_trained(model):
+        raise ConfigError(f"{place}: 'weights' has no {{step}} in its name: its only step is 'final'")
     if steps[-1] > final:
         raise ConfigError(f"{place}: step {steps[-1]} is behind the last training step, {final}")
     if len(set(steps)) < len(steps):
         raise ConfigError(f"{place}: a step is listed twice ('final' is {final})")
     return steps
+
+
+def has_known_steps(model: dict) -> bool:
+    """Whether the steps are numbers, not `final` or `all` of weights that a command has yet to write."""
+    return all(isinstance(step, int) for step in model["steps"])
+
+
+def has_command(model: dict) -> bool:
+    """Whether a command of the user's trains the module."""
+    return not is_trained(model) and "training" in model
+
+
+def steps_of_files(model: dict, seeds: list[int], place: str) -> list[int]:
+    """The steps of which there are weights, the same for every seed. Raises ConfigError."""
+    by_seed = {}
+    for seed in seeds:
+        pattern = weights_files.of_seed(model["architecture"]["weights"], seed)
+        try:
+            by_seed[seed] = list(weights_files.chosen(pattern, model["steps"]))
+        except InputError as error:
+            raise ConfigError(f"{place}: {error}") from None
+        if by_seed[seed] != by_seed[seeds[0]]:
+            first, other = (", ".join(map(str, by_seed[s])) for s in (seeds[0], seed))
+            wanted = "all" if model["steps"] == weights_files.ALL else "these"
+            raise ConfigError(
+                f"{place}: {wanted} are {first} of seed {seeds[0]}, but {other} of seed {seed}; a row of the "
+                "table averages over seeds: list the numbers"
+            )
+    return by_seed[seeds[0]]
 
 
 def is_trained(model: dict) -> bool:

@@ -12,7 +12,15 @@ import h5py
 
 ALGORITHMS = dict.fromkeys(
     (
-        *("prepare_data", "export_products", "train-model", "collect-kfac", "build-operator", "compare-kfac"),
+        *(
+            "prepare_data",
+            "train_weights",
+            "export_products",
+            "train-model",
+            "collect-kfac",
+            "build-operator",
+            "compare-kfac",
+        ),
         *("lanczos", "ritz-residuals", "density", "metrics"),
     ),
     1,
@@ -29,9 +37,11 @@ def write(results, config, algorithms=ALGORITHMS, absent=lambda path: False, ext
         algorithm = algorithms[artifact.stage]
         content = digest((path, artifact.settings, digests, algorithm))
         same = {name: value for name, value in artifact.settings.items() if name != "steps"}
-        trained = artifact.stage == "train-model"
+        trained = artifact.stage in ("train-model", "export_products") and "steps" in artifact.settings
         points = (
-            {step: digest((step, same, digests)) for step in artifact.settings["steps"]} if trained else {}
+            {int(step): digest((int(step), same, digests)) for step in artifact.settings["steps"]}
+            if trained
+            else {}
         )
         contents[path] = Named(content, points)
         if absent(path):
@@ -60,6 +70,9 @@ class Named(dict):
 
 
 def write_json(place, artifact, algorithm, digests):
+    if artifact.stage == "train_weights":
+        record = {"stage": artifact.stage, "algorithm": algorithm, "settings": artifact.settings, "files": {}}
+        return place.write_text(sealed(record))
     said = {**artifact.settings, f"{artifact.stage.replace('-', '_')}_algorithm": algorithm}
     if place.is_file():
         said = {**json.loads(place.read_text()), **said}
@@ -82,14 +95,15 @@ def sealed(record):
 
 
 def write_hdf5(place, artifact, algorithm, digests, content, points, extra):
-    spec = {key: value for key, value in artifact.settings.items() if "." in key or key == "steps"}
+    told = artifact.stage == "train-model"  # by its spec
+    spec = {key: value for key, value in artifact.settings.items() if told and ("." in key or key == "steps")}
     settings = {key: value for key, value in artifact.settings.items() if key not in spec}
     with h5py.File(place, "a") as file:
         file.attrs["content_sha256"] = content
         for role, found in digests.items():
             if artifact.stage != "density" or role == "operator":
                 file.attrs[f"{role}_sha256"] = found[0]
-        if spec:
+        if spec or points:
             file.attrs["spec"] = json.dumps(nested(spec))
         for step, digest in points.items():
             file.require_group(f"steps/{step:08d}").attrs["sha256"] = digest

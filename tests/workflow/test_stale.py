@@ -6,6 +6,8 @@ import os
 import shutil
 
 import artifacts
+import cell_records
+import cells
 import chain
 import h5py
 import plan
@@ -179,6 +181,53 @@ def test_a_step_more_trains_again_and_measures_that_step_alone(pristine):
     found = compare(pristine, config)
     assert set(own_reasons(found).values()) == {"steps was 5 10", "missing"}
     assert {path for path in found.reasons if "/step5/" in path or "/step10/" in path} == set()
+
+
+def trained_by_command(steps, command="python train.py {seed}"):
+    """A sweep of a module whose weights a command makes."""
+
+    def change(raw):
+        architecture = {"kind": "module", "module": "m:net", "weights": "w{seed}-{step}.pt"}
+        raw["models"] = {
+            "a": {
+                "data": {"source": "digits"},
+                "architecture": architecture,
+                "training": {"command": command},
+                "steps": steps,
+            }
+        }
+
+    return resolved(change)
+
+
+def test_another_command_trains_again_and_makes_all_behind_it_again(tmp_path):
+    chain.write(tmp_path, trained_by_command([0, 5]))
+    assert compare(tmp_path, trained_by_command([0, 5])).reasons == {}
+    config = trained_by_command([0, 5], "python train.py {seed} --more")
+    found = compare(tmp_path, config)
+    assert own_reasons(found) == {
+        f"cells/a/seed{seed}/training.json": f"command was python train.py {seed}" for seed in (0, 1)
+    }
+    assert set(found.reasons) == artifacts.of_sweep(config).keys() - {"data/a.h5"}
+
+
+def test_a_module_with_a_step_more_is_exported_again_and_measured_there_alone(tmp_path):
+    chain.write(tmp_path, trained_by_command([0, 5]))
+    found = compare(tmp_path, trained_by_command([0, 5, 7]))
+    assert {path for path in found.reasons if "/step0/" in path or "/step5/" in path} == set()
+    assert found.reasons["cells/a/seed0/model.h5"] == "steps was 0 5"
+
+
+def test_cells_of_steps_that_a_training_has_yet_to_show_are_missing(tmp_path):
+    config = trained_by_command("all")
+    assert artifacts.of_sweep(config).keys() == {
+        "data/a.h5",
+        "cells/a/seed0/training.json",
+        "cells/a/seed1/training.json",
+    }
+    records, missing = cell_records.read_all(tmp_path, config, compare(tmp_path, config))
+    assert records == [] and len(missing) == len(cells.expected(config))
+    assert {cell["step"] for cell in cells.expected(config)} == {"all"}
 
 
 def test_a_step_less_with_another_learning_rate_keeps_nothing(pristine):

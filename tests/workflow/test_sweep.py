@@ -317,14 +317,14 @@ def digests(results):
 
 def test_spaces_quotes_unicode_and_links_in_every_path_change_no_bit(results, tmp_path):
     """In those of the project, the results, the sweep file and the checkpoints."""
-    odd = tmp_path / "Läufe – 'größer' \"als\" $HOME; 1"
+    odd = tmp_path / "Läufe – 'größer' \"als\" $HOME; {input} 1"
     odd.mkdir()
     link = tmp_path / "link to it"
     link.symlink_to(odd)
     project = odd / "the project"
     project.symlink_to(ROOT)
     config = changed(odd, seeds=[0], operators={"ggn": {}}, reorth_modes=["full"])
-    root = "checkpoint_root='check points é'"
+    root = "checkpoint_root='check points {x} é'"
     status, said = snakemake(
         link, "--snakefile", project / "Snakefile", "--configfile", config, "--default-resources", root
     )

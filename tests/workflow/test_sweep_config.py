@@ -42,7 +42,7 @@ def model(part, **changes):
     return {"m": entry}
 
 
-@pytest.mark.parametrize("name", ["demo", "own-model", "smollm2", "tiny"])
+@pytest.mark.parametrize("name", ["demo", "digits-resnet", "own-model", "smollm2", "tiny"])
 def test_shipped_sweep_files_are_valid(name):
     assert sweep_config.load(str(ROOT / "configs" / f"{name}.yaml"))["name"] == name
 
@@ -60,7 +60,9 @@ def test_a_module_comes_with_its_weights():
         "architecture": MODULE,
         "training": {"steps": 1, "learning_rate": 1},
     }
-    assert "'models.m' comes with its weights" in refusal(models={"m": trained})
+    assert "'models.m.training' of a module is a command that writes its weights" in refusal(
+        models={"m": trained}
+    )
     nameless = {"data": {"source": "digits"}, "architecture": {"kind": "module"}}
     assert "needs 'module' and 'weights', or 'hf'" in refusal(models={"m": nameless})
 
@@ -258,3 +260,71 @@ def described(schema):
 
 def test_every_key_of_the_schema_is_described():
     assert list(described(json.loads(sweep_config.SCHEMA.read_text()))) == []
+
+
+def module(weights="w{seed}-{step}.pt", **changes):
+    architecture = {**MODULE, "weights": weights}
+    return {"m": {"data": {"source": "digits"}, "architecture": architecture, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [("all", [0, 20, 300]), (["final"], [300]), ([20, "final"], [20, 300]), ([7, 5], [5, 7])],
+)
+def test_steps_of_weights_are_those_of_their_files(tmp_path, monkeypatch, steps, expected):
+    monkeypatch.chdir(tmp_path)
+    for name in ("w0-0.pt", "w0-0020.pt", "w0-300.pt", "w0-x.pt", "w1-400.pt"):
+        (tmp_path / name).touch()
+    assert resolve(models=module(steps=steps))["models"]["m"]["steps"] == expected
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        (module(steps="all"), "models.m.steps: w0-{step}.pt: no such file for any step"),
+        (module("w.pt", steps=[5]), "'weights' has no {step} in its name: its only step is 'final'"),
+        (module("w.pt", steps="all"), "'all' is for a module whose weights have {step}"),
+        (module(steps=["last"]), "'models.m.steps' is not right: a list of training steps"),
+        (module(steps=[3, 3]), "'models.m.steps' is not right"),
+        (module("w.pt", training={"command": "x"}, seeds=1), "unknown key 'seeds'"),
+    ],
+)
+def test_steps_without_weights_are_refused(tmp_path, monkeypatch, models, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refusal(models=models)
+
+
+def test_seeds_with_other_steps_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("w0-0.pt", "w0-300.pt", "w1-0.pt", "w1-200.pt"):
+        (tmp_path / name).touch()
+    said = refusal(models=module(steps=["final"]), seeds=[0, 1])
+    assert "these are 300 of seed 0, but 200 of seed 1" in said and "list the numbers" in said
+
+
+def test_a_command_keeps_its_steps_until_it_has_run():
+    command = "python train.py {seed} '{\"a\": {}}' {step}"
+    entry = resolve(models=module(steps=[0, "final"], training={"command": command}))["models"]["m"]
+    assert entry["steps"] == [0, "final"] and entry["training"] == {"command": command}
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        (module("w.pt", training={"command": "x"}), "'models.m.architecture.weights' has no {seed}"),
+        (
+            {**module(training={"command": "x"}), "n": module(training={"command": "y"})["m"]},
+            "'models.n' and 'models.m' have the same weights; give both the same command",
+        ),
+        (model("training", command="x"), "'models.m.training.command' is for architecture.kind module"),
+        (
+            {
+                "m": {"data": {"source": "digits"}, "architecture": {"kind": "module", "hf": "x"}}
+                | {"training": {"command": "x"}}
+            },
+            "is to write 'weights', which a model of 'hf' has not",
+        ),
+    ],
+)
+def test_commands_that_would_write_what_is_not_theirs_are_refused(models, message):
+    assert message in refusal(models=models, seeds=[0, 1])
