@@ -19,6 +19,10 @@ Schema kfac_schema() {
           attr("layers/<layer>@parameters", text, "parameters of the layer's block, weight first", {"p"}),
           optional(
               attr("layers/<layer>@kind", text, "linear (where absent), convolution, embedding or norm")),
+          optional(attr("layers/<layer>@pieces", integer,
+                        "where W is not made of whole parameters: for each piece its place in `parameters`, "
+                        "offset, rows, row stride, columns, column stride",
+                        {"6q"})),
           optional(attr("layers/<layer>@rows", integer,
                         "of a part: first row and number of rows of W that are its own", {"2"})),
           optional(attr("layers/<layer>@columns", integer, "its first column and number of columns", {"2"})),

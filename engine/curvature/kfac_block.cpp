@@ -43,6 +43,20 @@ void add_times_transposed(const Pieces& pieces, const at::Tensor& x, const at::T
   }
 }
 
+/// The same coordinates, ascending, neighbours as one range.
+std::vector<Range> joined(std::vector<Range> ranges) {
+  std::ranges::sort(ranges, {}, &Range::first);
+  std::vector<Range> result;
+  for (const Range& range : ranges) {
+    if (!result.empty() && result.back().first + result.back().count == range.first) {
+      result.back().count += range.count;
+    } else {
+      result.push_back(range);
+    }
+  }
+  return result;
+}
+
 /// use(first, count) for [0, size) in turn.
 template <class Use>
 void by_columns(int64_t size, const Use& use) {
@@ -89,16 +103,16 @@ KroneckerBlock::KroneckerBlock(const KroneckerLayer& layer, const ParamSpace& sp
 std::vector<Range> KroneckerBlock::coordinates() const {
   std::vector<Range> ranges;
   for (const auto& piece : pieces_) {
-    const size_t line = piece.strides[0] >= piece.strides[1] ? 0 : 1;  // elements of a line are neighbours
-    const int64_t lines = piece.sizes[line], length = piece.sizes[1 - line];
-    if (length == piece.strides[line]) {
-      ranges.push_back({piece.offset, lines * length});
-      continue;
+    const size_t line = piece.strides[0] >= piece.strides[1] ? 0 : 1;
+    const bool neighbours = piece.strides[1 - line] == 1 || piece.sizes[1 - line] == 1;
+    const int64_t length = neighbours ? piece.sizes[1 - line] : 1;
+    for (int64_t i = 0; i < piece.sizes[line]; ++i) {
+      for (int64_t j = 0; j < piece.sizes[1 - line]; j += length) {
+        ranges.push_back({piece.offset + i * piece.strides[line] + j * piece.strides[1 - line], length});
+      }
     }
-    for (int64_t i = 0; i < lines; ++i) ranges.push_back({piece.offset + i * piece.strides[line], length});
   }
-  std::ranges::sort(ranges, {}, &Range::first);
-  return ranges;
+  return joined(std::move(ranges));
 }
 
 std::vector<at::Tensor> KroneckerBlock::views(const at::Tensor& flat) const {

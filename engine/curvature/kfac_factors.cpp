@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "core/error.h"
 
@@ -16,12 +19,32 @@ at::Tensor as_matrix(const at::Tensor& flat, const Parameter& p) {
   return flat.narrow(0, p.offset, p.size).view({p.shape[0], -1});
 }
 
+at::Tensor as_matrix(const at::Tensor& flat, const Parameter& p, const Piece& piece) {
+  return flat.as_strided({piece.rows, piece.columns}, {piece.row_stride, piece.column_stride},
+                         flat.storage_offset() + p.offset + piece.offset);
+}
+
+/// Throws InputError where a piece lacks elements or leaves its parameter.
+void check_piece(const KroneckerLayer& layer, const Parameter& p, const Piece& piece) {
+  const auto positive = {piece.rows, piece.columns, piece.row_stride, piece.column_stride};
+  const int64_t last =
+      piece.offset + (piece.rows - 1) * piece.row_stride + (piece.columns - 1) * piece.column_stride;
+  if (piece.offset < 0 || std::ranges::min(positive) < 1 || last >= p.size) {
+    throw InputError(fmt::format("layers/{} has a piece that is no part of {}", layer.name, p.name));
+  }
+}
+
+/// All of W in its pieces, before a part is cut out.
 std::vector<at::Tensor> whole_pieces(const KroneckerLayer& layer, const ParamSpace& space,
                                      const at::Tensor& flat) {
+  const auto parameter = [&](size_t i) { return space.parameters()[space.index(layer.parameters[i])]; };
   std::vector<at::Tensor> pieces;
-  for (const auto& name : layer.parameters) {
-    pieces.push_back(as_matrix(flat, space.parameters()[space.index(name)]));
+  for (const Piece& piece : layer.pieces) {
+    check_piece(layer, parameter(piece.parameter), piece);
+    pieces.push_back(as_matrix(flat, parameter(piece.parameter), piece));
   }
+  if (!pieces.empty()) return pieces;
+  for (size_t i = 0; i < layer.parameters.size(); ++i) pieces.push_back(as_matrix(flat, parameter(i)));
   if (layer.kind == LayerKind::embedding) pieces.front() = pieces.front().t();
   return pieces;
 }
@@ -74,8 +97,8 @@ std::vector<at::Tensor> layer_pieces(const KroneckerLayer& layer, const ParamSpa
   for (const auto& piece : pieces) {
     total += piece.size(dimension);
     if (piece.size(across) == pieces.front().size(across)) continue;
-    throw InputError(fmt::format("layers/{}: {} and {} do not belong to one layer", layer.name,
-                                 layer.parameters[0], layer.parameters[1]));
+    throw InputError(fmt::format("layers/{}: {} do not belong to one layer", layer.name,
+                                 fmt::join(layer.parameters, " and ")));
   }
   const int64_t width = pieces.front().size(across);
   check_fits(layer, dimension == 0 ? total : width, dimension == 0 ? width : total);

@@ -14,7 +14,7 @@ namespace ritzflow {
 /// The block A (x) G of one layer in its eigenbasis. Its vectors are matrices W [out, in],
 ///   linear, convolution   [weight as [out, -1], bias as the last column];
 ///   embedding             the table transposed: `in` are its rows;
-///   norm                  [scale; shift] as one column: `in` = 1;
+///   norm                  [scale; shift] as one column, or the scale alone: `in` = 1;
 /// and it maps W to G W A = U_G (Lambda o (U_G' W U_A)) U_A', Lambda_oi = g_o a_i; in EKFAC Lambda is free.
 /// A layer may be a part of such a matrix: of a fused query, key and value, or of a layer whose factors are
 /// too wide for one eigendecomposition and are kept as diagonal blocks.
@@ -22,7 +22,9 @@ struct KroneckerLayer {
   std::string name;
   LayerKind kind = LayerKind::linear;
   std::vector<std::string> parameters;  ///< weight first
-  bool tied = false;                    ///< a tied table in its use as the output layer alone
+  /// Where W is not made of whole parameters: pieces of them by their place in `parameters`.
+  std::vector<Piece> pieces;
+  bool tied = false;     ///< a tied table in its use as the output layer alone
   bool is_part = false;  ///< of W: out() rows from first_row on, in() columns from first_column
   int64_t first_row = 0, first_column = 0;
   at::Tensor a_eigenvalues;   ///< [in] float64, ascending, >= 0

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "artifact/item.h"
 #include "core/error.h"
 #include "core/philox.h"
@@ -117,6 +119,32 @@ void read_part(const ArtifactReader& file, const std::string& group, KroneckerLa
   if (columns) layer.first_column = read_first(file, group, "columns", layer.in());
 }
 
+/// Attribute `pieces` [q, 6] of a layer, none where it lacks one.
+std::vector<Piece> read_pieces(const ArtifactReader& file, const std::string& group, size_t parameters) {
+  std::vector<Piece> pieces;
+  if (!file.has_attribute(group, "pieces")) return pieces;
+  const auto numbers = file.attribute<std::vector<int64_t>>(group, "pieces");
+  for (size_t i = 0; i + 6 <= numbers.size(); i += 6) {
+    const int64_t* p = numbers.data() + i;
+    pieces.push_back({static_cast<size_t>(p[0]), p[1], p[2], p[3], p[4], p[5]});
+  }
+  const auto exists = [&](const Piece& piece) { return piece.parameter < parameters; };
+  if (!pieces.empty() && numbers.size() % 6 == 0 && std::ranges::all_of(pieces, exists)) return pieces;
+  throw InputError(
+      fmt::format("{}: attribute '{}@pieces' does not list six numbers for each piece: parameter, "
+                  "offset, rows, row stride, columns, column stride",
+                  file.path().string(), group));
+}
+
+void write_pieces(ArtifactWriter& file, const std::string& group, const std::vector<Piece>& pieces) {
+  std::vector<int64_t> numbers;
+  for (const Piece& p : pieces) {
+    numbers.insert(numbers.end(), {static_cast<int64_t>(p.parameter), p.offset, p.rows, p.row_stride,
+                                   p.columns, p.column_stride});
+  }
+  if (!pieces.empty()) file.attribute(group, "pieces", numbers);
+}
+
 at::Tensor read_second_moments(const ArtifactReader& file, const std::string& group,
                                const KroneckerLayer& layer) {
   const std::string path = group + "/ekfac_eigenvalues";
@@ -139,6 +167,7 @@ void write_layer(ArtifactWriter& file, const KroneckerLayer& layer) {
   write_tensor(file, group + "/ekfac_eigenvalues", layer.ekfac_eigenvalues);
   file.attribute(group, "parameters", layer.parameters);
   file.attribute(group, "kind", to_string(layer.kind));
+  write_pieces(file, group, layer.pieces);
   if (layer.is_part) {
     file.attribute(group, "rows", std::vector<int64_t>{layer.first_row, layer.out()});
     file.attribute(group, "columns", std::vector<int64_t>{layer.first_column, layer.in()});
@@ -158,6 +187,7 @@ KroneckerLayer read_layer(const ArtifactReader& file, const std::string& name) {
         fmt::format("{}: attribute '{}@parameters' names {} parameters, expected a weight and perhaps a bias",
                     file.path().string(), group, layer.parameters.size()));
   }
+  layer.pieces = read_pieces(file, group, layer.parameters.size());
   const Eigenpairs a = read_factor(file, group, "a"), g = read_factor(file, group, "g");
   layer.a_eigenvalues = a.values;
   layer.a_eigenvectors = a.vectors;

@@ -24,22 +24,30 @@ WeightSharing parse_weight_sharing(const std::string& word) {
 
 TapMoments::TapMoments(const Tap& tap, const at::Tensor& weights, int64_t samples, WeightSharing sharing,
                        int64_t table_rows)
-    : kind_(tap.kind), sharing_(sharing), samples_(samples), table_rows_(table_rows) {
+    : kind_(tap.kind),
+      bias_(tap.layer.bias.has_value()),
+      sharing_(sharing),
+      samples_(samples),
+      table_rows_(table_rows) {
   if (kind_ == LayerKind::embedding) {
-    a_ = tap.input;
+    a_ = tap.input.clamp_min(0);
   } else if (kind_ == LayerKind::convolution) {
     a_ = unfold3x3(tap.input);
   } else {
     a_ = by_position(tap.input);
   }
-  if (tap.layer.bias && kind_ != LayerKind::norm) {
-    a_ = at::cat({a_, at::ones({samples, a_.size(1), 1}, a_.options())}, 2);
-  }
+  if (bias_ && kind_ != LayerKind::norm) a_ = with_ones(a_, tap.groups);
   const at::Tensor terms = weights.view({samples, -1});
   const int64_t positions = a_.size(1);
   weights_ = terms.size(1) == positions
                  ? terms
                  : (terms.sum(1, true) / static_cast<double>(positions)).expand({samples, positions});
+  if (kind_ == LayerKind::embedding) weights_ = weights_ * tap.input.ge(0);
+}
+
+at::Tensor TapMoments::with_ones(const at::Tensor& a, int64_t groups) const {
+  const at::Tensor grouped = a.unflatten(2, {groups, -1});
+  return at::cat({grouped, at::ones({samples_, a.size(1), groups, 1}, a.options())}, 3).flatten(2);
 }
 
 at::Tensor TapMoments::by_position(const at::Tensor& x) const {
@@ -62,7 +70,9 @@ void TapMoments::add_inputs(SymmetricSum& sum, const Range& columns) const {
 
 at::Tensor TapMoments::output_gradient(const at::Tensor& gradient) const {
   const at::Tensor g = by_position(gradient);
-  return kind_ == LayerKind::norm ? at::cat({(g * a_).sum(1, true), g.sum(1, true)}, 2) : g;
+  if (kind_ != LayerKind::norm) return g;
+  const at::Tensor scale = (g * a_).sum(1, true);
+  return bias_ ? at::cat({scale, g.sum(1, true)}, 2) : scale;
 }
 
 void TapMoments::add_outputs(SymmetricSum& sum, const at::Tensor& g) const {

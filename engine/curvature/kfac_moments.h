@@ -20,9 +20,10 @@ WeightSharing parse_weight_sharing(const std::string& word);
 
 /// One tap of one micro-batch of N samples. The block's matrix form is W = [weight, bias] with gradient
 /// sum_r g_r a_r' of a sample, and shapes
-///   a [N, R, in]   inputs, with a 1 behind them where there is a bias; of an embedding the indices [N, R];
+///   a [N, R, in]   inputs, with a 1 behind them (of each group) where there is a bias; of an embedding the
+///                  indices [N, R], those below 0 being no use of the table;
 ///   g [N, R, out]  gradient with respect to the output, for one cotangent at a time.
-/// A norm's W is the column [scale; shift]: `in` is 1, `out` twice its width, and G is the block itself.
+/// A norm's W is the column [scale; shift], or the scale alone: `in` is 1, and G is the block itself.
 class TapMoments {
  public:
   /// `weights` [N R'] are those of the samples' terms of the loss, R' a sample; `positions` of the layer that
@@ -49,9 +50,12 @@ class TapMoments {
 
  private:
   at::Tensor by_position(const at::Tensor& images_or_rows) const;
+  /// `a` with a 1 behind the inputs of each group.
+  at::Tensor with_ones(const at::Tensor& a, int64_t groups) const;
   void add_table_second_moment(at::Tensor& sum, const at::Tensor& g) const;
 
   LayerKind kind_;
+  bool bias_;
   WeightSharing sharing_;
   int64_t samples_, table_rows_;
   at::Tensor a_;

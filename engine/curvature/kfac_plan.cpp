@@ -31,7 +31,7 @@ std::string slice_text(const Range& rows, bool rows_cut, const Range& columns, b
   const auto text = [](const Range& range, bool is_cut) {
     return is_cut ? fmt::format("{}:{}", range.first, range.first + range.count) : std::string(":");
   };
-  if (!columns_cut) return rows_cut ? "[" + text(rows, true) + "]" : "";
+  if (!columns_cut) return rows_cut ? fmt::format("[{}]", text(rows, true)) : "";
   return fmt::format("[{}, {}]", text(rows, rows_cut), text(columns, true));
 }
 
@@ -41,23 +41,16 @@ class Planner {
 
   void add(const Tap& tap, size_t index) {
     if (tap.kind == LayerKind::embedding && tap.tied) return;  // its block is that of the output layer
-    KroneckerLayer layer;
-    const Parameter& weight = space_.parameters()[tap.layer.weight];
-    layer.name =
-        weight.name.ends_with(".weight") ? weight.name.substr(0, weight.name.size() - 7) : weight.name;
-    layer.kind = tap.kind;
-    layer.tied = tap.tied;
-    layer.parameters = {weight.name};
-    if (tap.layer.bias) layer.parameters.push_back(space_.parameters()[*tap.layer.bias].name);
-    const Shape shape = shape_of(tap, weight);
-    if (!options_.split_qkv || tap.parts.empty())
-      return add_blocks(layer, index, {0, shape.rows}, shape.columns);
-    const auto rows = shape.rows / static_cast<int64_t>(tap.parts.size());
-    layer.is_part = true;
-    const std::string whole = layer.name;
-    for (size_t i = 0; i < tap.parts.size(); ++i) {
-      layer.name = whole + "." + tap.parts[i];
-      add_blocks(layer, index, {static_cast<int64_t>(i) * rows, rows}, shape.columns);
+    const KroneckerLayer layer = layer_of(tap);
+    const Shape shape = shape_of(tap);
+    if (tap.groups > 1) {
+      for (int64_t group = 0; group < tap.groups; ++group) {
+        add_blocks(group_of(layer, tap, group), {index, group}, {0, shape.rows}, shape.columns);
+      }
+    } else if (options_.split_qkv && !tap.parts.empty()) {
+      add_parts(layer, tap, index, shape);
+    } else {
+      add_blocks(layer, {index}, {0, shape.rows}, shape.columns);
     }
   }
 
@@ -69,15 +62,61 @@ class Planner {
     int64_t rows, columns;
   };
 
-  static Shape shape_of(const Tap& tap, const Parameter& weight) {
+  /// Which inputs and outputs of a tap.
+  struct Place {
+    size_t tap;
+    int64_t group = 0;
+  };
+
+  KroneckerLayer layer_of(const Tap& tap) const {
+    KroneckerLayer layer;
+    const std::string& weight = space_.parameters()[tap.layer.weight].name;
+    layer.name = weight.ends_with(".weight") ? weight.substr(0, weight.size() - 7) : weight;
+    if (!tap.name.empty()) layer.name = tap.name;
+    layer.kind = tap.kind;
+    layer.tied = tap.tied;
+    layer.parameters = {weight};
+    if (tap.layer.bias) layer.parameters.push_back(space_.parameters()[*tap.layer.bias].name);
+    layer.pieces = tap.pieces;
+    for (Piece& piece : layer.pieces) piece.parameter = piece.parameter == tap.layer.weight ? 0 : 1;
+    return layer;
+  }
+
+  KroneckerLayer group_of(KroneckerLayer layer, const Tap& tap, int64_t group) const {
+    const int64_t rows = layer.pieces.front().rows;
+    layer.name += fmt::format("[{}:{}]", group * rows, (group + 1) * rows);
+    for (Piece& piece : layer.pieces) {
+      const size_t parameter = piece.parameter == 0 ? tap.layer.weight : *tap.layer.bias;
+      piece.offset += group * (space_.parameters()[parameter].size / tap.groups);
+    }
+    return layer;
+  }
+
+  Shape shape_of(const Tap& tap) const {
+    if (!tap.pieces.empty()) {
+      Shape shape{tap.pieces.front().rows, 0};
+      for (const Piece& piece : tap.pieces) shape.columns += piece.columns;
+      return shape;
+    }
+    const Parameter& weight = space_.parameters()[tap.layer.weight];
     const int64_t first = weight.shape[0], rest = weight.size / first;
     if (tap.kind == LayerKind::embedding) return {rest, first};
-    if (tap.kind == LayerKind::norm) return {2 * first, 1};
+    if (tap.kind == LayerKind::norm) return {(tap.layer.bias ? 2 : 1) * first, 1};
     return {first, rest + (tap.layer.bias ? 1 : 0)};
   }
 
+  void add_parts(KroneckerLayer layer, const Tap& tap, size_t index, const Shape& shape) {
+    const auto rows = shape.rows / static_cast<int64_t>(tap.parts.size());
+    layer.is_part = true;
+    const std::string whole = layer.name;
+    for (size_t i = 0; i < tap.parts.size(); ++i) {
+      layer.name = whole + "." + tap.parts[i];
+      add_blocks(layer, {index}, {static_cast<int64_t>(i) * rows, rows}, shape.columns);
+    }
+  }
+
   /// The layer of the rows `rows`, in as many blocks as the limit asks for.
-  void add_blocks(KroneckerLayer layer, size_t tap, const Range& rows, int64_t columns) {
+  void add_blocks(KroneckerLayer layer, const Place& place, const Range& rows, int64_t columns) {
     const bool diagonal = layer.kind == LayerKind::embedding;  // A, which needs no eigendecomposition
     const auto row_blocks = shifted(cut(rows.count, options_.max_factor), rows.first);
     const auto column_blocks = cut(columns, diagonal ? columns : options_.max_factor);
@@ -94,7 +133,8 @@ class Planner {
         layer.name = name + slice_text(r, rows_cut, c, columns_cut);
         layer.first_row = r.first;
         layer.first_column = c.first;
-        add_layer(layer, {true, tap, c}, {false, tap, r});
+        add_layer(layer, {true, place.tap, {place.group * columns + c.first, c.count}},
+                  {false, place.tap, {place.group * rows.count + r.first, r.count}});
       }
     }
   }

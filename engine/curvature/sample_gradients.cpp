@@ -31,12 +31,13 @@ class Rows {
  public:
   Rows(const ParamSpace& space, int64_t samples, const at::Tensor& like)
       : space_(space),
-        covered_(space.parameters().size(), false),
+        covered_(space.parameters().size(), 0),
         values_(at::zeros({samples, space.size()}, like.options().requires_grad(false))) {}
 
   void add(const Tap& tap, const at::Tensor& gradient) {
     const int64_t samples = values_.size(0);
     const at::Tensor g = by_position(gradient, samples);
+    if (!tap.pieces.empty()) return add_pieces(tap, g);
     if (tap.layer.bias) add(*tap.layer.bias, g.sum(1));
     switch (tap.kind) {
       case LayerKind::linear:
@@ -44,26 +45,54 @@ class Rows {
       case LayerKind::convolution:
         return add(tap.layer.weight, outer_sums(g, unfold3x3(tap.input)));
       case LayerKind::embedding:
-        return add(tap.layer.weight, scattered(g, tap.input, space_.parameters()[tap.layer.weight].shape[0]));
+        return add(tap.layer.weight,
+                   scattered(g, tap.input.clamp_min(0), parameter(tap.layer.weight).shape[0]));
       case LayerKind::norm:
         return add(tap.layer.weight, (g * by_position(tap.input, samples)).sum(1));
     }
   }
 
   std::optional<at::Tensor> all() const {
-    const bool complete = std::all_of(covered_.begin(), covered_.end(), [](bool c) { return c; });
-    return complete ? std::optional(values_) : std::nullopt;
+    for (size_t i = 0; i < covered_.size(); ++i) {
+      if (covered_[i] < parameter(i).size) return std::nullopt;
+    }
+    return values_;
   }
 
  private:
-  void add(size_t parameter, const at::Tensor& part) {
-    const Parameter& p = space_.parameters()[parameter];
+  const Parameter& parameter(size_t i) const { return space_.parameters()[i]; }
+
+  void add(size_t i, const at::Tensor& part) {
+    const Parameter& p = parameter(i);
     values_.narrow(1, p.offset, p.size).add_(part.reshape({values_.size(0), -1}));
-    covered_[parameter] = true;
+    covered_[i] += p.size;
+  }
+
+  /// Of a linear layer: [W, b] of each group gets sum_r g_r [a_r, 1]'.
+  void add_pieces(const Tap& tap, const at::Tensor& g) {
+    const auto inputs = tap.input.chunk(tap.groups, 2), outputs = g.chunk(tap.groups, 2);
+    for (size_t group = 0; group < inputs.size(); ++group) {
+      const at::Tensor ones = at::ones({g.size(0), g.size(1), 1}, g.options());
+      const at::Tensor w = outer_sums(outputs[group], at::cat({inputs[group], ones}, 2));
+      int64_t column = 0;
+      for (const Piece& piece : tap.pieces) {
+        add(piece, static_cast<int64_t>(group) * parameter(piece.parameter).size / tap.groups,
+            w.narrow(2, column, piece.columns));
+        column += piece.columns;
+      }
+    }
+  }
+
+  void add(const Piece& piece, int64_t shift, const at::Tensor& part) {
+    values_
+        .as_strided(part.sizes(), {values_.size(1), piece.row_stride, piece.column_stride},
+                    parameter(piece.parameter).offset + shift + piece.offset)
+        .add_(part);
+    covered_[piece.parameter] += piece.rows * piece.columns;
   }
 
   const ParamSpace& space_;
-  std::vector<bool> covered_;
+  std::vector<int64_t> covered_;  ///< elements of each parameter
   at::Tensor values_;
 };
 

@@ -30,13 +30,18 @@ class TappedNode : public torch::autograd::Node {
     shape[0] = batch_.samples();
     Layer layer{params.index(from.weight), {}};
     if (!from.bias.empty()) layer.bias = params.index(from.bias);
+    std::vector<Piece> pieces = from.pieces;
+    for (Piece& piece : pieces) piece.parameter = piece.parameter == 0 ? layer.weight : *layer.bias;
     // Patches of a convolution come unfolded: a linear layer at every pixel.
     const bool unfolded = from.kind == LayerKind::convolution;
     return {.kind = unfolded ? LayerKind::linear : from.kind,
             .layer = layer,
             .input = inputs_[i].narrow(0, 0, batch_.samples()),
             .output = at::zeros(shape, logits().options()).requires_grad_(),
-            .tied = from.tied};
+            .tied = from.tied,
+            .groups = from.groups,
+            .pieces = std::move(pieces),
+            .name = from.name};
   }
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& cotangents) override {

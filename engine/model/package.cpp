@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <stdexcept>
 
@@ -31,6 +32,23 @@ LayerKind parse_kind(const std::string& word) {
     if (to_string(kind) == word) return kind;
   }
   throw InputError("unknown kind '" + word + "' of a layer");
+}
+
+PackageTap parse_tap(const json& entry) {
+  const json& bias = entry.at("bias");
+  PackageTap tap{parse_kind(entry.at("kind")),
+                 entry.value("name", ""),
+                 entry.at("weight"),
+                 bias.is_null() ? "" : bias.get<std::string>(),
+                 entry.at("tied"),
+                 entry.value("groups", int64_t{1}),
+                 {}};
+  for (const auto& p : entry.value("pieces", std::vector<std::array<int64_t, 6>>{})) {
+    if (p[0] < 0 || p[0] > (tap.bias.empty() ? 0 : 1))
+      throw InputError("a layer has a piece of no parameter");
+    tap.pieces.push_back({static_cast<size_t>(p[0]), p[1], p[2], p[3], p[4], p[5]});
+  }
+  return tap;
 }
 
 /// An index that a table of the module does not have comes from the data: samples beyond those of the export.
@@ -70,11 +88,7 @@ Package::Package(const json& manifest, Loader loader)
                       parse_dtype(entry.at("dtype").get<std::string>())});
     places_[slots_.back().name] = slots_.size() - 1;
   }
-  for (const json& entry : manifest.at("taps")) {
-    const json& bias = entry.at("bias");
-    taps_.push_back({parse_kind(entry.at("kind")), entry.at("weight"),
-                     bias.is_null() ? "" : bias.get<std::string>(), entry.at("tied")});
-  }
+  for (const json& entry : manifest.at("taps")) taps_.push_back(parse_tap(entry));
   for (const auto& [name, entry] : manifest.at("functions").items()) {
     Function& function = functions_[name];
     function.inputs = slots_at(entry.at("inputs"));

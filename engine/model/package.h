@@ -26,11 +26,14 @@ struct Slot {
   at::ScalarType dtype;
 };
 
-/// A layer that K-FAC knows; its input and output gradient are the slots `a:<i>` and `d:<i>`.
+/// A layer that K-FAC knows, all its uses as positions: slots `a:<i>` [N, R, in] (indices [N, R]) and `d:<i>`
+/// [N, R, out] are its input and output gradient.
 struct PackageTap {
   LayerKind kind;
-  std::string weight, bias;  ///< names of parameters; `bias` may be empty
+  std::string name, weight, bias;  ///< of parameters; `bias` may be empty
   bool tied;
+  int64_t groups;
+  std::vector<Piece> pieces;  ///< of parameter 0, the weight, and 1, the bias
 };
 
 /// A tensor for every slot, undefined where there is none yet.

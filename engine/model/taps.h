@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,11 +19,17 @@ struct Layer {
 ///   linear       y = W a + b;
 ///   convolution  the same, with a the patch under the kernel at one pixel;
 ///   embedding    y = row a of the table W, a an index;
-///   norm         y = w o a + b, a the normalised input.
+///   norm         y = w o a + b, a the normalised input; or y = w o a alone.
 enum class LayerKind { linear, convolution, embedding, norm };
 
 /// "linear", "convolution", "embedding", "norm".
 std::string to_string(LayerKind kind);
+
+/// A part of a parameter as a matrix: element (i, j) is its element offset + i row_stride + j column_stride.
+struct Piece {
+  size_t parameter;
+  int64_t offset, rows, row_stride, columns, column_stride;
+};
 
 /// One use of a layer in a forward pass of N samples: what K-FAC needs to know of it.
 struct Tap {
@@ -38,6 +45,13 @@ struct Tap {
   /// Names of equal parts of the output side by side, where the layer is several that share their input (a
   /// fused query, key and value).
   std::vector<std::string> parts = {};
+  /// Layers side by side, each with its own equal part of inputs and outputs: a grouped convolution.
+  int64_t groups = 1;
+  /// Where [W, b] is not made of the whole parameters [out, -1]: its pieces side by side. Of groups the first
+  /// one's; those of group j lie j / groups of each parameter further.
+  std::vector<Piece> pieces = {};
+  /// What to call the layer; empty: after its weight.
+  std::string name = {};
 };
 
 using Taps = std::vector<Tap>;

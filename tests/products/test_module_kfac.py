@@ -13,7 +13,7 @@ WITHOUT = {
     "mlp": [],
     "labels": [],
     "cnn": [],
-    "residual": ["norm.weight", "norm.bias", "shared.weight", "shared.bias"],
+    "residual": [],
     "transformer": ["positions"],
 }
 
@@ -34,7 +34,7 @@ def factors(exported):
 
 
 @pytest.mark.parametrize("exported", WITHOUT, indirect=True)
-def test_layers_without_factors_are_those_used_twice_or_of_no_known_kind(factors):
+def test_parameters_without_factors_are_those_of_no_layer(factors):
     with h5py.File(factors.file("kfac.h5")) as f:
         assert sorted(f.attrs["missing"]) == sorted(WITHOUT[factors.case.name])
 

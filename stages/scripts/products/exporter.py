@@ -15,13 +15,23 @@ from products.logits import layout_of, tensor_of
 from products.loss_export import LossExport, verified_loss
 from products.modules import Model
 from products.precision import DTYPES
-from products.sample_axis import keeps_samples_apart
 from products.shared import CallsRunner, Shared
 from products.soundness import require_sound
 from products.split import BASE, PRODUCTS, Function, Splitter
 from products.summary import summary
+from products.tap_choice import TapChoice
+from products.taps import Axes, sample_axes
 from products.tensors import check_input
 from products.trace import Trace, example_slots, trace
+
+# Why.
+WITHOUT_FACTORS = "not all that they do is the weight or bias of a layer that K-FAC knows, sample by sample"
+
+
+def listed(names: list[str], most: int = 12) -> str:
+    """The names, or the first ones and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def told(line: str) -> None:
@@ -59,6 +69,7 @@ class Exporter:
         self.loss: LossExport | None = None
         self.stored_inputs = {} if samples.plain else self.x
         self.constants: dict[str, torch.Tensor] = {}
+        self.axes: Axes = {}
         self.taps: dict[int, bool] = {}
         self.traces: dict[torch.dtype, Trace] = {}
         self.shared = Shared()
@@ -68,7 +79,7 @@ class Exporter:
         if dtype not in self.traces:
             start = time.monotonic()
             second = "hessian" in self.options.products
-            self.traces[dtype] = trace(self.model, typed(self.x, dtype), self.shape, second)
+            self.traces[dtype] = trace(self.model, typed(self.x, dtype), self.shape, second, self.axes)
             operations, name = len(self.traces[dtype].graph.nodes), str(dtype).removeprefix("torch.")
             say(f"traced in {name}: {operations} operations, {time.monotonic() - start:.0f} s")
         return self.traces[dtype]
@@ -114,6 +125,7 @@ class Exporter:
         dtype = DTYPES[self.options.verify]
         x = self.at_work(dtype)
         if "kfac" in self.options.products:
+            self.axes = sample_axes(self.model, x)
             self.taps = dict.fromkeys(range(len(self.traced(dtype).taps)), False)
         found, functions, runner = self.split(dtype)
         tolerance = verify.tolerance_of(found)
@@ -162,17 +174,14 @@ class Exporter:
         return {"loss": loss} if isinstance(loss, str) else loss.training()
 
     def choose_taps(self, found: Trace, runner: verify.Runner) -> None:
-        if not found.taps:
-            say("no Kronecker factors: the module has no layer of a kind that K-FAC knows")
-            return
-        complete = verify.complete_taps(runner, found.taps, verify.tolerance_of(found))
-        apart = keeps_samples_apart(runner, self.options.micro_batch)
-        self.taps, dropped = found.distinct_taps([c and a for c, a in zip(complete, apart)])
-        if dropped:
-            say(
-                "no Kronecker factors for weights that are used more than once, or by a layer that does not "
-                f"see one sample behind the other: {', '.join(dropped)}"
-            )
+        """Taps the layers that have Kronecker factors; names the parameters that have none."""
+        if found.taps:
+            choice = TapChoice(runner, found.taps, self.options.micro_batch, verify.tolerance_of(found))
+            self.taps = choice.chosen()
+        covered = {name for i in self.taps for name in found.taps[i].parameters}
+        missing = [name for name in self.model.parameters if name not in covered]
+        if missing:
+            say(f"no Kronecker factors for {listed(missing)}: {WITHOUT_FACTORS}")
 
     def write(self, dtype: str, check: dict[str, list[float]]) -> str:
         """The digest of the package of this type, made unless it exists."""

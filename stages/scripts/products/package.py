@@ -21,6 +21,7 @@ import torch
 
 from products.calls import listed
 from products.split import Function
+from products.taps import Tap
 from products.trace import Trace
 from products.verify import graph_module
 
@@ -52,6 +53,18 @@ def slot_table(trace: Trace, functions: dict[str, Function]) -> list[dict]:
     ]
 
 
+def tap_entry(tap: Tap) -> dict:
+    return {
+        "kind": tap.kind,
+        "name": tap.name,
+        "weight": tap.weight.name,
+        "bias": tap.bias and tap.bias.name,
+        "tied": tap.tied,
+        "groups": tap.groups,
+        "pieces": tap.pieces,
+    }
+
+
 ARITHMETIC = re.compile(
     r"sse|ssse|avx|fma|f16c|bmi|amx|vaes|gfni|vpclmul|adx|sha_ni|popcnt|asimd|sve|neon|bf16|i8mm"
 )
@@ -78,8 +91,7 @@ def manifest(trace: Trace, functions: dict[str, Function], facts: dict, compiled
         }
         for name, function in functions.items()
     }
-    entries = [{"kind": t.kind, "weight": t.weight, "bias": t.bias, "tied": t.tied} for t in trace.taps]
-    entries = entries if "taps" in functions else []
+    entries = [tap_entry(tap) for tap in trace.taps] if "taps" in functions else []
     return {
         **FORMAT,
         **facts,

@@ -11,6 +11,7 @@ gradients of layers, for K-FAC.
 """
 
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,11 +20,11 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from products.autograd import gradients
-from products.inputs import Slots, arguments, inputs_of, samples_in
+from products.inputs import Slots, arguments, inputs_of
 from products.modules import Model
 from products.places import Places, line_of
 from products.precision import WIDTHS, exact
-from products.taps import Tap, TapRecorder, distinct
+from products.taps import Axes, Tap, TapRecorder, recording
 
 aten = torch.ops.aten
 NO_EFFECT = (aten.detach.default, aten.alias.default, aten.lift_fresh_copy.default)
@@ -46,9 +47,6 @@ class Trace:
     outputs: dict[str, torch.fx.Node]
     constants: dict[str, torch.Tensor]  # tensors that the module holds without calling them buffers
     taps: list[Tap]
-
-    def distinct_taps(self, complete: list[bool]) -> tuple[dict[int, bool], list[str]]:
-        return distinct(self.taps, complete)
 
     def with_taps(self, places: dict[int, bool]) -> "Trace":
         """The same with the layers at these places alone, numbered anew; the values say which are tied."""
@@ -77,8 +75,9 @@ def call(model: Model, theta: dict, buffers: dict, inputs: Slots) -> torch.Tenso
     return model.logits(output)
 
 
-def products(model: Model, slots: dict[str, torch.Tensor], second: bool):
-    """All outputs by name, and the layers tapped, at the values of all inputs; h only if `second`."""
+def products(model: Model, slots: dict[str, torch.Tensor], second: bool, axes: Axes):
+    """All outputs by name, and the layers tapped, at the values of all inputs; h only if `second`. `axes`:
+    where the samples are in each use of a weight."""
 
     def of(kind):
         return {name.split(":", 1)[1]: t for name, t in slots.items() if name.startswith(kind + ":")}
@@ -87,21 +86,24 @@ def products(model: Model, slots: dict[str, torch.Tensor], second: bool):
         theta = {name: t.detach().requires_grad_() for name, t in of("theta").items()}
         r, w = (slots[name].detach().requires_grad_() for name in ("r", "w"))
         leaves, v = list(theta.values()), list(of("v").values())
-        with TapRecorder(model.module, theta, samples_in(slots)) as recorder:
+        recorder = TapRecorder(theta, axes)
+        with recording(recorder) if axes else nullcontext():
             z = call(model, theta, of("buffer"), inputs_of(slots))
         if not z.requires_grad:
             raise Refusal("no output depends on a parameter: the curvature is zero")
         g = gradients([z], leaves, [w], graph=True)
         (u,) = gradients(g, [w], v, graph=True)
-        d = gradients([z], [tap.output for tap in recorder.taps], [w], graph=True) if recorder.taps else []
+        taps = recorder.taps()
+        d = iter(gradients([z], [output for tap in taps for output in tap.outputs], [w], graph=True))
+        d = [tap.gradient([next(d) for _ in tap.outputs]) for tap in taps]
         out = {"z": z, "u": u} | {f"g:{name}": t for name, t in zip(theta, g)}
         if second:
             slope = gradients([z], leaves, [r], graph=True)
             *h, out["u_of_hessian"] = gradients([*slope, z], [*leaves, r], [*v, slots["s"]], graph=True)
             out |= {f"h:{name}": t for name, t in zip(theta, h)}
-    out |= {f"a:{i}": tap.input for i, tap in enumerate(recorder.taps)}
-    out |= {f"d:{i}": tap.gradient(d[i]) for i, tap in enumerate(recorder.taps)}
-    return out, recorder.taps
+    out |= {f"a:{i}": tap.input() for i, tap in enumerate(taps)}
+    out |= {f"d:{i}": gradient for i, gradient in enumerate(d)}
+    return out, taps
 
 
 def example_slots(model: Model, x: Slots, logits: torch.Size) -> dict[str, torch.Tensor]:
@@ -115,14 +117,14 @@ def example_slots(model: Model, x: Slots, logits: torch.Size) -> dict[str, torch
     return slots | {f"v:{name}": torch.zeros_like(t) for name, t in theta.items()}
 
 
-def trace(model: Model, x: Slots, logits: torch.Size, second: bool) -> Trace:
+def trace(model: Model, x: Slots, logits: torch.Size, second: bool, axes: Axes) -> Trace:
     """Traces `products` on tensors without values, so that nothing can depend on them; cleans the graph."""
     slots = example_slots(model, x, logits)
     names, values = list(slots), list(slots.values())
     known: dict[str, list] = {}
 
     def flat(*tensors):
-        out, known["taps"] = products(model, dict(zip(names, tensors)), second)
+        out, known["taps"] = products(model, dict(zip(names, tensors)), second, axes)
         known["names"] = list(out)
         return list(out.values())
 

@@ -155,26 +155,3 @@ def require_check(values: dict, expected: dict, tolerance: float, what: str) -> 
         norm = max(right[0], 1e-300)
         if not gap <= tolerance * norm:
             raise Refusal(f"{what}: '{name}' is off by {gap / norm:.1e} of its norm, more than {tolerance:g}")
-
-
-def weight_gradient(tap, a: torch.Tensor, d: torch.Tensor, shape) -> torch.Tensor:
-    """The gradient of a layer's weight from what the layer was given and what came back."""
-    if tap.kind == "embedding":
-        out = torch.zeros(shape, dtype=d.dtype)
-        return out.index_add_(0, a.reshape(-1), d.reshape(-1, d.shape[-1]))
-    if tap.kind == "norm":
-        return (a * d).sum((0, 1))
-    return (d.reshape(-1, d.shape[-1]).T @ a.reshape(-1, a.shape[-1])).reshape(shape)
-
-
-def complete_taps(runner: Runner, taps: list, tolerance: float) -> list[bool]:
-    """For each tap: does it account for the whole gradient of its weight?"""
-    runner.run("primal")
-    g = dict(zip(runner.functions["vjp"].outputs, runner.run("vjp", w=like([runner.slots["r"]], 2)[0])))
-    count = len(taps)
-    a, d = runner.run("taps")[:count], runner.run("taps_vjp")
-    right = [g[f"g:{tap.weight}"] for tap in taps]
-    return [
-        relative_error([weight_gradient(tap, a[i], d[i], right[i].shape)], [right[i]]) < tolerance
-        for i, tap in enumerate(taps)
-    ]

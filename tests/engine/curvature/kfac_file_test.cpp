@@ -38,6 +38,52 @@ TEST(KfacFile, ComesBackAsItWasWritten) {
   std::filesystem::remove(path);
 }
 
+/// A layer of 3 inputs and 2 outputs whose weight is stored as [in, out].
+KroneckerLayer transposed_layer() {
+  KroneckerLayer layer;
+  layer.name = "w";
+  layer.parameters = {"w"};
+  layer.pieces = {{0, 0, 2, 1, 3, 2}};
+  const at::Tensor a = random_matrix(5, 3, 1), g = random_matrix(4, 2, 2);
+  const Eigenpairs of_a = eigenpairs(at::mm(a.t(), a)), of_g = eigenpairs(at::mm(g.t(), g));
+  layer.a_eigenvalues = of_a.values;
+  layer.a_eigenvectors = of_a.vectors;
+  layer.g_eigenvalues = of_g.values;
+  layer.g_eigenvectors = of_g.vectors;
+  return layer;
+}
+
+TEST(KfacFile, APieceSaysWhichElementsOfAParameterALayerHas) {
+  ParamSpace space;
+  space.add("before", {2});
+  space.add("w", {3, 2});
+  const KroneckerLayer layer = transposed_layer();
+  const auto path = std::filesystem::path(testing::TempDir()) / "kfac_pieces.h5";
+  write_kfac(path, {{layer}}, coverage({{layer}}, space), {}, {});
+  const KroneckerFactors file = read_kfac(path).factors;
+  KroneckerOperator op(file, space, {.uncovered = Uncovered::zero});
+  const at::Tensor a = at::mm(layer.a_eigenvectors * layer.a_eigenvalues, layer.a_eigenvectors.t());
+  const at::Tensor g = at::mm(layer.g_eigenvectors * layer.g_eigenvalues, layer.g_eigenvectors.t());
+  const at::Tensor expected = at::kron(a, g);
+  const Eigen::MatrixXd found = dense(op).bottomRightCorner(6, 6);
+  for (int64_t i = 0; i < 36; ++i) {
+    EXPECT_NEAR(found(i / 6, i % 6), expected[i / 6][i % 6].item<double>(), 1e-12);
+  }
+  const auto coordinates = op.blocks()[0].coordinates();
+  ASSERT_EQ(coordinates.size(), 1);
+  EXPECT_EQ(coordinates[0].first, 2);
+  EXPECT_EQ(coordinates[0].count, 6);
+  std::filesystem::remove(path);
+}
+
+TEST(KfacFile, APieceBeyondItsParameterIsRefused) {
+  ParamSpace space;
+  space.add("w", {3, 2});
+  KroneckerLayer layer = transposed_layer();
+  layer.pieces[0].offset = 1;
+  EXPECT_THROW(coverage({{layer}}, space), InputError);
+}
+
 TEST(Frobenius, EstimateIsWithinItsStandardErrors) {
   const auto risk = mlp_risk(labelled(20), {.hidden = {6}, .bias = true});
   KroneckerOperator kfac(collect_kfac(*risk, {}), risk->network().params(), {});
