@@ -8,6 +8,8 @@ def gradients(outputs, inputs, cotangents=None, graph=False) -> list[torch.Tenso
 
     outputs, cotangents: a tensor each, or lists of them; without cotangents the one output is a number.
     """
+    if not inputs:
+        return []
     if isinstance(cotangents, list | tuple):
         pairs = [(o, c) for o, c in zip(outputs, cotangents) if o.requires_grad]
         if not pairs:
