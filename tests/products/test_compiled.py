@@ -8,9 +8,12 @@ import os
 
 import h5py
 import pytest
-from exports import ARGUMENTS, CASES, export, make_case, run
+import torch
+from exports import ARGUMENTS, CASES, export, make_case, make_reference, run, write_data
 from problems import dense, relative_error
 from test_module_kfac import moments
+
+from tests.models import own_models
 
 FLOAT64 = ("--dtype-compute", "float64")
 NAMES = list(CASES) if os.environ.get("RITZFLOW_COMPILE_ALL") else ["mlp"]
@@ -33,6 +36,22 @@ def compiled(request, tmp_path_factory):
 def package(made):
     (folder,) = made.file("packages").glob("[0-9a-f]*")
     return folder
+
+
+def test_other_weights_take_the_package_that_is_there(compiled, tmp_path):
+    made = make_case(tmp_path, compiled.case.name)
+    (tmp_path / "packages").symlink_to(compiled.file("packages"))
+    module = getattr(own_models, made.case.name)(**ARGUMENTS.get(made.case.name, {}))
+    state = {name: t + 0.1 for name, t in torch.load(made.file("weights.pt")).items()}
+    torch.save(state, made.file("weights.pt"))
+    module.load_state_dict(state)
+    flags = ("--weights", made.file("weights.pt"), "--loss", made.case.loss, "--micro-batch", 4, *FLOAT64)
+    flags += ("--compile", "aoti", "--kwargs", json.dumps(ARGUMENTS.get(made.case.name, {})))
+    done = export(tmp_path, made.case.name, *flags)
+    assert done.returncode == 0, done.stderr
+    assert "traced before" in done.stderr and "compiling" not in done.stderr
+    right = make_reference(module, made.case, write_data(made.case, made.file("data.h5"))).hessian()
+    assert relative_error(dense(tmp_path, "hessian", *FLOAT64), right) < 1e-10
 
 
 def test_the_package_says_how_it_was_compiled(compiled):

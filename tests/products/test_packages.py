@@ -171,7 +171,7 @@ def test_a_wrong_hessian_alone_is_noticed(copy):
 
 
 def test_a_type_that_was_not_exported_is_refused(copy):
-    assert_refused(build(copy, "--operator", "ggn"), 3, "export it again with --dtype-compute float32")
+    assert_refused(build(copy, "--operator", "ggn"), 3, "export the model again with --dtype-compute float32")
 
 
 def test_a_larger_micro_batch_than_exported_is_refused(copy):

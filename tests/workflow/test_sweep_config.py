@@ -9,6 +9,7 @@ import pytest
 import sweep_config
 import yaml
 from jsonschema import Draft202012Validator
+from script_cli import Parser
 
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = """
@@ -328,3 +329,16 @@ def test_a_command_keeps_its_steps_until_it_has_run():
 )
 def test_commands_that_would_write_what_is_not_theirs_are_refused(models, message):
     assert message in refusal(models=models, seeds=[0, 1])
+
+
+# Of these a sweep has the values elsewhere: operators say products and types, the sweep where files lie.
+OF_THE_SWEEP = {"help", "version", "steps", "products", "dtype_compute", "data", "packages", "out"}
+
+
+def test_every_flag_of_an_export_is_a_key_of_a_module():
+    from products import export_flags  # imports torch
+
+    parser = Parser("x", 1, "x")
+    export_flags.declare(parser)
+    keys_of_modules = json.loads(sweep_config.SCHEMA.read_text())["$defs"]["module"]["properties"]
+    assert {action.dest for action in parser._actions} - OF_THE_SWEEP == keys_of_modules.keys() - {"kind"}
