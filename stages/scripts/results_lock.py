@@ -14,7 +14,9 @@ _held = []  # open files: the lock goes with the process, however it ends
 
 
 def holder(results: Path) -> str | None:
-    """Who is at work on the folder, in words; None where nobody is."""
+    """Who else is at work on the folder, in words; None where nobody is."""
+    if _held:
+        return None
     try:
         with open(results / NAME) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

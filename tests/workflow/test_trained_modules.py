@@ -54,7 +54,7 @@ def sweep(tmp_path_factory):
     sweep = Sweep(tmp_path_factory.mktemp("trained"), **changes)
     (sweep.folder / "mine.py").write_text(NET)
     (sweep.folder / "train.py").write_text(TRAIN)
-    sweep.done()
+    assert "another run is at work there" not in sweep.done()
     sweep.first = values(sweep)
     return sweep
 
