@@ -183,5 +183,11 @@ def triplets(module, inputs, targets):
     return F.softplus(far - near)
 
 
+def contrast(module, inputs, targets):
+    """Each sample's first view against the second views of all (InfoNCE)."""
+    first, second = (F.normalize(module(view), dim=1) for view in (inputs, inputs.roll(1, 1)))
+    return F.cross_entropy(first @ second.T / 0.2, torch.arange(len(first)), reduction="none")
+
+
 def mean_of_batch(module, inputs, targets):
     return F.cross_entropy(module(inputs), targets)

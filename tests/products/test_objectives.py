@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 import export_products
 from script_cli import InputError, Refusal
 
-from tests.models import own_losses
+from tests.models import own_losses, preferences
 
 SAMPLES = 7
 # Inputs and outputs of the module; real targets of a sample, or 0: a class.
@@ -27,6 +27,9 @@ OBJECTIVES = {
     "energy_and_force": (3, 1, 4),
     "unrolled": (3, 3, 3),
 }
+
+
+COUPLED = ("triplets", "contrast")  # samples are compared with one another
 
 
 def write_data(folder, name) -> None:
@@ -80,14 +83,39 @@ def reference(folder, name):
     }
 
 
-@pytest.mark.parametrize("name", [*OBJECTIVES, "triplets"])
+@pytest.mark.parametrize("name", [*OBJECTIVES, *COUPLED])
 def test_hessian_and_empirical_fisher_matrix_equal_those_by_double_backward(name, tmp_path, monkeypatch):
-    exported(tmp_path, monkeypatch, name, *(["--whole-batch"] if name == "triplets" else []))
+    exported(tmp_path, monkeypatch, name, *(["--whole-batch"] if name in COUPLED else []))
     for operator, expected in reference(tmp_path, name).items():
         found = dense(tmp_path, operator, "--dtype-compute", "float64")
         assert relative_error(found, expected.numpy()) < 1e-9, operator
     with h5py.File(tmp_path / "operator.h5") as f:
         assert f.attrs["loss"] == f"tests.models.own_losses:{name}"
+
+
+def test_preferences_over_a_frozen_reference_have_the_hessian_by_double_backward(tmp_path, monkeypatch):
+    random = np.random.default_rng(2)
+    inputs = {name: random.integers(0, 6, (5, 4)) for name in ("chosen", "rejected")}
+    with h5py.File(tmp_path / "data.h5", "w") as f:
+        f.attrs.update({"format": "ritzflow-data", "format_version": "1.0", "task": "classification"})
+        f.attrs["num_classes"] = 2
+        f["targets"] = np.zeros(5, int)
+        for name, tokens in inputs.items():
+            f[f"inputs/{name}"] = tokens
+    module = preferences.with_reference().double()
+    torch.save(module.state_dict(), tmp_path / "weights.pt")
+    command = ["export_products.py", "--module", "tests.models.preferences:with_reference", "--trainable"]
+    command += ["--objective", "tests.models.preferences:preference", "--weights", tmp_path / "weights.pt"]
+    command += ["--data", tmp_path / "data.h5", "--packages", tmp_path / "packages", "--compile", "none"]
+    command += ["--out", tmp_path / "model.h5", "--micro-batch", "3", "--dtype-compute", "float64"]
+    monkeypatch.setattr(sys, "argv", list(map(str, command)))
+    monkeypatch.chdir(ROOT)
+    export_products.main()
+    losses = preferences.preference(module, {k: torch.from_numpy(v) for k, v in inputs.items()}, None)
+    policy = list(module.policy.parameters())
+    slope = torch.autograd.grad(losses.mean(), policy, create_graph=True)
+    expected = rows_of(torch.cat([g.reshape(-1) for g in slope]), policy).numpy()
+    assert relative_error(dense(tmp_path, "hessian", "--dtype-compute", "float64"), expected) < 1e-9
 
 
 def test_what_needs_a_function_of_outputs_is_refused(tmp_path, monkeypatch):
