@@ -82,6 +82,32 @@ class TextEncoder(nn.Module):
         return self.head((h * kept).sum(1) / kept.sum(1))
 
 
+class Translator(nn.Module):
+    """nn.Transformer with a causal mask and a padding mask; outputs of every target token [N, T, C]."""
+
+    def __init__(self, vocabulary=7, width=4):
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.transformer = nn.Transformer(width, 2, 1, 1, 4, dropout=0.1, batch_first=True)
+        self.head = nn.Linear(width, vocabulary)
+
+    def forward(self, source, target):
+        causal = nn.Transformer.generate_square_subsequent_mask(target.shape[1])
+        padding = source == 0
+        h = self.transformer(
+            self.tokens(source),
+            self.tokens(target),
+            tgt_mask=causal.to(self.head.weight.dtype),
+            src_key_padding_mask=padding,
+            memory_key_padding_mask=padding,
+        )
+        return self.head(h)
+
+
+def translator():
+    return Translator()
+
+
 def vision_transformer():
     return VisionTransformer()
 

@@ -69,6 +69,16 @@ ARCHITECTURES = {
     "MLP-Mixer": images("attention:mixer", 4),
     "layers over pixels": images("attention:pixels", 3),
     "text encoder": padded_tokens("attention:text_encoder"),
+    "translator": Problem(
+        "attention:translator",
+        "classification",
+        {
+            "inputs/source": (1 + classes(4, count=6)) * (np.arange(4) < [[4], [2], [3], [1], [4]]),
+            "inputs/target": classes(3, count=7),
+            "targets": classes(3, count=7),
+        },
+        {"num_classes": 7},
+    ),
     "LSTM": padded_tokens("sequences:lstm"),
     "bidirectional GRU": padded_tokens("sequences:bidirectional_gru"),
     "LSTM cells": Problem(

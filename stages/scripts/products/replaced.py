@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 import torch._dynamo
+import torch.nn.modules.transformer
 import torch.utils.checkpoint
 from script_cli import Refusal
 
@@ -26,6 +27,11 @@ def refuse_packing(*_):
     raise Refusal(PACKED)
 
 
+def told_causal(mask, is_causal=None, size=None) -> bool:
+    """In place of a look at the mask, by which nn.Transformer chooses between ways of equal value."""
+    return bool(is_causal)
+
+
 @contextmanager
 def replaced(place, name: str, function) -> Iterator[None]:
     before = getattr(place, name)
@@ -41,6 +47,7 @@ def followed() -> Iterator[None]:
     """While it is entered, what a module calls can be traced, or is refused by its name."""
     with (
         replaced(torch.utils.checkpoint, "CheckpointFunction", WithoutRecomputation),
+        replaced(torch.nn.modules.transformer, "_detect_is_causal_mask", told_causal),
         replaced(torch._VF, "_pack_padded_sequence", refuse_packing),
         torch.compiler.set_stance("force_eager"),  # functions behind @torch.compile as they were written
         torch._dynamo.config.patch(error_on_nested_fx_trace=False),

@@ -176,11 +176,22 @@ def is_mutable(node: torch.fx.Node) -> bool:
 def traced(function, values: list[torch.Tensor], places: Places) -> torch.fx.GraphModule:
     """`function` as a graph. Raises Refusal for what depends on values or cannot be differentiated twice."""
     try:
-        return make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
+        module = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
+        name_types(module.graph)
+        module.recompile()
+        return module
     except Refusal:
         raise
     except Exception as error:
         raise Refusal(reason(error, places)) from error
+
+
+def name_types(graph: torch.fx.Graph) -> None:
+    """Names the types of tensors made from nothing: PyTorch's default may be another where a graph runs."""
+    for node in graph.nodes:
+        made = not node.all_input_nodes and isinstance(node.target, torch._ops.OpOverload)
+        if made and any(a.name == "dtype" and a.kwarg_only for a in node.target._schema.arguments):
+            node.kwargs = {**node.kwargs, "dtype": node.meta["val"].dtype}
 
 
 def reason(error: Exception, places: Places) -> str:
@@ -189,8 +200,8 @@ def reason(error: Exception, places: Places) -> str:
     text, place = text.split(" While executing ")[0][:300], line_of(error)
     if "DataDependent" in kind or "data-dependent" in text or "GuardOnDataDependent" in kind:
         return (
-            "control flow depends on data or weights, which one graph cannot follow: an `if`, `while` or "
-            f"`assert` on a tensor's value{place}; torch.where takes both branches, an assertion can go"
+            "control flow depends on data or weights, which one graph cannot follow: an `if` or `assert` on "
+            f"a tensor's value, or rows picked by it (x[mask], nonzero){place}; torch.where takes both ways"
         )
     if "DynamicOutputShape" in kind:
         return f"{text} gives a result whose shape depends on values, which one graph cannot follow{place}"
