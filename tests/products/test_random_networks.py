@@ -22,6 +22,9 @@ DATA = {
     "sparse": lambda *shape: torch.randn(*shape) * (torch.rand(*shape) < 0.3),
     "unit vectors": lambda n, c: torch.eye(c)[torch.randint(0, c, (n,))],
 }
+UNDEFINED = {
+    "CosineSimilarity": "hessian holds NaN or infinity"
+}  # by autograd, too: between vectors of zeros
 HEADS = ("as it is", "of zeros", "without biases")
 
 
@@ -65,7 +68,8 @@ def test_a_random_network_is_right_or_refused_for_a_listed_reason(seed):
         made = exporter(net, samples_of(x), micro_batch=draw.choice([1, len(x), len(x) + 2]))
         made.verified()
     except Refusal as refusal:
-        assert any(re.search(reason, str(refusal)) for reason in reasons), (names, str(refusal))
+        listed = reasons + [UNDEFINED[name] for name in names if name in UNDEFINED]
+        assert any(re.search(reason, str(refusal)) for reason in listed), (names, str(refusal))
         return
     assert not reasons, names
     assert max(errors_against_dense(made).values()) < 1e-9, names
