@@ -70,7 +70,7 @@ def test_a_group_of_inputs_is_given_to_the_module_by_name(tmp_path):
     expected = model.module(x["x:tokens"], x["x:features"], x["x:mask"])
     assert torch.equal(found, expected)
     slots = trace.example_slots(model, x, expected.shape)
-    assert torch.equal(trace.products(model, slots, second=False)[0]["z"], expected)
+    assert torch.equal(trace.products(model, slots, second=False, axes={})[0]["z"], expected)
 
 
 @pytest.mark.parametrize(
@@ -181,13 +181,13 @@ class SequenceFirst(nn.Module):
 
 
 @pytest.mark.parametrize("length", [3, 4])
-def test_a_layer_whose_first_axis_is_not_the_samples_has_no_tap(length):
+def test_a_layer_whose_first_axis_is_the_sequence_has_factors(length):
     x = np.random.default_rng(0).standard_normal((3, length, 2)).astype("f4")
     samples = data.Samples(x, np.array([0, 1, 1]), None, "classification", 2)
     made = exporter(SequenceFirst(), samples, products=["kfac"])
     made.verified()
     found = made.traced(torch.float64).with_taps(made.taps)
-    assert [tap.weight for tap in found.taps] == ["late.weight"]
+    assert [tap.weight.name for tap in found.taps] == ["early.weight", "late.weight"]
 
 
 def test_a_module_without_any_layer_that_has_factors_is_exported_without():
@@ -197,7 +197,7 @@ def test_a_module_without_any_layer_that_has_factors_is_exported_without():
             self.weight = nn.Parameter(torch.ones(2, 2))
 
         def forward(self, x):
-            return x @ self.weight
+            return x @ (1 + self.weight)
 
     samples = data.Samples(np.ones((3, 2), "f4"), np.array([0, 1, 1]), None, "classification", 2)
     made = exporter(Bare(), samples, products=["ggn", "kfac"])

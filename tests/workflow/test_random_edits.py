@@ -111,7 +111,7 @@ def test_every_key_of_a_sweep_with_a_trained_network_is_edited():
     schema = json.loads(sweep_config.SCHEMA.read_text())
     kinds = [
         schema,
-        *(schema["$defs"][name] for name in ("model", "data", "mlp", "training", "operator", "lanczos")),
+        *(schema["$defs"][name] for name in ("model", "data", "mlp", "training_here", "operator", "lanczos")),
     ]
     keys = {key for kind in kinds for key in kind["properties"]}
     assert keys - {place[-1] for place in VALUES} == OF_OTHERS
