@@ -102,23 +102,3 @@ class Translator(nn.Module):
             memory_key_padding_mask=padding,
         )
         return self.head(h)
-
-
-def translator():
-    return Translator()
-
-
-def vision_transformer():
-    return VisionTransformer()
-
-
-def pixels():
-    return Pixels()
-
-
-def mixer():
-    return Mixer()
-
-
-def text_encoder():
-    return TextEncoder()

@@ -83,17 +83,5 @@ class UNet(nn.Module):
         return self.out(self.across(torch.cat([first, h], dim=1)))
 
 
-def inception():
-    return Inception()
-
-
-def googlenet():
-    return Googlenet()
-
-
-def unet():
-    return UNet()
-
-
 def bilinear_unet():
     return UNet(bilinear=True)

@@ -131,11 +131,3 @@ def mobilenet():
 
 def efficientnet():
     return Inverted(nn.SiLU, (nn.SiLU, nn.Sigmoid), rate=0.2)
-
-
-def shufflenet():
-    return ShuffleNet()
-
-
-def convnext():
-    return ConvNeXt()

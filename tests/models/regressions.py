@@ -104,25 +104,5 @@ def pinball(outputs, targets):
     return torch.max((levels - 1) * gaps, levels * gaps).mean(1)
 
 
-def autoencoder():
-    return Autoencoder()
-
-
-def variational():
-    return Variational()
-
-
 def random_code():
     return Variational(mean_alone=False)
-
-
-def physics_informed():
-    return PhysicsInformed()
-
-
-def potential():
-    return Potential()
-
-
-def quantiles():
-    return Quantiles()

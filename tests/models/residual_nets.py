@@ -132,11 +132,3 @@ def basic_resnet():
 
 def bottleneck_resnet():
     return ResNet(Bottleneck)
-
-
-def vgg():
-    return Vgg()
-
-
-def densenet():
-    return DenseNet()

@@ -6,7 +6,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 
 class Classifier(nn.Module):
-    """The state behind the last token that counts; token 0 is padding."""
+    """The state after the last token that counts; token 0 is padding."""
 
     def __init__(self, vocabulary=7, width=3, classes=3, packed=False):
         super().__init__()
@@ -55,17 +55,5 @@ class Cells(nn.Module):
         return torch.stack(outputs, 1)
 
 
-def lstm():
-    return Classifier()
-
-
 def packed_lstm():
     return Classifier(packed=True)
-
-
-def bidirectional_gru():
-    return Bidirectional()
-
-
-def lstm_cells():
-    return Cells()

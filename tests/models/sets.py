@@ -56,15 +56,3 @@ class GraphAttention(nn.Module):
         messages = h[source] * (shares / total[target]).unsqueeze(2)
         h = torch.zeros_like(h).index_add(0, target, messages)
         return self.out(F.elu(h.flatten(1)))[nodes]
-
-
-def deep_sets():
-    return DeepSets()
-
-
-def pointnet():
-    return PointNet()
-
-
-def graph_attention():
-    return GraphAttention()

@@ -25,7 +25,7 @@ def images(module: str, size: int = 8, **options) -> Problem:
 
 
 def padded_tokens(module: str) -> Problem:
-    """One label a sequence of at most five tokens, 0 behind its end."""
+    """One label a sequence of at most five tokens, 0 after its end."""
     tokens = random.integers(1, 7, (SAMPLES, 5))
     tokens[np.arange(5) >= np.array([[5], [2], [4], [1], [3]])] = 0
     return Problem(module, "classification", {"inputs": tokens, "targets": classes()}, {"num_classes": 3})
@@ -57,20 +57,20 @@ def energy_and_forces(z, y):
 ARCHITECTURES = {
     "ResNet with basic blocks": images("residual_nets:basic_resnet"),
     "ResNet with bottlenecks": images("residual_nets:bottleneck_resnet"),
-    "VGG": images("residual_nets:vgg"),
-    "DenseNet with checkpoints": images("residual_nets:densenet", 4),
+    "VGG": images("residual_nets:Vgg"),
+    "DenseNet with checkpoints": images("residual_nets:DenseNet", 4),
     "MobileNetV3": images("efficient_nets:mobilenet"),
     "EfficientNet": images("efficient_nets:efficientnet"),
-    "ShuffleNet": images("efficient_nets:shufflenet"),
-    "ConvNeXt": images("efficient_nets:convnext"),
-    "Inception": images("branches:inception", 4),
-    "GoogLeNet of two outputs": images("branches:googlenet", 4, rows=staticmethod(lambda z: z.logits)),
-    "ViT": images("attention:vision_transformer", 4),
-    "MLP-Mixer": images("attention:mixer", 4),
-    "layers over pixels": images("attention:pixels", 3),
-    "text encoder": padded_tokens("attention:text_encoder"),
+    "ShuffleNet": images("efficient_nets:ShuffleNet"),
+    "ConvNeXt": images("efficient_nets:ConvNeXt"),
+    "Inception": images("branches:Inception", 4),
+    "GoogLeNet of two outputs": images("branches:Googlenet", 4, rows=staticmethod(lambda z: z.logits)),
+    "ViT": images("attention:VisionTransformer", 4),
+    "MLP-Mixer": images("attention:Mixer", 4),
+    "layers over pixels": images("attention:Pixels", 3),
+    "text encoder": padded_tokens("attention:TextEncoder"),
     "translator": Problem(
-        "attention:translator",
+        "attention:Translator",
         "classification",
         {
             "inputs/source": (1 + classes(4, count=6)) * (np.arange(4) < [[4], [2], [3], [1], [4]]),
@@ -79,27 +79,27 @@ ARCHITECTURES = {
         },
         {"num_classes": 7},
     ),
-    "LSTM": padded_tokens("sequences:lstm"),
-    "bidirectional GRU": padded_tokens("sequences:bidirectional_gru"),
+    "LSTM": padded_tokens("sequences:Classifier"),
+    "bidirectional GRU": padded_tokens("sequences:Bidirectional"),
     "LSTM cells": Problem(
-        "sequences:lstm_cells",
+        "sequences:Cells",
         "language_modeling",
         {"inputs": classes(4, count=7), "targets": classes(4, count=7)},
         {"num_classes": 7},
     ),
-    "U-Net": pixels("branches:unet"),
+    "U-Net": pixels("branches:UNet"),
     "U-Net with interpolation": pixels("branches:bilinear_unet"),
     "DeepSets": Problem(
-        "sets:deep_sets",
+        "sets:DeepSets",
         "classification",
         {"inputs": normal(4, 2), "targets": classes()},
         {"num_classes": 3},
     ),
     "PointNet": Problem(
-        "sets:pointnet", "classification", {"inputs": normal(6, 2), "targets": classes()}, {"num_classes": 3}
+        "sets:PointNet", "classification", {"inputs": normal(6, 2), "targets": classes()}, {"num_classes": 3}
     ),
     "graph attention": Problem(
-        "sets:graph_attention",
+        "sets:GraphAttention",
         "classification",
         {
             "inputs/nodes": np.array([3, 0, 6, 2, 5]),
@@ -110,25 +110,25 @@ ARCHITECTURES = {
         {"num_classes": 3},
     ),
     "autoencoder": regression(
-        "regressions:autoencoder", (1, 4, 4), rows=staticmethod(lambda z: z.flatten(1))
+        "regressions:Autoencoder", (1, 4, 4), rows=staticmethod(lambda z: z.flatten(1))
     ),
     "variational autoencoder": regression(
-        "regressions:variational",
+        "regressions:Variational",
         (4,),
         rows=staticmethod(lambda outputs: torch.cat(outputs, 1)),
         function=evidence,
         flags=("--loss", "tests.models.regressions:evidence"),
     ),
     "quantile regression": regression(
-        "regressions:quantiles",
+        "regressions:Quantiles",
         (4,),
         (1,),
         function=regressions.pinball,
         flags=("--loss", "tests.models.regressions:pinball"),
     ),
-    "PINN": regression("regressions:physics_informed", (2,), (1,)),
+    "PINN": regression("regressions:PhysicsInformed", (2,), (1,)),
     "interatomic potential": regression(
-        "regressions:potential",
+        "regressions:Potential",
         (3,),
         (4,),
         rows=staticmethod(lambda outputs: torch.cat(list(outputs.values()), 1)),

@@ -4,7 +4,6 @@ import copy
 import os
 import random
 import subprocess
-import sys
 import time
 
 import artifacts
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 import sweep_config
 import yaml
-from scripts_under_test import ROOT
+from scripts_under_test import SNAKEMAKE
 
 BASE = {
     "name": "edits",
@@ -59,16 +58,7 @@ class Sweep:
         os.utime(self.folder / "mine.npz", (date, date))
 
     def command(self, *words):
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            ROOT / "Snakefile",
-            "--retries",
-            0,
-            *words,
-        ]
+        command = (*SNAKEMAKE, "--retries", 0, *words)
         return [*map(str, command), "--configfile", "edits.yaml", "--quiet", "all", "--", *self.targets]
 
     def run(self, *words, **how):

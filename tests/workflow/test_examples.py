@@ -3,14 +3,13 @@
 import os
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import sweep_config
 import yaml
-from scripts_under_test import ROOT
+from scripts_under_test import ROOT, SNAKEMAKE
 
 DOCUMENTS = ("README.md", "configs/README.md")
 BLOCKS = [
@@ -79,15 +78,7 @@ def test_shipped_sweeps_run(name, tmp_path):
 
 
 def assert_runs(folder, sweep_file):
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        ROOT / "Snakefile",
-        "--configfile",
-        sweep_file,
-    ]
+    command = (*SNAKEMAKE, "--configfile", sweep_file)
     done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     (table,) = (folder / "results").glob("*/tables/cells.csv")

@@ -2,11 +2,10 @@
 
 import re
 import subprocess
-import sys
 
 import pytest
 import yaml
-from scripts_under_test import ROOT
+from scripts_under_test import ROOT, SNAKEMAKE
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +15,7 @@ def planned(tmp_path_factory):
     sweep = yaml.safe_load((ROOT / "configs" / "tiny.yaml").read_text())
     sweep["operators"] = {"ggn": {"device": "cuda"}, "hessian": {}, "kfac": {"device": "cuda"}}
     (folder / "x.yaml").write_text(yaml.safe_dump(sweep))
-    call = (sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "--configfile", "x.yaml", "-n", "-p")
+    call = (*SNAKEMAKE, "--configfile", "x.yaml", "-n", "-p")
     done = subprocess.run([*map(str, call), "--quiet", "host"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     jobs = {}

@@ -4,14 +4,14 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import h5py
 import pytest
 import yaml
-from test_sweep import ROOT, TINY, snakemake
+from scripts_under_test import SNAKEMAKE
+from test_sweep import TINY, snakemake
 
 CELL = "results/tiny/cells/digits_mlp/seed0/step20/hessian/full/probe0/lanczos.h5"
 
@@ -43,7 +43,7 @@ def content(folder):
 
 def start(folder, config):
     """Snakemake as the leader of a group of its own."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command = [*SNAKEMAKE, "--directory", folder]
     command += ["--configfile", config, "--until", "lanczos"]
     log = (folder / "log.txt").open("w")
     return subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, start_new_session=True)

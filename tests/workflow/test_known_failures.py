@@ -3,13 +3,11 @@
 import json
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import sweep_config
+from scripts_under_test import ROOT, SNAKEMAKE
 
-ROOT = Path(__file__).resolve().parents[2]
 KEYS = json.loads(sweep_config.SCHEMA.read_text())["$defs"]["operator"]["properties"]
 TINY = (ROOT / "configs" / "tiny.yaml").read_text()
 # A value that is not the default, of each key that is for some kinds alone.
@@ -118,7 +116,7 @@ def test_what_is_no_text_is_refused_in_one_line(script, tmp_path):
 
 def test_snakemake_refuses_a_repeated_key(tmp_path):
     (tmp_path / "x.yaml").write_text(TINY + "seeds: [5]\n")
-    call = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "--configfile", "x.yaml", "-n"]
+    call = [*SNAKEMAKE, "--configfile", "x.yaml", "-n"]
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert f"error: {tmp_path / 'x.yaml'}: line 23: key 'seeds' is there already, in line 10" in done.stderr

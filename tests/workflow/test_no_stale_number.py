@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 from edited_sweep import Sweep, write_data
-from scripts_under_test import ROOT, SCRIPTS
+from scripts_under_test import SCRIPTS, SNAKEMAKE
 
 GGN = {"operators": {"ggn": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
 
@@ -201,7 +201,7 @@ def test_every_job_of_a_run_reads_the_configuration_of_its_start(sweep):
     every = (sweep.folder / ".snakemake/ritzflow").glob("sweep-*.json")
     (frozen,) = [path for path in every if '"learning_rate":0.7' in path.read_text()]
     set_rate(sweep, 0.9)
-    job = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", frozen]
+    job = [*SNAKEMAKE, "--configfile", frozen]
     job += ["--target-jobs", "train_model:model=m,seed=0", "--allowed-rules", "train_model"]
     job += ["--mode", "remote", "--cores", 1, "--nolock", "--force", "--no-hooks"]
     job += ["--default-resources", "checkpoint_root='results/.checkpoints'"]

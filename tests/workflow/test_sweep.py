@@ -6,22 +6,21 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import yaml
+from scripts_under_test import ROOT, SNAKEMAKE
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "configs" / "tiny.yaml"
 CELLS = 2 * 2 * 3  # seeds, operators, modes
 
 
 def snakemake(folder, *arguments):
     """Runs Snakemake with results in `folder`; gives its exit status and all that it said."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command = [*SNAKEMAKE, "--directory", folder]
     done = subprocess.run(
         [*map(str, command), *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
