@@ -1,5 +1,7 @@
 """The artifacts of a sweep: of each its stage, its settings, and the artifacts that it is made from."""
 
+import functools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +24,14 @@ class Artifact:
 
 
 def of_sweep(config: dict) -> dict[str, Artifact]:
-    """The artifacts of all cells by path, each behind those that it is made from."""
+    """The artifacts of all cells by path, each after those that it is made from."""
+    return of_text(json.dumps(config))
+
+
+@functools.lru_cache(maxsize=2)
+def of_text(text: str) -> dict[str, Artifact]:
+    """The same, made once for a configuration as JSON: every rule of a sweep asks for it."""
+    config = json.loads(text)
     found: dict[str, Artifact] = {}
     every = cells.expected(config)
     for kind in (data, training, model, kfac, operator, comparison, lanczos, ritz, density, metrics):
@@ -34,7 +43,7 @@ def of_sweep(config: dict) -> dict[str, Artifact]:
 
 
 def belongs(kind: Callable, config: dict, cell: dict) -> bool:
-    """Whether a cell has an artifact of this kind; behind a training its steps must be known."""
+    """Whether a cell has an artifact of this kind; after a training its steps must be known."""
     entry = config["models"][cell["model"]]
     if kind is training:
         return has_command(entry)

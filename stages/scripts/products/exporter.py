@@ -24,7 +24,7 @@ from products.taps import Axes, sample_axes
 from products.tensors import check_input
 from products.trace import Trace, example_slots, trace
 
-# Why.
+# Why parameters have no Kronecker factors.
 WITHOUT_FACTORS = "not all that they do is the weight or bias of a layer that K-FAC knows, sample by sample"
 
 
