@@ -93,7 +93,7 @@ def reason_to_run(known: dict | None, command: str, lost: list[str]) -> str | No
 
 
 def what_changed(known: dict, command: str) -> str | None:
-    """What differs from the command, or the files behind it, that made the weights."""
+    """What differs from the command, or the files that it depends on, that made the weights."""
     if command != known["command"]:
         return f"the command was: {known['command']}"
     return difference(known["sources"])

@@ -1,4 +1,4 @@
-"""The files behind a training command: those that it names, and the modules that its scripts import."""
+"""The files that a training command depends on: those it names, and modules that its scripts import."""
 
 import ast
 import shlex

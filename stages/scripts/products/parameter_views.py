@@ -40,7 +40,7 @@ class View:
 
 
 class Views:
-    """Finds the parameters of `theta` behind tensors that a module works with."""
+    """Finds the parameters of `theta` that tensors in a module are views of."""
 
     def __init__(self, theta: dict[str, torch.Tensor]):
         self._known = {id(base_of(t)): (name, t) for name, t in theta.items()}

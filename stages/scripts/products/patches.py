@@ -11,7 +11,7 @@ def along_axes(value, axes: int) -> list[int]:
 
 
 def padding_of(padding, kernel: list[int], dilation: list[int]) -> list[tuple[int, int]]:
-    """Zeros in front and behind along each axis, of a number or word."""
+    """Zeros before and after along each axis, of a number or word."""
     if padding == "same":
         totals = [step * (size - 1) for size, step in zip(kernel, dilation)]
         return [(total // 2, total - total // 2) for total in totals]

@@ -49,7 +49,7 @@ def followed() -> Iterator[None]:
         replaced(torch.utils.checkpoint, "CheckpointFunction", WithoutRecomputation),
         replaced(torch.nn.modules.transformer, "_detect_is_causal_mask", told_causal),
         replaced(torch._VF, "_pack_padded_sequence", refuse_packing),
-        torch.compiler.set_stance("force_eager"),  # functions behind @torch.compile as they were written
+        torch.compiler.set_stance("force_eager"),  # decorated functions as they were written
         torch._dynamo.config.patch(error_on_nested_fx_trace=False),
     ):
         yield
