@@ -48,7 +48,7 @@ class Plan:
         kept = results / "sweep.json"
         if not kept.is_file() or kept.read_text() != freeze.text_of(config):
             self.stale.add("sweep.json")
-        date_back(results, found.records)
+        date_back(results, [*found.records, *summaries.FILES])
         for line in lines(results, found):
             if line not in self.said:
                 print(line, file=sys.stderr)
@@ -100,7 +100,7 @@ def lines(results: Path, found: stale.Comparison) -> list[str]:
 
 
 def date_back(results: Path, paths) -> None:
-    """Gives artifacts with a date to come today's: nothing could be newer than they are."""
+    """Gives files with a date to come today's: nothing could be newer than they are."""
     now = time.time()
     for path in paths:
         try:

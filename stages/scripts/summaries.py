@@ -26,6 +26,10 @@ CARRIERS = {
     "report": ["report.html"],
     "provenance": ["provenance.json"],
 }
+FILES = (
+    *("sweep.json", "tables/cells.csv", "ro-crate-metadata.json"),
+    *(name for names in CARRIERS.values() for name in names),
+)
 
 
 def made_from(kind: str, config: dict, found: Comparison) -> str:

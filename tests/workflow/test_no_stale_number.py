@@ -18,6 +18,7 @@ import pytest
 import yaml
 from edited_sweep import Sweep, write_data
 from scripts_under_test import SCRIPTS, SNAKEMAKE
+from sweep_config import digest
 
 GGN = {"operators": {"ggn": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
 
@@ -122,6 +123,20 @@ def test_data_of_another_date_count_by_their_content(sweep, date, tmp_path):
     os.utime(sweep.folder / "mine.npz", (5, 5))
     sweep.done()
     assert sweep.state() == state
+
+
+def test_results_dated_to_come_take_an_edit(sweep):
+    sweep.targets = ("ablation_table", "provenance")
+    sweep.done()
+    for path in sweep.results.rglob("*"):
+        os.utime(path, (time.time() + 86400, time.time() + 86400))
+    made = [sweep.results / name for name in ("sweep.json", "tables/ablation.csv", "provenance.json")]
+    old = [path.read_text() for path in made]
+    set_rate(sweep, 0.3)
+    sweep.done()
+    assert json.loads(made[0].read_text()) == sweep.config
+    assert digest(sweep.config) in made[1].read_text()
+    assert all(path.read_text() != was for path, was in zip(made, old, strict=True))
 
 
 @pytest.mark.parametrize("keep_record", [True, False])
