@@ -92,11 +92,9 @@ def data_file(wildcards):
 
 def module_files(wildcards):
     """The user's files that are known before a module is traced; model.h5 notes all that was read."""
-    architecture = SWEEP["models"][wildcards.model]["architecture"]
-    if "hf" in architecture:
-        return old(sorted(Path(architecture["hf"]).glob("*.safetensors")))
     pattern = stage_flags.weights(SWEEP, axes(wildcards))
-    return old(weights_files.found(pattern).values() if weights_files.STEP in pattern else [pattern])
+    found = weights_files.found(pattern).values() if weights_files.STEP in pattern else [Path(pattern)]
+    return old(file for place in found for file in (place, *sorted(place.glob("*.safetensors"))))
 
 
 def python_of(wildcards):

@@ -37,12 +37,12 @@ def parse():
     return options
 
 
-def loaded(options, weights: Path | None) -> Model:
-    """The module with its weights, in evaluation mode."""
+def loaded(options, weights: Path) -> Model:
+    """The module with its weights, a Hugging Face folder where that is asked for, in evaluation mode."""
     if options.hf:
         from products.huggingface import load_folder
 
-        model, line = load_folder(options.hf, options.hf_base)
+        model, line = load_folder(weights, options.hf_base)
         say(line)
     else:
         model = load_module(options.module, options.kwargs)
@@ -87,14 +87,15 @@ def choose_loss(options, samples: data.Samples):
     return None
 
 
-def files_of_steps(options) -> dict[int, Path | None]:
-    """The weights by step; of a single file, or a Hugging Face folder, the step is 0."""
+def files_of_steps(options) -> dict[int, Path]:
+    """The weights, or Hugging Face folders, by step; of a single one the step is 0."""
+    flag, name = export_flags.place_of_weights(options)
     if options.steps is None:
-        return {0: options.weights and Path(options.weights)}
+        return {0: Path(name)}
     try:
-        return weights_files.chosen(options.weights, options.steps)
+        return weights_files.chosen(name, options.steps)
     except InputError as error:
-        raise InputError(f"--weights: {error}") from None
+        raise InputError(f"{flag}: {error}") from None
 
 
 class Exports:
@@ -109,7 +110,7 @@ class Exports:
         self.key = ""
         self.trainings: list[dict] = []
 
-    def point(self, weights: Path | None) -> model_file.Point:
+    def point(self, weights: Path) -> model_file.Point:
         """What model.h5 holds of one file of weights."""
         model = loaded(self.options, weights)
         self.origin, values = model.origin, model_file.Weights(model)

@@ -56,9 +56,12 @@ def export(config: dict, cell: dict) -> dict:
     del options["kind"]
     kwargs, strict = options.pop("kwargs"), options.pop("strict")
     options["no_strict"] = not strict
-    if "weights" in options:
-        options |= {"weights": weights(config, cell), "kwargs": json.dumps(kwargs, sort_keys=True)}
-        options["steps"] = steps_in(options["weights"], config, cell)
+    key, place = weights_files.key_of(options), weights(config, cell)
+    options |= {key: place, "steps": steps_in(place, config, cell)}
+    if options.get("hf_base"):
+        options["hf_base"] = weights_files.of_seed(options["hf_base"], cell["seed"])
+    if key == "weights":
+        options["kwargs"] = json.dumps(kwargs, sort_keys=True)
     kinds = {operator["kind"] for operator in config["operators"].values()}
     hessian, kronecker = "hessian" in kinds, kinds & set(KRONECKER_KINDS)
     options["products"] = ["ggn", *(["hessian"] if hessian else []), *(["kfac"] if kronecker else [])]
@@ -69,8 +72,9 @@ def export(config: dict, cell: dict) -> dict:
 
 
 def weights(config: dict, cell: dict) -> str:
-    """The file with a module's weights, with the seed in its name; {step} in it stands for each step."""
-    return weights_files.of_seed(config["models"][cell["model"]]["architecture"]["weights"], cell["seed"])
+    """The file with a module's weights, or its Hugging Face folder, with the seed in its name; {step} in it
+    stands for each step."""
+    return weights_files.of_seed(sweep_config.weights_of(config["models"][cell["model"]]), cell["seed"])
 
 
 def steps_in(weights: str, config: dict, cell: dict) -> list[str] | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import weights_files
+
 
 def problems(config: dict, schema: dict) -> Iterator[str]:
     """One line for each, of a configuration that is valid by the schema and has its defaults."""
@@ -20,13 +22,12 @@ def trainings(config: dict) -> Iterator[str]:
     """Commands that would write what another one writes, or what the model does not read."""
     writers: dict[str, tuple[str, str | None]] = {}
     for name, model in config["models"].items():
-        weights = model["architecture"].get("weights")
+        key = weights_files.key_of(model["architecture"])
+        weights = model["architecture"].get(key)
         command = model.get("training", {}).get("command")
-        if command and weights is None:
-            yield f"'models.{name}.training.command' is to write 'weights', which a model of 'hf' has not"
-        if command and weights and "{seed}" not in weights and len(config["seeds"]) > 1:
-            place = f"models.{name}.architecture.weights"
-            yield f"'{place}' has no {{seed}}: the trainings of all seeds would write one file"
+        if command and "{seed}" not in weights and len(config["seeds"]) > 1:
+            place = f"models.{name}.architecture.{key}"
+            yield f"'{place}' has no {{seed}}: the trainings of all seeds would write to one place"
         other, theirs = writers.setdefault(weights or name, (name, command))
         if theirs != command:
             yield f"'models.{name}' and 'models.{other}' have the same weights; give both the same command"

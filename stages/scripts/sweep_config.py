@@ -170,7 +170,7 @@ def resolve_steps(model: dict, seeds: list[int], place: str) -> list | str:
     """Training steps in ascending order; `final` is their number, 0 for weights without {step} in their name.
 
     With it they are those of the files, and stay as listed where a command is to write these."""
-    if not is_trained(model) and weights_files.STEP in model["architecture"].get("weights", ""):
+    if not is_trained(model) and weights_files.STEP in weights_of(model):
         listed = model["steps"]
         if not has_known_steps(model):
             return listed if has_command(model) else steps_of_files(model, seeds, place)
@@ -178,11 +178,14 @@ def resolve_steps(model: dict, seeds: list[int], place: str) -> list | str:
             raise ConfigError(f"{place}: a step is listed twice")
         return sorted(listed)
     if model["steps"] == weights_files.ALL:
-        raise ConfigError(f"{place}: 'all' is for a module whose weights have {{step}} in their name")
+        raise ConfigError(
+            f"{place}: 'all' is for a module whose weights, or folder, have {{step}} in their name"
+        )
     final = model["training"]["steps"] if is_trained(model) else 0
     steps = sorted(final if step == "final" else step for step in model["steps"])
     if steps[-1] > final and not is_trained(model):
-        raise ConfigError(f"{place}: 'weights' has no {{step}} in its name: its only step is 'final'")
+        key = weights_files.key_of(model["architecture"])
+        raise ConfigError(f"{place}: '{key}' has no {{step}} in its name: its only step is 'final'")
     if steps[-1] > final:
         raise ConfigError(f"{place}: step {steps[-1]} is behind the last training step, {final}")
     if len(set(steps)) < len(steps):
@@ -204,7 +207,7 @@ def steps_of_files(model: dict, seeds: list[int], place: str) -> list[int]:
     """The steps of which there are weights, the same for every seed. Raises ConfigError."""
     by_seed = {}
     for seed in seeds:
-        pattern = weights_files.of_seed(model["architecture"]["weights"], seed)
+        pattern = weights_files.of_seed(weights_of(model), seed)
         try:
             by_seed[seed] = list(weights_files.chosen(pattern, model["steps"]))
         except InputError as error:
@@ -217,6 +220,11 @@ def steps_of_files(model: dict, seeds: list[int], place: str) -> list[int]:
                 "table averages over seeds: list the numbers"
             )
     return by_seed[seeds[0]]
+
+
+def weights_of(model: dict) -> str:
+    """Where the weights of a module are, as the sweep file says it."""
+    return model["architecture"][weights_files.key_of(model["architecture"])]
 
 
 def is_trained(model: dict) -> bool:

@@ -1,4 +1,4 @@
-"""Weights of a module as files: {seed} and {step} in their path, and the steps that are there.
+"""Weights of a module as files, or folders: {seed} and {step} in their path, and the steps that are there.
 
 Only these two words in braces mean anything; `*` stands for any text, as in epoch=*-step={step}.ckpt.
 """
@@ -11,6 +11,11 @@ from script_cli import InputError
 
 STEP, FINAL, ALL = "{step}", "final", "all"
 SHOWN = 12  # steps in a message
+
+
+def key_of(architecture: dict) -> str:
+    """Which key of a module says where its weights are."""
+    return "hf" if "hf" in architecture else "weights"
 
 
 def of_seed(text: str, seed: int) -> str:

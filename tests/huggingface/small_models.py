@@ -16,7 +16,7 @@ from exports import ROOT  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
-import export_products  # noqa: E402
+from export_products import loaded  # noqa: E402
 from products import data, eager  # noqa: E402
 from products.exporter import Exporter  # noqa: E402
 
@@ -91,11 +91,16 @@ def options(folder, base=None, trainable=False):
     )
 
 
+def model_of(settings):
+    """The model of a folder as an export takes it."""
+    return loaded(settings, settings.hf)
+
+
 class Products:
     """The traced products of a folder's model on samples, verified, as dense matrices."""
 
     def __init__(self, samples, settings):
-        self.exporter = Exporter(export_products.loaded(settings), samples, settings)
+        self.exporter = Exporter(model_of(settings), samples, settings)
         self.exporter.verified()
         _, _, self.runner = self.exporter.split(torch.float64)
         model, (x, y, weights) = self.exporter.model, samples.batch(settings.micro_batch)

@@ -6,8 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from small_models import SAMPLES, bert, gpt2, lora, mixtral, options, saved, transformers  # isort: skip
-import export_products
+from small_models import SAMPLES, bert, gpt2, lora, mixtral, model_of, options, saved, transformers  # isort: skip
 from products.exporter import Exporter
 from script_cli import InputError, Refusal
 
@@ -26,7 +25,7 @@ def change_config(folder, **values):
 def require_refused(settings, *texts):
     """The folder is refused, and the message has the texts."""
     with pytest.raises((InputError, Refusal)) as refusal:
-        model = export_products.loaded(settings)
+        model = model_of(settings)
         Exporter(model, SAMPLES["sequences"], settings).summary()
     for text in texts:
         assert text in str(refusal.value)
@@ -110,7 +109,7 @@ def test_a_model_without_logits_says_what_it_returns(make, text, tmp_path):
 @pytest.mark.parametrize("make", [bert, gpt2, mixtral])
 def test_the_weights_are_those_of_the_folder(make, tmp_path, capsys):
     right = {name: p.detach().clone() for name, p in saved(make(), tmp_path).named_parameters()}
-    model = export_products.loaded(options(tmp_path))
+    model = model_of(options(tmp_path))
     assert all(torch.equal(p, right[name]) for name, p in model.parameters.items())
     kind = type(model.module).__name__
     assert f"weights: {kind} of {tmp_path}, {len(right)} parameters" in capsys.readouterr().err
@@ -119,7 +118,7 @@ def test_the_weights_are_those_of_the_folder(make, tmp_path, capsys):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_values_keep_their_digits(dtype, tmp_path):
     right = saved(bert().to(dtype), tmp_path).state_dict()
-    model = export_products.loaded(options(tmp_path))
+    model = model_of(options(tmp_path))
     assert model.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     assert all(torch.equal(p, right[name].to(p.dtype)) for name, p in model.parameters.items())
 
@@ -138,7 +137,7 @@ def adapted(folder, **arguments):
 def test_the_weights_of_an_adapter_are_those_of_its_folders(tmp_path, capsys):
     module = adapter(tmp_path)
     change_config(tmp_path / "base", id2label={str(i): str(i) for i in range(3)})
-    model = export_products.loaded(adapted(tmp_path, trainable=True))
+    model = model_of(adapted(tmp_path, trainable=True))
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
     assert model.parameters.keys() == trained.keys()
     assert all(torch.equal(p, trained[name]) for name, p in model.parameters.items())
@@ -149,7 +148,7 @@ def test_the_weights_of_an_adapter_are_those_of_its_folders(tmp_path, capsys):
     }
     assert all(torch.equal(stored[name], t) for name, t in base.items())
     assert "LORA of" in capsys.readouterr().err
-    again = export_products.loaded(adapted(tmp_path, trainable=True))
+    again = model_of(adapted(tmp_path, trainable=True))
     assert all(torch.equal(t, again.buffers[name]) for name, t in model.buffers.items())
 
 

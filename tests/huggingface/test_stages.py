@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from small_models import SAMPLES, bert, export_products, saved, transformers  # isort: skip
+from small_models import SAMPLES, bert, saved, transformers  # isort: skip
+import export_products
 from problems import dense, relative_error, run
 from test_products import reference
 

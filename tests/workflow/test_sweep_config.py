@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import stage_flags
 import sweep_config
 import yaml
 from jsonschema import Draft202012Validator
@@ -268,6 +269,12 @@ def module(weights="w{seed}-{step}.pt", **changes):
     return {"m": {"data": {"source": "digits"}, "architecture": architecture, **changes}}
 
 
+def folders(place, **changes):
+    """A module in Hugging Face folders."""
+    architecture = {"kind": "module", "hf": place}
+    return {"m": {"data": {"source": "digits"}, "architecture": architecture, **changes}}
+
+
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [("all", [0, 20, 300]), (["final"], [300]), ([20, "final"], [20, 300]), ([7, 5], [5, 7])],
@@ -284,7 +291,9 @@ def test_steps_of_weights_are_those_of_their_files(tmp_path, monkeypatch, steps,
     [
         (module(steps="all"), "models.m.steps: w0-{step}.pt: no such file for any step"),
         (module("w.pt", steps=[5]), "'weights' has no {step} in its name: its only step is 'final'"),
-        (module("w.pt", steps="all"), "'all' is for a module whose weights have {step}"),
+        (module("w.pt", steps="all"), "'all' is for a module whose weights, or folder, have {step}"),
+        (folders("runs", steps="all"), "'all' is for a module whose weights, or folder, have {step}"),
+        (folders("runs", steps=[5]), "'hf' has no {step} in its name: its only step is 'final'"),
         (module(steps=["last"]), "'models.m.steps' is not right: a list of training steps"),
         (module(steps=[3, 3]), "'models.m.steps' is not right"),
         (module("w.pt", training={"command": "x"}, seeds=1), "unknown key 'seeds'"),
@@ -293,6 +302,17 @@ def test_steps_of_weights_are_those_of_their_files(tmp_path, monkeypatch, steps,
 def test_steps_without_weights_are_refused(tmp_path, monkeypatch, models, message):
     monkeypatch.chdir(tmp_path)
     assert message in refusal(models=models)
+
+
+def test_folders_have_seeds_and_steps_as_weights_have(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("s0/checkpoint-500", "s0/checkpoint-1000", "s1/checkpoint-500", "s1/checkpoint-1000"):
+        (tmp_path / name).mkdir(parents=True)
+    config = resolve(models=folders("s{seed}/checkpoint-{step}", steps="all"), seeds=[0, 1])
+    assert config["models"]["m"]["steps"] == [500, 1000]
+    flags = stage_flags.export(config, {"model": "m", "seed": 1})
+    assert (flags["hf"], flags["steps"]) == ("s1/checkpoint-{step}", ["500", "1000"])
+    assert "weights" not in flags and "kwargs" not in flags
 
 
 def test_seeds_with_other_steps_are_told_apart(tmp_path, monkeypatch):
@@ -318,13 +338,7 @@ def test_a_command_keeps_its_steps_until_it_has_run():
             "'models.n' and 'models.m' have the same weights; give both the same command",
         ),
         (model("training", command="x"), "'models.m.training.command' is for architecture.kind module"),
-        (
-            {
-                "m": {"data": {"source": "digits"}, "architecture": {"kind": "module", "hf": "x"}}
-                | {"training": {"command": "x"}}
-            },
-            "is to write 'weights', which a model of 'hf' has not",
-        ),
+        (folders("runs", training={"command": "x"}), "'models.m.architecture.hf' has no {seed}"),
     ],
 )
 def test_commands_that_would_write_what_is_not_theirs_are_refused(models, message):

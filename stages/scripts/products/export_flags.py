@@ -20,7 +20,9 @@ def declare(parser: Parser) -> None:
         "--weights", help="of the module: a file or folder of its checkpoint; {step} in it: one for each step"
     )
     parser.add_argument(
-        "--steps", nargs="+", help="with {step} in --weights: numbers and final, the largest (default: all)"
+        "--steps",
+        nargs="+",
+        help="with {step} in --weights or --hf: numbers and final, the largest (default: all)",
     )
     parser.add_argument(
         "--weights-key", help="the dictionary of the checkpoint, where several fit: model, ema"
@@ -32,7 +34,9 @@ def declare(parser: Parser) -> None:
     parser.add_argument(
         "--trainable", action="store_true", help="only parameters with requires_grad; others are constants"
     )
-    parser.add_argument("--hf", type=Path, help="a Hugging Face folder or adapter, instead of --module")
+    parser.add_argument(
+        "--hf", help="a Hugging Face folder or adapter, instead of --module; {step} in it: one for each step"
+    )
     parser.add_argument(
         "--hf-base", type=Path, help="the base model's folder, where --hf is an adapter of peft"
     )
@@ -111,11 +115,17 @@ def check(options) -> None:
         raise InputError(f"--out: {options.out.parent}: no such folder")
 
 
+def place_of_weights(options) -> tuple[str, str]:
+    """Which flag says where the weights are, and what it says."""
+    return ("--weights", options.weights) if options.hf is None else ("--hf", options.hf)
+
+
 def check_steps(options) -> None:
-    """Makes numbers of `steps`. Raises InputError for one that is none, or without a place in --weights."""
-    if weights_files.STEP not in (options.weights or ""):
+    """Makes numbers of `steps`. Raises InputError for one that is none, or without a place in a name."""
+    flag, name = place_of_weights(options)
+    if weights_files.STEP not in name:
         if options.steps is not None:
-            raise InputError("--steps: --weights has no {step}, which the number of each would stand for")
+            raise InputError(f"--steps: {flag} has no {{step}}, which the number of each would stand for")
         return
     words = options.steps or [weights_files.ALL]
     if words == [weights_files.ALL]:

@@ -25,7 +25,7 @@ from products.split import Function
 from products.verify import Runner
 
 FOLDER = "traces"
-OF_WEIGHTS = ("weights", "steps", "weights_key", "prefix", "strict", "out", "data", "packages")
+OF_WEIGHTS = ("weights", "hf", "steps", "weights_key", "prefix", "strict", "out", "data", "packages")
 SCRIPTS = Path(__file__).resolve().parent
 
 
