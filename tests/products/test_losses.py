@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import export_products
+from products.losses import CustomLoss
 from script_cli import InputError, Refusal
 
 from tests.models import own_losses
@@ -248,6 +249,23 @@ def test_kfac_of_a_linear_model_of_one_sample_is_its_gauss_newton_matrix(tmp_pat
     assert relative_error(kfac, dense(tmp_path, "ggn", *head)) < 1e-9
 
 
+@dataclass
+class Heads:
+    labels: torch.Tensor
+    value: torch.Tensor
+
+
+def test_the_outputs_of_a_module_may_be_a_dataclass():
+    def both(outputs, targets):
+        return F.cross_entropy(outputs.labels, targets, reduction="none") + outputs.value.square()
+
+    heads, loss = Heads(torch.randn(5, 3), torch.randn(5)), CustomLoss("mine:both", both, False, ())
+    loss.fit(heads, torch.arange(5) % 3)
+    z = loss.layout.rows(heads)
+    assert z.shape == (5, 4)
+    assert (loss.layout.outputs(z).value == heads.value).all()
+
+
 REFUSED = {
     "mean": ("classification", "one number for the whole batch; expected one for each of the 4 samples"),
     "elementwise": ("regression", "losses of shape [4, 3], expected [4], one a sample; sum over the outputs"),
@@ -256,7 +274,7 @@ REFUSED = {
     "single_precision": ("classification", "a tensor of the loss is float32: write tensor.to(outputs.dtype)"),
     "single_precision_of_labels": (
         "classification",
-        "float32 where float64 is asked for; a tensor of the loss",
+        "float32 where float64 is asked for; let the tensor that it is given be a buffer",
     ),
     "asks_for_values": ("regression", "control flow depends on data or weights"),
     "random": ("classification", "draws random numbers"),

@@ -12,7 +12,7 @@ import torch
 from script_cli import Refusal
 
 from products.autograd import gradients
-from products.losses import NARROW, CustomLoss
+from products.losses import CustomLoss
 from products.places import Places
 from products.precision import exact
 from products.split import Function, Splitter
@@ -49,11 +49,7 @@ def trace_loss(loss: CustomLoss, z: torch.Tensor, y: torch.Tensor) -> Trace:
     except Refusal as refusal:
         line = str(refusal)
         raise Refusal(line if line.startswith(name) else f"{name}: {blamed(line)}") from None
-    try:
-        refuse_operations(module.graph, SimpleNamespace(origin=name, places=Places(), dtype=z.dtype))
-    except Refusal as refusal:
-        hint = NARROW if "is asked for" in str(refusal) else ""
-        raise Refusal(f"{refusal}{hint}") from None
+    refuse_operations(module.graph, SimpleNamespace(origin=name, places=Places(), dtype=z.dtype))
     graph = cleaned(module)
     for node in graph.nodes:
         if node.target is aten._efficientzerotensor.default:  # has no storage, which most programs expect

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_flatten
 
 from products.loss_functions import Composed
 from products.objects import found_object
-from products.outputs import TENSOR, RowLayout, described, is_output, logits_in
+from products.outputs import TENSOR, RowLayout, as_tree, described, is_output, logits_in
 from products.places import Places
 from products.precision import exact
 from products.trace import reason
@@ -88,10 +88,14 @@ class CustomLoss:
             layout = RowLayout([tuple(tensor.shape[1:])])
             outputs = tensor
         else:
+            as_tree(type(output))
             leaves, tree = tree_flatten(output)
             tensors = [leaf for leaf in leaves if is_output(leaf)]
             if not tensors:
-                raise Refusal(f"--loss: the module returns {type(output).__name__} without a real tensor")
+                raise Refusal(
+                    f"--loss: the module returns {type(output).__name__}, in which no real tensor is found; "
+                    "let it return a tensor, or a tuple, list, dict or dataclass of such"
+                )
             others = [TENSOR if is_output(leaf) else leaf for leaf in leaves]
             layout = RowLayout([tuple(t.shape[1:]) for t in tensors], tree, others)
             outputs = output

@@ -1,9 +1,9 @@
 """What a module returns, and how it lies in the rows that a loss of the user's own is of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 
 import torch
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import SUPPORTED_NODES, register_dataclass, tree_flatten, tree_unflatten
 
 
 @dataclass
@@ -21,7 +21,7 @@ class RowLayout:
         tensors = self.tensors(output)
         if self.channels is not None:
             return tensors[0].movedim(self.channels, -1).flatten(0, -2)
-        return torch.cat([t.flatten(1) for t in tensors], 1)
+        return torch.cat([t.reshape(len(t), -1) for t in tensors], 1)
 
     def tensors(self, output) -> list[torch.Tensor]:
         if self.tree is None:
@@ -44,6 +44,12 @@ class RowLayout:
 
 
 TENSOR = object()  # stands for an output among what else a module returns
+
+
+def as_tree(kind: type) -> None:
+    """Makes a dataclass one of the kinds whose parts tree_flatten finds."""
+    if is_dataclass(kind) and kind not in SUPPORTED_NODES:
+        register_dataclass(kind)
 
 
 def is_output(leaf) -> bool:

@@ -58,7 +58,8 @@ class Trace:
 
     def computes_in(self, dtype: torch.dtype) -> bool:
         """Is there an operation on values whose result has this type?"""
-        nodes = [node for node in self.graph.nodes if node.all_input_nodes]
+        constant = made_of_constants(self.graph, {self.inputs[f"buffer:{name}"] for name in self.constants})
+        nodes = [node for node in self.graph.nodes if node not in constant]
         return any(value.dtype == dtype for node in nodes for value in results(node))
 
 
@@ -66,6 +67,15 @@ def results(node: torch.fx.Node) -> list[torch.Tensor]:
     """The tensors that an operation gives."""
     value = node.meta.get("val") if node.op == "call_function" else None
     return [t for t in (value if isinstance(value, list | tuple) else [value]) if isinstance(t, torch.Tensor)]
+
+
+def made_of_constants(graph: torch.fx.Graph, constants: set[torch.fx.Node]) -> set[torch.fx.Node]:
+    """The nodes that neither parameters nor data change: these constants, and what is made of them."""
+    found = set(constants)
+    for node in graph.nodes:
+        if node.op != "placeholder" and found.issuperset(node.all_input_nodes):
+            found.add(node)
+    return found
 
 
 def call(model: Model, theta: dict, buffers: dict, inputs: Slots) -> torch.Tensor:
@@ -200,8 +210,9 @@ def reason(error: Exception, places: Places) -> str:
     text, place = text.split(" While executing ")[0][:300], line_of(error)
     if "DataDependent" in kind or "data-dependent" in text or "GuardOnDataDependent" in kind:
         return (
-            "control flow depends on data or weights, which one graph cannot follow: an `if` or `assert` on "
-            f"a tensor's value, or rows picked by it (x[mask], nonzero){place}; torch.where takes both ways"
+            "control flow depends on data or weights, which one graph cannot follow: an `if`, `assert`, "
+            "`float()` or `.item()` on a tensor's value, or rows picked by it (x[mask], nonzero)"
+            f"{place}; torch.where takes both ways"
         )
     if "DynamicOutputShape" in kind:
         return f"{text} gives a result whose shape depends on values, which one graph cannot follow{place}"
@@ -216,14 +227,21 @@ def reason(error: Exception, places: Places) -> str:
     return f"the module cannot be traced{place}: {kind}: {text}"
 
 
+NARROW = "; let the tensor that it is given be a buffer, or convert it: tensor.to(x.dtype)"
+
+
 def refuse_operations(graph: torch.fx.Graph, model: Model) -> None:
     """Refuses chance, buffers that change in a forward pass, and float32 where float64 is asked for."""
+    constant = made_of_constants(graph, set())
     for node in graph.nodes:
         if not isinstance(node.target, torch._ops.OpOverload):
             continue
         what = f"{model.origin}: {node.target}{model.places.of(str(node.target))}"
         if torch.Tag.nondeterministic_seeded in node.target.tags:
-            raise Refusal(f"{what} draws random numbers (dropout?): call .eval() on the module")
+            raise Refusal(
+                f"{what} draws random numbers, in evaluation mode, too: take their mean there, or let them "
+                "be an input"
+            )
         if is_mutable(node):
             raise Refusal(f"{what} changes a buffer or parameter in place during the forward pass")
         if any(t.is_complex() for t in results(node)):
@@ -235,8 +253,10 @@ def refuse_operations(graph: torch.fx.Graph, model: Model) -> None:
                 f"{what} gives a result whose shape depends on values, which one graph cannot follow"
             )
         narrow = [t.dtype for t in results(node) if WIDTHS.get(t.dtype, 64) < WIDTHS[model.dtype]]
-        if narrow and node.all_input_nodes:
-            raise Refusal(f"{what} gives {name_of(narrow[0])} where {name_of(model.dtype)} is asked for")
+        if narrow and node not in constant:
+            raise Refusal(
+                f"{what} gives {name_of(narrow[0])} where {name_of(model.dtype)} is asked for{NARROW}"
+            )
 
 
 def cleaned(module: torch.fx.GraphModule) -> torch.fx.Graph:
