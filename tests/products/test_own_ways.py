@@ -3,9 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from products import modules
 from script_cli import Refusal
 from small_export import errors_against_dense, exporter, samples_of
 from torch import nn
+from torch.nn.utils import parametrizations
 
 
 class Net(nn.Module):
@@ -37,6 +39,42 @@ class Cached(Net):
         return super().forward(x * self.mask)
 
 
+class Slopes(Net):
+    """Tensors that are no buffers, as slopes of ALiBi or frequencies of positions often are."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.slopes = 2.0 ** -torch.arange(1, 5)
+
+    def forward(self, x):
+        return super().forward((x - MEAN[None]) * self.slopes[None, :] / 3)
+
+
+MEAN = torch.tensor([0.1, 0.2, 0.3, 0.4])
+
+
+class Density(Net):
+    """torch.distributions, which look at the values of their arguments."""
+
+    def forward(self, x):
+        z = super().forward(x)
+        prior = torch.distributions.MultivariateNormal(torch.zeros(3), torch.eye(3))
+        return (
+            z + torch.distributions.Normal(z, 1 + z.square()).log_prob(x[:, :3]) + prior.log_prob(z)[:, None]
+        )
+
+
+class Remembering(Net):
+    """A state that a call leaves to the next one."""
+
+    state = 0.0
+
+    def forward(self, x):
+        z = super().forward(x + self.state)
+        self.state = z.detach().mean()
+        return z
+
+
 class Empty(nn.Module):
     """A layer without inputs."""
 
@@ -52,6 +90,9 @@ RIGHT = {
     "inputs changed in place": lambda: Net(before=centred),
     "an activation in place on the inputs": lambda: Net(before=nn.ReLU(inplace=True)),
     "a mask made at the first call": Cached,
+    "tensors that are no buffers": Slopes,
+    "densities of torch.distributions": Density,
+    "a matrix exponential": lambda: parametrizations.orthogonal(nn.Linear(4, 3), orthogonal_map="matrix_exp"),
     "vmap over samples": lambda: Net(lambda net, h: torch.func.vmap(net.first)(h)),
     "distances to centres": lambda: Net(lambda net, h: torch.cdist(h, net.first.weight)),
     "distances among weights": lambda: Net(lambda net, h: h * F.pdist(net.first.weight).sum()),
@@ -72,12 +113,23 @@ def test_it_is_exported_and_right(name):
     made.verified()
     assert (samples.inputs == x.numpy()).all()
     assert max(errors_against_dense(made).values()) < 1e-9
+    assert "w" not in made.split(torch.float64)[1]["jvp"].inputs  # has no value while J v is taken
 
 
 def test_a_constant_made_in_the_forward_pass_has_the_type_of_the_products():
     torch.manual_seed(0)
     net = Net(before=lambda x: centred(x * torch.linspace(0.1, 0.9, 4)))
     exporter(net, samples_of(torch.randn(3, 4))).verified()
+
+
+def test_tensors_that_are_no_buffers_have_the_type_of_the_products_and_their_own_values():
+    module = Slopes(before=lambda x: x @ torch.diag(module.slopes))
+    module.offset = torch.tensor(0.1, dtype=torch.float64)
+    model = modules.Model(module, "mine:slopes")
+    for dtype in (torch.float64, torch.float32, torch.float64):
+        model.to(dtype)
+        assert module(torch.ones(2, 4, dtype=dtype)).dtype == module.offset.dtype == dtype
+    assert module.offset == 0.1
 
 
 def test_a_function_behind_torch_compile_is_taken_as_it_was_written():
@@ -93,7 +145,7 @@ REFUSED = {
     ),
     "an assertion on values": (
         lambda net, h: h if torch.isfinite(h).all() else 0 * h,
-        r"an `if` or `assert` on a tensor's value, .*\(test_own_ways.py:\d+\); torch.where",
+        r"an `if`, `assert`, `float\(\)` or `.item\(\)` on a tensor's value, .*\(test_own_ways.py:\d+\)",
     ),
     "numpy": (lambda net, h: h + torch.from_numpy(h.detach().numpy()), r"`.numpy\(\)` takes values out"),
     "least squares": (
@@ -113,3 +165,8 @@ def test_it_is_refused_for_its_reason(name):
     torch.manual_seed(0)
     with pytest.raises(Refusal, match=reason):
         exporter(Net(between), samples_of(torch.randn(3, 4))).verified()
+
+
+def test_a_state_that_is_kept_between_calls_is_refused():
+    with pytest.raises(Refusal, match="gives another output when it is called again with the same inputs"):
+        exporter(Remembering(), samples_of(torch.randn(3, 4))).summary()

@@ -49,15 +49,26 @@ def logits_shape(model: Model, x: Slots, samples: data.Samples, options) -> torc
     where the module puts the classes."""
     before = {name: b.clone() for name, b in model.buffers.items()}
     with model.places.of_module(model.module):
-        output = tensor_of(model.output_of(x)).detach()
+        output = seeded_output(model, x)
     for name, value in model.buffers.items():
         if not torch.equal(value, before[name]):
             raise Refusal(f"{model.origin}: buffer '{name}' changes in a forward pass in evaluation mode")
+    if not torch.allclose(seeded_output(model, x), output, equal_nan=True):
+        raise Refusal(
+            f"{model.origin}: gives another output when it is called again with the same inputs: it keeps a "
+            "state from one call to the next; let it begin anew in each"
+        )
     if options.loss == "bce" and samples.outputs == 2 and output.numel() == samples_in(x):
         samples = replace(samples, outputs=1)  # labels 0 and 1 with one logit
     if isinstance(options.loss, str):  # a traced loss has laid the outputs out
         model.layout = layout_of(output.shape, samples, samples_in(x), options.class_axis, model.origin)
     return model.layout.rows(output).shape
+
+
+def seeded_output(model: Model, x: Slots) -> torch.Tensor:
+    """The logits as the module returns them; what it draws at random, it draws again at the next call."""
+    torch.manual_seed(0)
+    return tensor_of(model.output_of(x)).detach()
 
 
 class Exporter:

@@ -24,6 +24,10 @@ class Model:
     layout: Layout = field(default_factory=Layout)
     constants: set[str] = field(default_factory=set)  # parameters that are taken as buffers
 
+    def __post_init__(self):
+        self._layers = list(self.module.modules())
+        self._unregistered: dict[tuple[int, str], tuple[torch.Tensor, torch.Tensor]] = {}
+
     def logits(self, output) -> torch.Tensor:
         """The logits [rows, C] in what the module returns."""
         return self.layout.rows(tensor_of(output))
@@ -85,8 +89,16 @@ class Model:
         return [group for group in names.values() if len(group) > 1]
 
     def to(self, dtype: torch.dtype) -> "Model":
-        """The same model with its floating-point parameters and buffers in another type (in place)."""
+        """The same model with its real tensors in another type (in place): parameters, buffers, and those
+        that a layer holds without calling them buffers, as `self.scale = torch.tensor(...)` leaves them."""
         self.module.to(dtype)
+        for number, layer in enumerate(self._layers):
+            for name, value in vars(layer).items():
+                if type(value) is torch.Tensor and value.is_floating_point() and not value.requires_grad:
+                    moved, given = self._unregistered.get((number, name), (None, value))
+                    given = given if value is moved else value  # unless the module has changed it since
+                    vars(layer)[name] = given.to(dtype)
+                    self._unregistered[number, name] = vars(layer)[name], given
         return self
 
     def choose_variables(self, trainable: bool) -> str:

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import torch
+from torch.distributions import Distribution
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -33,11 +34,16 @@ class AtLeast(TorchDispatchMode):
 
 @contextmanager
 def exact(dtype: torch.dtype):
-    """Attention by its definition, which alone has second derivatives; nothing narrower than `dtype`."""
-    usual = torch.get_default_dtype()
+    """Attention by its definition, which alone has second derivatives; nothing narrower than `dtype`.
+
+    torch.distributions do not check their arguments: a check is an `if` on values, which changes none.
+    """
+    usual, checked = torch.get_default_dtype(), Distribution._validate_args
     torch.set_default_dtype(dtype)
+    Distribution.set_default_validate_args(False)
     try:
         with sdpa_kernel(SDPBackend.MATH), AtLeast(dtype), followed():
             yield
     finally:
         torch.set_default_dtype(usual)
+        Distribution.set_default_validate_args(checked)

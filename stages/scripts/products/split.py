@@ -56,7 +56,7 @@ class Splitter:
         gauss_newton = self.residuals(["u", *ends["g"]], set())
         functions = {
             "primal": self.function(["z"], gauss_newton),
-            "jvp": self.function(["u"]),
+            "jvp": with_zeros(self.function(["u"]), "w"),
             "vjp": self.function(ends["g"]),
         }
         shared = dict(self.slots)
@@ -134,6 +134,28 @@ class Splitter:
         for node in new:
             self.slots[node] = f"c:{node.name}"
         return Function(graph, inputs, [*ends, *(self.slots[node] for node in kept)])
+
+
+def with_zeros(function: Function, slot: str) -> Function:
+    """The function with zeros in the place of a slot on whose values its results do not depend.
+
+    J'w is linear in w, so that u is the same at every w; but where PyTorch writes the derivative of a linear
+    operation by one that is not (matrix_exp), the graph of u reads w.
+    """
+    if slot not in function.inputs:
+        return function
+    arguments = list(function.graph.find_nodes(op="placeholder"))
+    node = arguments[function.inputs.index(slot)]
+    value = node.meta["val"]
+    with function.graph.inserting_after(arguments[-1]):
+        zeros = function.graph.call_function(
+            aten.full.default, (list(value.shape), 0), {"dtype": value.dtype}
+        )
+    zeros.meta["val"] = value
+    node.replace_all_uses_with(zeros)
+    function.graph.erase_node(node)
+    inputs = [name for name in function.inputs if name != slot]
+    return Function(function.graph, inputs, function.outputs)
 
 
 def is_free(node: torch.fx.Node) -> bool:
