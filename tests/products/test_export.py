@@ -65,7 +65,6 @@ REFUSED = {
         r"aten.index.Tensor in layer 'between' \(Function\), test_export.py:\d+ gives a result whose shape",
     ),
     "control flow": (Function(lambda x: x if x.sum() > 0 else -x), r"s value, .*\(test_export.py:\d+\)"),
-    "complex numbers": (Function(lambda x: torch.fft.fft(x).abs()), "complex"),
 }
 
 

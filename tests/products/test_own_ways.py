@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from products import modules
+from products.model_file import Weights
 from script_cli import Refusal
 from small_export import errors_against_dense, exporter, samples_of
 from torch import nn
@@ -53,6 +54,24 @@ class Slopes(Net):
 MEAN = torch.tensor([0.1, 0.2, 0.3, 0.4])
 
 
+class Spectral(Net):
+    """Fourier modes times weights, as neural operators have them, and a rotation by complex numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.modes = nn.Parameter(torch.randn(2, 2))
+        self.register_buffer("turn", torch.polar(torch.ones(3), torch.arange(3.0)), persistent=False)
+        self.phases = torch.polar(torch.ones(2), torch.arange(2.0))
+
+    def forward(self, x):
+        modes = torch.fft.rfft(torch.tanh(self.first(x)))
+        changed = torch.zeros_like(modes)
+        changed[:, :2] = modes[:, :2] * torch.view_as_complex(self.modes)
+        turned = torch.view_as_complex(x.reshape(-1, 2, 2)) * self.phases.conj()
+        h = torch.fft.irfft(changed + modes * self.turn, n=4) + torch.view_as_real(turned).flatten(1)
+        return self.last(h) + modes.abs().sum(1, keepdim=True)
+
+
 class Density(Net):
     """torch.distributions, which look at the values of their arguments."""
 
@@ -91,6 +110,7 @@ RIGHT = {
     "an activation in place on the inputs": lambda: Net(before=nn.ReLU(inplace=True)),
     "a mask made at the first call": Cached,
     "tensors that are no buffers": Slopes,
+    "complex numbers": Spectral,
     "densities of torch.distributions": Density,
     "a matrix exponential": lambda: parametrizations.orthogonal(nn.Linear(4, 3), orthogonal_map="matrix_exp"),
     "vmap over samples": lambda: Net(lambda net, h: torch.func.vmap(net.first)(h)),
@@ -130,6 +150,17 @@ def test_tensors_that_are_no_buffers_have_the_type_of_the_products_and_their_own
         model.to(dtype)
         assert module(torch.ones(2, 4, dtype=dtype)).dtype == module.offset.dtype == dtype
     assert module.offset == 0.1
+
+
+def test_a_complex_buffer_has_the_type_of_the_products_and_is_stored_as_pairs():
+    module = Spectral()
+    imaginary = module.turn.imag.clone()
+    model = modules.Model(module, "mine:spectral")
+    for dtype in (torch.float64, torch.float32):
+        model.to(dtype)
+        assert module.turn.real.dtype == module.phases.real.dtype == dtype
+    assert (module.turn.imag == imaginary).all()
+    assert (Weights(model).buffers["turn"][:, 1] == imaginary.numpy()).all()
 
 
 def test_a_function_behind_torch_compile_is_taken_as_it_was_written():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from products.autograd import gradients
+from products.tensors import as_real
 
 STEPS = (1e-5, 2.5e-6)  # relative to the root mean square of each argument
 TOLERANCE = 1e-4
@@ -56,7 +57,7 @@ class Checked(torch.fx.Interpreter):
 
     def run_node(self, node):
         value = super().run_node(node)
-        if self.varies.isdisjoint(node.all_input_nodes) or not any(map(is_real, flat(value))):
+        if self.varies.isdisjoint(node.all_input_nodes) or not any(map(is_number, flat(value))):
             return value
         if node.target in WITHOUT_VALUES:
             return value
@@ -76,28 +77,31 @@ class Checked(torch.fx.Interpreter):
         self.seen.add(key)
         used = used_results(node)
         lists = {i: len(args[i]) for i in places if isinstance(args[i], list | tuple)}
+        given = [t.detach() for i in places for t in flat(args[i])]
 
         def call(tensors: Tensors) -> Tensors:
-            new, left = list(args), list(tensors)
+            pairs = zip(tensors, given)
+            new, left = list(args), [torch.view_as_complex(t) if g.is_complex() else t for t, g in pairs]
             for i in places:
                 new[i] = [left.pop(0) for _ in range(lists[i])] if i in lists else left.pop(0)
             results = flat(node.target(*new, **kwargs))
-            return [t for i, t in enumerate(results) if is_real(t) and (used is None or i in used)]
+            return [as_real(t) for i, t in enumerate(results) if is_number(t) and (used is None or i in used)]
 
-        at = [t.detach() for i in places for t in flat(args[i])]
-        fault = first_fault(call, at, self.second, self.random)
+        fault = first_fault(call, [as_real(t) for t in given], self.second, self.random)
         if fault:
             self.faults.append(Fault(str(node.target), *fault))
 
     def moves(self, argument, value) -> bool:
-        """Is this argument made from the variables, and real?"""
+        """Is this argument made from the variables, and real or complex?"""
         nodes = argument if isinstance(argument, list | tuple) else [argument]
         varies = any(isinstance(node, torch.fx.Node) and node in self.varies for node in nodes)
-        return varies and all(map(is_real, flat(value)))
+        return varies and all(map(is_number, flat(value)))
 
 
-def is_real(value) -> bool:
-    return isinstance(value, torch.Tensor) and value.is_floating_point() and value.numel() > 0
+def is_number(value) -> bool:
+    if not isinstance(value, torch.Tensor):
+        return False
+    return (value.is_floating_point() or value.is_complex()) and value.numel() > 0
 
 
 def flat(value) -> list:

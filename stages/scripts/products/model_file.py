@@ -11,6 +11,7 @@ from artifact_digest import write
 
 from products.inputs import Slots
 from products.modules import Model
+from products.tensors import as_real
 
 
 class Weights:
@@ -23,7 +24,8 @@ class Weights:
 
 def stored(tensor: torch.Tensor) -> np.ndarray:
     """The tensor in a type that model.h5 may hold: float32, float64, int64 or, for truth values, uint8."""
-    tensor = tensor.detach().clone().reshape(tensor.shape or (1,))  # model.h5 has no scalars
+    tensor = as_real(tensor.detach().clone())
+    tensor = tensor.reshape(tensor.shape or (1,))  # model.h5 has no scalars
     if tensor.is_floating_point():
         return (tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
     return (tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor.long()).numpy()

@@ -1,6 +1,7 @@
 """The user's module: its parameters, and what it holds beside them."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from script_cli import InputError, Refusal
@@ -10,7 +11,7 @@ from products.inputs import Slots, arguments, described, first, samples_in
 from products.logits import Layout, tensor_of
 from products.objects import first_line, found_object
 from products.places import Places, line_of
-from products.precision import exact
+from products.precision import exact, in_type
 from products.wrappers import refuse_unsupported, unwrapped
 
 
@@ -89,15 +90,15 @@ class Model:
         return [group for group in names.values() if len(group) > 1]
 
     def to(self, dtype: torch.dtype) -> "Model":
-        """The same model with its real tensors in another type (in place): parameters, buffers, and those
-        that a layer holds without calling them buffers, as `self.scale = torch.tensor(...)` leaves them."""
-        self.module.to(dtype)
+        """The same model with its real and complex tensors in another type (in place): parameters, buffers,
+        and those that a layer holds without calling them so, as `self.scale = torch.tensor(...)` does."""
+        self.module._apply(partial(in_type, dtype=dtype))  # Module.to makes complex buffers real
         for number, layer in enumerate(self._layers):
             for name, value in vars(layer).items():
-                if type(value) is torch.Tensor and value.is_floating_point() and not value.requires_grad:
+                if type(value) is torch.Tensor and not value.requires_grad:
                     moved, given = self._unregistered.get((number, name), (None, value))
                     given = given if value is moved else value  # unless the module has changed it since
-                    vars(layer)[name] = given.to(dtype)
+                    vars(layer)[name] = in_type(given, dtype)
                     self._unregistered[number, name] = vars(layer)[name], given
         return self
 

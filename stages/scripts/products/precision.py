@@ -11,7 +11,16 @@ from products import decompositions  # noqa: F401
 from products.replaced import followed
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}  # that products compute in
+COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 WIDTHS = {torch.float16: 16, torch.bfloat16: 16, torch.float32: 32, torch.float64: 64}
+WIDTHS |= {wide: WIDTHS[part] for part, wide in COMPLEX.items()}
+
+
+def in_type(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A real tensor in this type, a complex one in that of such parts; any other as it is."""
+    if tensor.is_complex():
+        return tensor.to(COMPLEX[dtype])
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 class AtLeast(TorchDispatchMode):
@@ -28,7 +37,8 @@ class AtLeast(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if WIDTHS.get(kwargs.get("dtype"), 64) < WIDTHS[self.dtype]:
-            kwargs = kwargs | {"dtype": self.dtype}
+            wide = COMPLEX[self.dtype] if kwargs["dtype"].is_complex else self.dtype
+            kwargs = kwargs | {"dtype": wide}
         return func(*args, **kwargs)
 
 

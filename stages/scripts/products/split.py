@@ -13,12 +13,11 @@ A residual is a value that the linear functions need and that depends on theta a
 Hessian). Views and tensors made from nothing are made again where they are used instead of being kept.
 """
 
-import operator
 from dataclasses import dataclass
 
 import torch
 
-from products.trace import Trace
+from products.trace import Trace, is_free
 
 aten = torch.ops.aten
 
@@ -156,17 +155,3 @@ def with_zeros(function: Function, slot: str) -> Function:
     function.graph.erase_node(node)
     inputs = [name for name in function.inputs if name != slot]
     return Function(function.graph, inputs, function.outputs)
-
-
-def is_free(node: torch.fx.Node) -> bool:
-    """Costs nothing to make again: a view, a tensor filled with a number, one of several views.
-
-    An operation with several new results (layer norm) is no view, and its results are kept one by one.
-    """
-    if node.op == "placeholder":
-        return False
-    if node.target is operator.getitem:
-        return is_free(node.args[0])
-    schema = node.target._schema
-    is_view = any(a.alias_info is not None and not a.alias_info.is_write for a in schema.arguments)
-    return is_view or not node.all_input_nodes or node.target is aten._unsafe_view.default

@@ -29,3 +29,8 @@ def sketch(tensors: list[torch.Tensor]) -> list[float]:
     """The norm of all elements, and their products with four waves: equal sketches mean equal tensors."""
     flat = torch.cat([t.detach().double().reshape(-1) for t in tensors])
     return [float(flat.norm()), *(float(flat @ wave(len(flat), stream)) for stream in range(4, 8))]
+
+
+def as_real(tensor: torch.Tensor) -> torch.Tensor:
+    """A complex tensor as pairs of real numbers [..., 2], which is how packages and model.h5 hold it."""
+    return torch.view_as_real(tensor.resolve_conj()).contiguous() if tensor.is_complex() else tensor

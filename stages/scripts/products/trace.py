@@ -10,6 +10,7 @@ reverse mode alone, which exists for more operations than forward mode. `a` and 
 gradients of layers, for K-FAC.
 """
 
+import operator
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -23,11 +24,13 @@ from products.autograd import gradients
 from products.inputs import Slots, arguments, inputs_of
 from products.modules import Model
 from products.places import Places, line_of
-from products.precision import WIDTHS, exact
+from products.precision import COMPLEX, WIDTHS, exact
 from products.taps import Axes, Tap, TapRecorder, recording
+from products.tensors import as_real
 
 aten = torch.ops.aten
 NO_EFFECT = (aten.detach.default, aten.alias.default, aten.lift_fresh_copy.default)
+SCATTERS = (aten.slice_scatter.default, aten.select_scatter.default)  # what is left of x[...] = y
 # What PyTorch says where a second derivative is missing.
 NOT_TWICE = (
     "derivative for",
@@ -60,7 +63,7 @@ class Trace:
         """Is there an operation on values whose result has this type?"""
         constant = made_of_constants(self.graph, {self.inputs[f"buffer:{name}"] for name in self.constants})
         nodes = [node for node in self.graph.nodes if node not in constant]
-        return any(value.dtype == dtype for node in nodes for value in results(node))
+        return any(value.dtype in (dtype, COMPLEX[dtype]) for node in nodes for value in results(node))
 
 
 def results(node: torch.fx.Node) -> list[torch.Tensor]:
@@ -97,8 +100,12 @@ def products(model: Model, slots: dict[str, torch.Tensor], second: bool, axes: A
         r, w = (slots[name].detach().requires_grad_() for name in ("r", "w"))
         leaves, v = list(theta.values()), list(of("v").values())
         recorder = TapRecorder(theta, axes)
+        held = model.buffers
+        buffers = {
+            n: torch.view_as_complex(t) if held[n].is_complex() else t for n, t in of("buffer").items()
+        }
         with recording(recorder) if axes else nullcontext():
-            z = call(model, theta, of("buffer"), inputs_of(slots))
+            z = call(model, theta, buffers, inputs_of(slots))
         if not z.requires_grad:
             raise Refusal("no output depends on a parameter: the curvature is zero")
         g = gradients([z], leaves, [w], graph=True)
@@ -119,7 +126,7 @@ def products(model: Model, slots: dict[str, torch.Tensor], second: bool, axes: A
 def example_slots(model: Model, x: Slots, logits: torch.Size) -> dict[str, torch.Tensor]:
     """Inputs of `products` by name, of the right shapes and types; the vectors are zero."""
     theta = {name: t.contiguous() for name, t in model.parameters.items()}
-    buffers = {name: t.contiguous() for name, t in model.buffers.items()}
+    buffers = {name: as_real(t).contiguous() for name, t in model.buffers.items()}
     vector = torch.zeros(logits, dtype=next(iter(theta.values())).dtype)
     slots = {f"theta:{name}": t for name, t in theta.items()}
     slots |= {f"buffer:{name}": t for name, t in buffers.items()} | x
@@ -144,6 +151,7 @@ def trace(model: Model, x: Slots, logits: torch.Size, second: bool, axes: Axes) 
     places = [node for node in graph.nodes if node.op == "placeholder"]
     inputs = dict(zip(names, places))
     constants = lift_constants(module, graph, inputs)
+    keep_as_real(graph)
     ends = next(node for node in graph.nodes if node.op == "output").args[0]
     return Trace(graph, inputs, dict(zip(known["names"], ends)), constants, known["taps"])
 
@@ -163,7 +171,21 @@ def forward(model: Model, x: Slots) -> torch.fx.GraphModule:
             return call(model, leaves, {n: values[n] for n in buffers}, {n: values[n] for n in x})
 
     module = functional(flat, [*theta.values(), *buffers.values(), *x.values()], model.places)
-    return torch.fx.GraphModule(module, cleaned(module))
+    graph = cleaned(module)
+    for node in graph.nodes:
+        if node.target in SCATTERS and node.meta["val"].is_complex():
+            node.target = of_pairs(node.target)
+    return torch.fx.GraphModule(module, graph)
+
+
+def of_pairs(scatter):
+    """Of complex tensors by their parts: autograd knows it for real ones alone."""
+
+    def scattered(x, source, dim=0, *place):
+        x, source = (torch.view_as_real(t.resolve_conj()) for t in (x, source))
+        return torch.view_as_complex(scatter(x, source, dim % (x.dim() - 1), *place))
+
+    return scattered
 
 
 def functional(function, values: list[torch.Tensor], places: Places) -> torch.fx.GraphModule:
@@ -223,7 +245,7 @@ def reason(error: Exception, places: Places) -> str:
         place = places.of(operation[1] or operation[2]) if operation else place
         return f"an operation cannot be differentiated twice{place}: {text}"
     if "omplex" in text:
-        return f"complex numbers are not supported{place}: {text}"
+        return f"an operation on complex numbers cannot be traced{place}: {text}"
     return f"the module cannot be traced{place}: {kind}: {text}"
 
 
@@ -244,8 +266,6 @@ def refuse_operations(graph: torch.fx.Graph, model: Model) -> None:
             )
         if is_mutable(node):
             raise Refusal(f"{what} changes a buffer or parameter in place during the forward pass")
-        if any(t.is_complex() for t in results(node)):
-            raise Refusal(f"{what} gives complex numbers, which are not supported")
         if node.target is aten._local_scalar_dense.default:
             raise Refusal(f"{what} (`.item()`) takes a value out of the graph, and its derivative with it")
         if any(not isinstance(size, int) for t in results(node) for size in t.shape):
@@ -288,11 +308,47 @@ def lift_constants(
     constants: dict[str, torch.Tensor] = {}
     for node in [node for node in graph.nodes if node.op == "get_attr"]:
         name = f"constant.{len(constants)}"
-        constants[name] = getattr(module, node.target).detach()
+        value = getattr(module, node.target).detach()
+        constants[name] = as_real(value)
         with graph.inserting_before(next(iter(graph.nodes))):
             place = graph.placeholder(name.replace(".", "_"))
         place.meta["val"] = constants[name]
         inputs[f"buffer:{name}"] = place
+        if value.is_complex():
+            place = called(graph, node, aten.view_as_complex.default, place)
         node.replace_all_uses_with(place)
         graph.erase_node(node)
     return constants
+
+
+def is_free(node: torch.fx.Node) -> bool:
+    """Costs nothing to make again: a view, a tensor filled with a number, one of several views.
+
+    An operation with several new results (layer norm) is no view, and its results are kept one by one.
+    """
+    if node.op == "placeholder":
+        return False
+    if node.target is operator.getitem:
+        return is_free(node.args[0])
+    schema = node.target._schema
+    is_view = any(a.alias_info is not None and not a.alias_info.is_write for a in schema.arguments)
+    return is_view or not node.all_input_nodes or node.target is aten._unsafe_view.default
+
+
+def keep_as_real(graph: torch.fx.Graph) -> None:
+    """Puts a copy in pairs of real numbers behind every complex result: packages hold real values alone."""
+    for node in list(graph.nodes):
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor) and value.is_complex() and not is_free(node):
+            pairs = called(graph, node, aten.view_as_real.default, node)
+            copied = called(graph, pairs, aten.clone.default, pairs)
+            again = called(graph, copied, aten.view_as_complex.default, copied)
+            node.replace_all_uses_with(again, delete_user_cb=lambda user, pairs=pairs: user is not pairs)
+
+
+def called(graph: torch.fx.Graph, behind: torch.fx.Node, operation, argument: torch.fx.Node) -> torch.fx.Node:
+    """A new operation on one tensor behind a node."""
+    with graph.inserting_after(behind):
+        node = graph.call_function(operation, (argument,))
+    node.meta["val"] = operation(argument.meta["val"])
+    return node

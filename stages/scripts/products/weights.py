@@ -102,7 +102,7 @@ def shown(names: list[str]) -> str:
 
 def refuse_value(name: str, tensor: torch.Tensor, own: torch.Tensor) -> None:
     """Raises for a tensor whose values are no plain numbers of the module's kind."""
-    if tensor.is_complex():
+    if tensor.is_complex() and not own.is_complex():
         raise Refusal(f"'{name}' is complex; curvature is taken over real parameters")
     kind, expected = (str(t.dtype).removeprefix("torch.") for t in (tensor, own))
     bytes_for_floats = kind in ("int8", "uint8") and own.is_floating_point()

@@ -54,4 +54,7 @@ def refuse_tensor(place: str, tensor: torch.Tensor) -> None:
     if type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer):
         raise Refusal(f"{place} is a {type(tensor).__name__}, no plain tensor: hand out plain parameters")
     if tensor.is_complex() and isinstance(tensor, nn.Parameter):
-        raise Refusal(f"{place} is complex; curvature is taken over real parameters")
+        raise Refusal(
+            f"{place} is complex; curvature is taken over real parameters: hold pairs [..., 2] and take "
+            "torch.view_as_complex of them in forward"
+        )
