@@ -383,6 +383,17 @@ def test_the_summary_is_the_weighted_mean_loss_and_the_part_of_right_answers():
     assert summary.summary(model, samples, "cross_entropy", batch=3) == text
 
 
+@pytest.mark.parametrize(("last", "loss"), [(nn.Softmax(1), "cross_entropy"), (nn.Sigmoid(), "bce")])
+def test_the_summary_says_where_probabilities_are_taken_for_logits(last, loss):
+    x, y = torch.randn(7, 4), np.arange(7) % 3 if loss == "cross_entropy" else np.eye(3)[np.arange(7) % 3]
+    samples = data.Samples(x.numpy(), y, None, "classification", 3)
+    for layers, said in (((nn.Linear(4, 3), last), True), ((nn.Linear(4, 3),), False)):
+        model = modules.Model(nn.Sequential(*layers), "mine:net")
+        assert (
+            f"probabilities, which {loss} takes for logits" in summary.summary(model, samples, loss, 7)
+        ) == said
+
+
 def test_the_summary_of_a_regression_has_its_loss_alone():
     inputs, targets = (RANDOM.standard_normal((7, n)).astype("f4") for n in (4, 3))
     model = modules.Model(net(nn.Tanh()).double(), "mine:net")

@@ -3,6 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from products.objectives import fresh
+from products.places import Detaches
 from script_cli import Refusal
 from small_export import Calls, verified
 from torch import nn
@@ -197,3 +199,12 @@ def test_a_kink_is_no_fault(name):
 def test_a_kink_is_no_fault_of_first_derivatives():
     torch.manual_seed(3)
     verified(perceptron(nn.ReLU()), torch.randn(9, 4), products=["ggn"])
+
+
+def test_a_detach_of_our_own_is_not_said_to_be_the_users():
+    found, x = [], torch.ones(2)
+    with Detaches(found.append):
+        fresh(x)
+        assert found == []
+        x.detach()
+    assert found == [".detach()"]

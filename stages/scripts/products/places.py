@@ -1,5 +1,6 @@
 """Where in the user's module an operation is called: the layer and the line of source."""
 
+import sys
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 OURS = Path(__file__).resolve().parents[1]
 TORCH = Path(torch.__file__).resolve().parent
+STOPS = (torch.Tensor.detach, torch.Tensor.detach_, torch.detach, torch.Tensor.data.__get__)
 
 
 def users_line(frames) -> str:
@@ -42,7 +44,7 @@ class Detaches(TorchFunctionMode):
         self._note = note
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func in (torch.Tensor.detach, torch.Tensor.detach_, torch.detach, torch.Tensor.data.__get__):
+        if func in STOPS and OURS not in Path(sys._getframe(1).f_code.co_filename).parents:
             self._note(".detach()")
         return func(*args, **(kwargs or {}))
 
