@@ -16,7 +16,7 @@ struct Flags {
   CheckpointFlags checkpoint;
 };
 
-constexpr int kAlgorithm = 2;
+constexpr int kAlgorithm = 3;
 
 void declare(CLI::App& app, Flags& flags) {
   declare_operator_flags(app, flags.of_operator);

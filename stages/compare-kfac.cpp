@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kAlgorithm = 4;
+constexpr int kAlgorithm = 5;
 
 struct Flags {
   std::filesystem::path op;

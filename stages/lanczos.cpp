@@ -52,7 +52,7 @@ void declare(CLI::App& app, Options& options) {
   declare_checkpoint_flags(app, options.checkpoint);
 }
 
-constexpr int kAlgorithm = 4;
+constexpr int kAlgorithm = 5;
 
 // What a continuation must share with the run that it goes on from: what was asked for, not what `auto` makes
 // of it, which depends on the memory of the day and is decided once (choose_mode_once()).

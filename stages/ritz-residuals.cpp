@@ -21,7 +21,7 @@ struct Options {
   CheckpointFlags checkpoint;
 };
 
-constexpr int kAlgorithm = 4;
+constexpr int kAlgorithm = 5;
 
 void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")

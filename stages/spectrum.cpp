@@ -88,7 +88,7 @@ Stage make_stage() {
       .example =
           "spectrum --data data.h5 --model model.h5 --operator hessian --k 10 --tol 1e-6 --dtype-compute "
           "float64",
-      .algorithm = 3,
+      .algorithm = 4,
       .writes_file = false,
       .declare = [options](CLI::App& app) { declare(app, *options); },
       .run = [options](StageRun& stage) { run(*options, stage); }};

@@ -12,8 +12,9 @@
 namespace ritzflow {
 namespace {
 
-// Columns of W that are treated at once: what a product holds beside its vectors.
-constexpr int64_t columns_at_once = 256;
+// Rows of W that are treated at once, or columns: what a product holds beside its vectors. With fewer, MKL
+// spends more time on the factors' layout.
+constexpr int64_t lines_at_once = 512;
 
 using Pieces = std::vector<at::Tensor>;
 
@@ -22,25 +23,23 @@ at::Tensor dense_factor(const at::Tensor& values, const at::Tensor& vectors) {
   return vectors.defined() ? at::mm(vectors * values, vectors.t()) : values;
 }
 
-/// W U of pieces side by side.
-at::Tensor times(const Pieces& pieces, const at::Tensor& u) {
-  at::Tensor product;
-  int64_t row = 0;
-  for (const auto& piece : pieces) {
-    const at::Tensor own = u.narrow(0, row, piece.size(1));
-    product = product.defined() ? product.addmm_(piece, own) : at::mm(piece, own);
-    row += piece.size(1);
+/// use(i, first column) for each piece, side by side.
+template <class Use>
+void by_pieces(const Pieces& pieces, const Use& use) {
+  int64_t column = 0;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    use(i, column);
+    column += pieces[i].size(1);
   }
-  return product;
 }
 
-/// [pieces] += x U', or = where `first`.
-void add_times_transposed(const Pieces& pieces, const at::Tensor& x, const at::Tensor& u, bool first) {
-  int64_t row = 0;
-  for (const at::Tensor& piece : pieces) {
-    piece.addmm_(x, u.narrow(0, row, piece.size(1)).t(), first ? 0 : 1);
-    row += piece.size(1);
-  }
+/// g W of pieces side by side, `width` columns.
+at::Tensor times(const at::Tensor& g, const Pieces& pieces, int64_t width) {
+  const at::Tensor product = at::empty({g.size(0), width}, g.options());
+  by_pieces(pieces, [&](size_t i, int64_t column) {
+    product.narrow(1, column, pieces[i].size(1)).addmm_(g, pieces[i], /*beta=*/0);
+  });
+  return product;
 }
 
 /// The same coordinates, ascending, neighbours as one range.
@@ -59,9 +58,9 @@ std::vector<Range> joined(std::vector<Range> ranges) {
 
 /// use(first, count) for [0, size) in turn.
 template <class Use>
-void by_columns(int64_t size, const Use& use) {
-  for (int64_t first = 0; first < size; first += columns_at_once) {
-    use(first, std::min(columns_at_once, size - first));
+void by_lines(int64_t size, const Use& use) {
+  for (int64_t first = 0; first < size; first += lines_at_once) {
+    use(first, std::min(lines_at_once, size - first));
   }
 }
 
@@ -131,35 +130,50 @@ void KroneckerBlock::apply(const at::Tensor& v, const at::Tensor& out) const {
 }
 
 void KroneckerBlock::apply(const Pieces& from, const Pieces& to) const {
-  lambda_.defined() ? apply_in_eigenbasis(from, to) : apply_factors(from, to);
-}
-
-/// to <- G W A, some columns after the other.
-void KroneckerBlock::apply_factors(const Pieces& from, const Pieces& to) const {
-  int64_t column = 0;
-  for (const at::Tensor& piece : to) {
-    by_columns(piece.size(1), [&](int64_t first, int64_t count) {
-      const at::Tensor wa = a_.dim() == 1 ? join_pieces(kind_, from).narrow(1, column + first, count) *
-                                                a_.narrow(0, column + first, count)
-                                          : times(from, a_.narrow(1, column + first, count));
-      piece.narrow(1, first, count).addmm_(g_, wa, /*beta=*/0);
-    });
-    column += piece.size(1);
+  if (!lambda_.defined()) {
+    apply_factors(from, to);
+  } else if (a_.defined()) {
+    apply_in_eigenbasis(from, to);
+  } else {
+    apply_in_eigenbasis_of_g(from, to);
   }
 }
 
-/// to <- U_G (Lambda o (U_G' W U_A)) U_A', some columns of U_A after the other.
+/// to <- G W A, some rows after the other.
+void KroneckerBlock::apply_factors(const Pieces& from, const Pieces& to) const {
+  if (a_.dim() == 1) {
+    return by_pieces(to, [&](size_t i, int64_t column) {
+      to[i].addmm_(g_, from[i], /*beta=*/0).mul_(a_.narrow(0, column, to[i].size(1)));
+    });
+  }
+  by_lines(g_.size(0), [&](int64_t first, int64_t count) {
+    const at::Tensor gw = times(g_.narrow(0, first, count), from, a_.size(0));
+    by_pieces(to, [&](size_t i, int64_t column) {
+      to[i].narrow(0, first, count).addmm_(gw, a_.narrow(1, column, to[i].size(1)), /*beta=*/0);
+    });
+  });
+}
+
+/// to <- U_G (Lambda o (U_G' W U_A)) U_A', some columns of U_G after the other.
 void KroneckerBlock::apply_in_eigenbasis(const Pieces& from, const Pieces& to) const {
-  const at::Tensor identity_from = a_.defined() ? at::Tensor() : join_pieces(kind_, from);
-  by_columns(lambda_.size(1), [&](int64_t first, int64_t count) {
-    const auto columns = [&](const at::Tensor& x) { return x.narrow(1, first, count); };
-    const at::Tensor wu = a_.defined() ? times(from, columns(a_)) : columns(identity_from);
-    const at::Tensor x = at::mm(g_, at::mm(g_.t(), wu).mul_(columns(lambda_)));
-    if (a_.defined()) {
-      add_times_transposed(to, x, columns(a_), first == 0);
-    } else {
-      columns(to.front()).copy_(x);
-    }
+  by_lines(lambda_.size(0), [&](int64_t first, int64_t count) {
+    const at::Tensor u_g = g_.narrow(1, first, count);
+    const at::Tensor x = at::mm(times(u_g.t(), from, a_.size(0)), a_).mul_(lambda_.narrow(0, first, count));
+    const at::Tensor xu = at::mm(x, a_.t());
+    by_pieces(to, [&](size_t i, int64_t column) {
+      to[i].addmm_(u_g, xu.narrow(1, column, to[i].size(1)), /*beta=*/first == 0 ? 0 : 1);
+    });
+  });
+}
+
+/// The same where U_A is the identity, some columns of W after the other.
+void KroneckerBlock::apply_in_eigenbasis_of_g(const Pieces& from, const Pieces& to) const {
+  by_pieces(to, [&](size_t i, int64_t column) {
+    by_lines(to[i].size(1), [&](int64_t first, int64_t count) {
+      const at::Tensor x = at::mm(g_.t(), from[i].narrow(1, first, count));
+      x.mul_(lambda_.narrow(1, column + first, count));
+      to[i].narrow(1, first, count).addmm_(g_, x, /*beta=*/0);
+    });
   });
 }
 

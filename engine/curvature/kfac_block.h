@@ -67,6 +67,7 @@ class KroneckerBlock {
   void apply(const std::vector<at::Tensor>& from, const std::vector<at::Tensor>& to) const;
   void apply_factors(const std::vector<at::Tensor>& from, const std::vector<at::Tensor>& to) const;
   void apply_in_eigenbasis(const std::vector<at::Tensor>& from, const std::vector<at::Tensor>& to) const;
+  void apply_in_eigenbasis_of_g(const std::vector<at::Tensor>& from, const std::vector<at::Tensor>& to) const;
 
   std::string name_;
   LayerKind kind_;
