@@ -54,6 +54,17 @@ class Slopes(Net):
 MEAN = torch.tensor([0.1, 0.2, 0.3, 0.4])
 
 
+def energy_curvatures(net, h):
+    """The diagonal of a Hessian by features, as Lagrangian networks and residuals of equations take it."""
+    return torch.func.vmap(torch.func.hessian(lambda t: net.last(t).tanh().sum()))(h).diagonal(0, 1, 2)
+
+
+def solved(net, h):
+    """A Gaussian process: the solve reads one triangle of its factor."""
+    kernel = net.first.weight @ net.first.weight.T + torch.eye(4, dtype=h.dtype)
+    return torch.cholesky_solve(h[:, :, None], torch.linalg.cholesky(kernel)).squeeze(2)
+
+
 class Spectral(Net):
     """Fourier modes times weights, as neural operators have them, and a rotation by complex numbers."""
 
@@ -110,6 +121,8 @@ RIGHT = {
     "an activation in place on the inputs": lambda: Net(before=nn.ReLU(inplace=True)),
     "a mask made at the first call": Cached,
     "tensors that are no buffers": Slopes,
+    "a Hessian by torch.func": lambda: Net(energy_curvatures),
+    "a solve by a Cholesky factor": lambda: Net(solved),
     "complex numbers": Spectral,
     "densities of torch.distributions": Density,
     "a matrix exponential": lambda: parametrizations.orthogonal(nn.Linear(4, 3), orthogonal_map="matrix_exp"),

@@ -125,7 +125,7 @@ def used_results(node) -> set[int] | None:
 def first_fault(call, at: Tensors, second: bool, random) -> tuple[str, float] | None:
     """The order of the wrong derivative of `call` near `at` with its error, or None where all are right."""
     at = moved(call, at, random)
-    t = [symmetric_like(x, noise(x, random) * scale(x)) for x in at]
+    t = [structured_like(x, noise(x, random) * scale(x)) for x in at]
     leaves = [x.clone().requires_grad_() for x in at]
     with torch.enable_grad():
         y = call(leaves)
@@ -164,7 +164,7 @@ def moved(call, at: Tensors, random) -> Tensors:
             new = []
             for x in at:
                 step = torch.where(x == 0, of_zero * scale(x), of_value * x)
-                new.append(x + symmetric_like(x, noise(x, random) * torch.where(torch.isfinite(x), step, 0)))
+                new.append(x + structured_like(x, noise(x, random) * torch.where(torch.isfinite(x), step, 0)))
             if sum(int(torch.isfinite(y).sum()) for y in call(new)) >= finite:
                 return new
     return at
@@ -184,11 +184,14 @@ def scale(x: torch.Tensor) -> float:
     return float((size[usual].square().sum() / (x.numel() - (~usual).sum())).sqrt())
 
 
-def symmetric_like(x: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
-    """`step`, made symmetric where x is: some operations are meant for symmetric matrices alone."""
-    if x.dim() < 2 or x.shape[-1] != x.shape[-2] or not torch.equal(x, x.mT):
+def structured_like(x: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    """`step`, made symmetric or triangular where x is: some operations are meant for such matrices alone."""
+    if x.dim() < 2 or x.shape[-1] != x.shape[-2]:
         return step
-    return (step + step.mT) / 2
+    if torch.equal(x, x.mT):
+        return (step + step.mT) / 2
+    triangles = (part for part in (torch.tril, torch.triu) if torch.equal(x, part(x)))
+    return next(triangles, lambda t: t)(step)
 
 
 def differences(function, at: Tensors, t: Tensors) -> tuple[list[Tensors], Tensors]:

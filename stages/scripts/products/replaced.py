@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 import torch._dynamo
+import torch._functorch.eager_transforms
 import torch.nn.modules.transformer
 import torch.utils.checkpoint
 from script_cli import Refusal
@@ -32,6 +33,11 @@ def told_causal(mask, is_causal=None, size=None) -> bool:
     return bool(is_causal)
 
 
+def by_reverse_mode(function, argnums=0, has_aux=False, *, chunk_size=None, randomness="error"):
+    """In place of jacfwd, by which torch.func.hessian works: forward mode cannot be traced everywhere."""
+    return torch.func.jacrev(function, argnums, has_aux=has_aux, chunk_size=chunk_size)
+
+
 @contextmanager
 def replaced(place, name: str, function) -> Iterator[None]:
     before = getattr(place, name)
@@ -48,6 +54,8 @@ def followed() -> Iterator[None]:
     with (
         replaced(torch.utils.checkpoint, "CheckpointFunction", WithoutRecomputation),
         replaced(torch.nn.modules.transformer, "_detect_is_causal_mask", told_causal),
+        replaced(torch._functorch.eager_transforms, "jacfwd", by_reverse_mode),
+        replaced(torch.func, "jacfwd", by_reverse_mode),
         replaced(torch._VF, "_pack_padded_sequence", refuse_packing),
         torch.compiler.set_stance("force_eager"),  # decorated functions as they were written
         torch._dynamo.config.patch(error_on_nested_fx_trace=False),
