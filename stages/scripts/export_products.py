@@ -26,7 +26,7 @@ from products.modules import Model, load_module
 from products.weights import load_weights, refuse_not_finite
 from script_cli import InputError, Parser, Refusal, run
 
-ALGORITHM = 4
+ALGORITHM = 5
 
 
 def parse():

@@ -37,6 +37,16 @@ def test_a_layer_is_exported_and_right_or_refused_for_its_reason(name):
     assert max(errors_against_dense(made).values()) < 1e-9
 
 
+@pytest.mark.parametrize("name", ["PReLU", "LeakyReLU", "ELU", "Hardtanh"])
+def test_a_layer_at_its_kink_has_one_slope_in_all_products(name):
+    """PReLU's derivative at 0 is its weight in PyTorch, but 1 where that is differentiated again."""
+    net = Net(LAYERS[name])
+    torch.nn.init.zeros_(net.first.bias)
+    made = exporter(net, samples_of(torch.zeros(3, 4)))
+    made.verified()
+    assert max(errors_against_dense(made).values()) < 1e-9
+
+
 def test_every_layer_of_torch_is_tried():
     layers = {
         name for name, kind in vars(nn).items() if inspect.isclass(kind) and issubclass(kind, nn.Module)

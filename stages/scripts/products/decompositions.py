@@ -18,6 +18,11 @@ def rrelu_with_noise(x, noise, lower=1.0 / 8, upper=1.0 / 3, training=False, gen
     return F.leaky_relu(x, (lower + upper) / 2)
 
 
+def prelu(x, weight):
+    """Its own derivative at 0 is `weight`, but 1 where that is differentiated again."""
+    return torch.where(x > 0, x, weight * x)
+
+
 def weight_norm(v, g, dim=0):
     norm = torch.norm_except_dim(v, 2, dim)
     return v * (g / norm), norm
@@ -65,6 +70,7 @@ for name, function in {
     "hardsigmoid_": in_place(hardsigmoid),
     "rrelu_with_noise": rrelu_with_noise,
     "rrelu_with_noise_": in_place(rrelu_with_noise),
+    "_prelu_kernel": prelu,
     "_weight_norm_interface": weight_norm,
     "_embedding_bag": embedding_bag,
     "_cdist_forward": cdist,

@@ -47,7 +47,7 @@ class Runner:
         self.slots = {name: value for name, value in self.slots.items() if name not in results}
 
     def call(self, name: str, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-        return torch.fx.Interpreter(graph_module(self.functions[name])).run(*inputs)
+        return torch.fx.Interpreter(torch.nn.Module(), graph=self.functions[name].graph).run(*inputs)
 
 
 class CompiledRunner(Runner):
