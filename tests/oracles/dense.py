@@ -6,6 +6,7 @@ through LayerNorm in PyTorch 2.13.
 
 import numpy as np
 import torch
+from draws import targets
 
 
 def row_losses(name, z, y):
@@ -49,10 +50,18 @@ class Reference:
         self.y, self.loss = targets, loss
         self.w = weights / weights.sum()
 
-    def hessian(self):
+    def _slope(self):
         risk = (self.w * row_losses(self.loss, self.z, self.y)).sum()
-        (g,) = torch.autograd.grad(risk, self.theta, create_graph=True)
-        return symmetric(jacobian_rows(g, self.theta))
+        return torch.autograd.grad(risk, self.theta, create_graph=True)[0]
+
+    def hessian(self):
+        return symmetric(jacobian_rows(self._slope(), self.theta))
+
+    def hessian_rows(self, combined):
+        """Combinations [m, n] of the Hessian's rows."""
+        rows = jacobian_rows(combined @ self._slope(), self.theta)
+        symmetric(rows @ combined.T)
+        return rows.numpy()
 
     def _jacobian(self):
         return jacobian_rows(self.z.reshape(-1), self.theta).reshape(*self.z.shape, -1)
@@ -73,6 +82,15 @@ class Reference:
         """sum_i w_i g_i g_i' with the gradient g_i of every row's loss."""
         g = jacobian_rows(row_losses(self.loss, self.z, self.y), self.theta)
         return symmetric(g.T @ (self.w[:, None] * g))
+
+    def mc_fisher(self, draws, seed):
+        """sum_i w_i g_i g_i' with the gradient g_i at targets drawn from the model, the mean of all draws."""
+        total = 0
+        for draw in range(draws):
+            y = targets(self.loss, self.z, seed, draw)
+            g = jacobian_rows(row_losses(self.loss, self.z, y), self.theta)
+            total = total + g.T @ (self.w[:, None] * g) / draws
+        return symmetric(total)
 
     def sample_fisher(self, samples, clip):
         """sum_s w_s g_s g_s' with the mean g_s of each sample's row gradients, no longer than `clip`."""

@@ -132,7 +132,17 @@ def test_the_empirical_ggn_is_the_outer_product_of_the_gradient(tmp_path):
     assert relative_error(actual, np.outer(g, g)) < 1e-10
 
 
-@pytest.mark.parametrize("name", ["mlp_cross_entropy", "mlp_mse", "mlp_bce", "transformer_tied"])
+DRAWN = ["mlp_cross_entropy", "mlp_mse", "mlp_bce", "transformer_tied"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_monte_carlo_fisher_equals_its_definition_with_the_same_draws(name, tmp_path):
+    problem = PROBLEMS[name]()
+    found = dense(problem.write(tmp_path), "mc_fisher", "--mc-samples", 3, "--seed", 5, *FLOAT64)
+    assert relative_error(found, problem.reference().mc_fisher(3, 5)) < 1e-10
+
+
+@pytest.mark.parametrize("name", DRAWN)
 def test_monte_carlo_fisher_tends_to_the_ggn_and_ignores_the_cut(name, tmp_path):
     problem = PROBLEMS[name]()
     folder, expected = problem.write(tmp_path), problem.reference().ggn()

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from exports import ROOT, run
-from test_module_kfac import require_eigenvalues
 from torch import nn
+from uses_of_layers import require_eigenvalues
 
 from tests.models import layer_zoo
 

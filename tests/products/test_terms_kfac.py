@@ -7,8 +7,8 @@ import torch
 from dense import row_losses
 from exports import run
 from named_problems import PROBLEMS, export
-from test_module_kfac import require_eigenvalues, seen_by
 from torch import nn
+from uses_of_layers import require_eigenvalues, seen_by
 
 NAMES = ["masked_mean", "tags", "pixels", "masked_values"]
 
