@@ -66,7 +66,7 @@ torture: build  ## 1,000 kills over all stages and modes, 500 sequences of edits
 	RITZFLOW_FIRST_PRODUCTS=1000 $(PYTHON) -m pytest -q tests/stages/test_same_bits.py -k first_products
 	RITZFLOW_MUTATIONS=100000 build/bin/test_artifact --gtest_filter='*Mutation*'
 	build/bin/test_stage --gtest_filter='*Faults.*'
-	RITZFLOW_ALL_LAYERS=1 RITZFLOW_RANDOM_NETS=200 $(PYTHON) -m pytest -q tests/products/test_layers.py \
+	RITZFLOW_ALL_LAYERS=1 RITZFLOW_RANDOM_NETS=2000 $(PYTHON) -m pytest -q tests/products/test_layers.py \
 	  tests/products/test_random_networks.py tests/products/test_architectures.py
 
 # ThreadSanitizer sees the programs without LibTorch, which is not built for it. Damaged files and faults have no threads to

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from dense import Reference
 from exports import make_reference
 from problems import relative_error
 from products import data, evaluation, inputs, modules
@@ -53,6 +54,22 @@ def verified(module: nn.Module, x: torch.Tensor, **options) -> dict:
 
 def errors_against_dense(made: Exporter) -> dict[str, float]:
     """Errors of the split products of a verified module along a random vector, against dense matrices."""
+    found, reference, v = products_along_a_vector(made)
+    return {name: relative_error(product, getattr(reference, name)() @ v) for name, product in found.items()}
+
+
+def errors_against_rows(made: Exporter, count: int) -> dict[str, float]:
+    """The same with random combinations of the Hessian's rows, whose number does not grow with the module."""
+    found, reference, v = products_along_a_vector(made)
+    combined = torch.randn(count, len(v), dtype=torch.float64)
+    return {
+        "ggn": relative_error(found["ggn"], reference.ggn() @ v),
+        "hessian": relative_error(combined.numpy() @ found["hessian"], reference.hessian_rows(combined) @ v),
+    }
+
+
+def products_along_a_vector(made: Exporter) -> tuple[dict[str, np.ndarray], Reference, np.ndarray]:
+    """The products by name, the dense reference, and the vector."""
     _, _, runner = made.split(torch.float64)
     x = inputs.typed(made.x, torch.float64)
     weights = made.weights / made.weights.sum()
@@ -68,8 +85,8 @@ def errors_against_dense(made: Exporter) -> dict[str, float]:
     runner.run("hvp_primal", r=eager.on_logits(z))
     u, *_ = runner.run("hvp_jvp", v=v)
     found = {"ggn": ggn, "hessian": runner.run("hvp_vjp", s=eager.on_logits(z, u))}
-    flat = torch.cat([t.reshape(-1) for t in v]).numpy()
-    return {
-        name: relative_error(torch.cat([t.reshape(-1) for t in product]), getattr(reference, name)() @ flat)
-        for name, product in found.items()
-    }
+    return {name: flat(product) for name, product in found.items()}, reference, flat(v)
+
+
+def flat(tensors: list[torch.Tensor]) -> np.ndarray:
+    return torch.cat([t.reshape(-1) for t in tensors]).numpy()

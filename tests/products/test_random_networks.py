@@ -1,6 +1,7 @@
 """Small networks of random layers, shapes and batches are exported and right, or refused for a listed reason.
 
-RITZFLOW_RANDOM_NETS networks (default 8).
+RITZFLOW_RANDOM_NETS networks (default 200). One in fifty holds a layer of some hundred operations: it takes
+as long as ten others, and test_layers.py tries each of these layers by itself.
 """
 
 import os
@@ -11,10 +12,13 @@ import pytest
 import torch
 from layers_of_torch import LAYERS, REFUSED, Layer, flat
 from script_cli import Refusal
-from small_export import errors_against_dense, exporter, samples_of
+from small_export import errors_against_rows, exporter, samples_of
 from torch import nn
 
-COUNT = int(os.environ.get("RITZFLOW_RANDOM_NETS", "8"))
+COUNT = int(os.environ.get("RITZFLOW_RANDOM_NETS", "200"))
+LARGE = [name for name in sorted(LAYERS) if name.startswith(("LSTM", "GRU", "RNN", "Transformer"))]
+SMALL = sorted(LAYERS.keys() - set(LARGE))
+ROWS = 6  # combinations of the Hessian's
 DATA = {
     "normal": torch.randn,
     "zero": torch.zeros,
@@ -22,9 +26,10 @@ DATA = {
     "sparse": lambda *shape: torch.randn(*shape) * (torch.rand(*shape) < 0.3),
     "unit vectors": lambda n, c: torch.eye(c)[torch.randint(0, c, (n,))],
 }
-UNDEFINED = {
-    "CosineSimilarity": "hessian holds NaN or infinity"
-}  # by autograd, too: between vectors of zeros
+UNDEFINED = {  # by autograd, too: roots of zeros
+    "CosineSimilarity": "hessian holds NaN or infinity",
+    "LPPool": "holds NaN or infinity",
+}
 HEADS = ("as it is", "of zeros", "without biases")
 
 
@@ -55,11 +60,19 @@ def set_head(net: Stack, head: str) -> None:
             nn.init.zeros_(p)
 
 
+def draw_layers(draw: random.Random) -> list[str]:
+    """Names of one, two or three layers, at most one of them large."""
+    names = draw.sample(SMALL, draw.choice([1, 2, 3]))
+    if draw.random() < 0.02:
+        names[draw.randrange(len(names))] = draw.choice(LARGE)
+    return names
+
+
 @pytest.mark.parametrize("seed", range(COUNT))
 def test_a_random_network_is_right_or_refused_for_a_listed_reason(seed):
     draw = random.Random(seed)
     torch.manual_seed(seed)
-    names = draw.sample(sorted(LAYERS), draw.choice([1, 2, 3]))
+    names = draw_layers(draw)
     reasons = [REFUSED[name] for name in names if name in REFUSED]
     x = DATA[draw.choice(sorted(DATA))](draw.choice([1, 2, 5]), 4)
     try:
@@ -68,8 +81,10 @@ def test_a_random_network_is_right_or_refused_for_a_listed_reason(seed):
         made = exporter(net, samples_of(x), micro_batch=draw.choice([1, len(x), len(x) + 2]))
         made.verified()
     except Refusal as refusal:
-        listed = reasons + [UNDEFINED[name] for name in names if name in UNDEFINED]
+        listed = reasons + [
+            UNDEFINED[start] for name in names for start in UNDEFINED if name.startswith(start)
+        ]
         assert any(re.search(reason, str(refusal)) for reason in listed), (names, str(refusal))
         return
     assert not reasons, names
-    assert max(errors_against_dense(made).values()) < 1e-9, names
+    assert max(errors_against_rows(made, ROWS).values()) < 1e-9, names
