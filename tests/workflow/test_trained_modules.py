@@ -2,6 +2,7 @@
 
 import sys
 
+import pandas as pd
 import pytest
 from edited_sweep import Sweep
 
@@ -87,6 +88,15 @@ def test_nothing_is_made_again_without_a_change_and_numbers_are_no_change(sweep)
     assert artifacts_now(sweep) == before and len(trained(sweep)) == 2
     sweep.raw["models"]["m"]["steps"] = "all"
     sweep.write()
+
+
+def test_an_audit_makes_cells_again_from_the_weights_that_are_there(sweep):
+    sweep.targets = ("audit",)
+    sweep.done("--set-resources", "audit:cells=1")
+    sweep.targets = ("ablation_table",)
+    table = pd.read_csv(sweep.results / "audit" / "reproducibility.csv", comment="#")
+    assert len(table) and table["verdict"].str.startswith("same").all()
+    assert len(trained(sweep)) == 2
 
 
 def test_a_command_that_fails_is_named_and_leaves_no_number(sweep):
