@@ -5,7 +5,9 @@
 
 Ours runs through export_products.py, build-operator and time-products, theirs on the module in evaluation
 mode, each in a process of its own, whose peak memory is shown. float32, one thread, the least processor
-seconds of all rounds.
+seconds of all rounds. With less `--memory`, ours rebuilds what it otherwise keeps between products. `error`:
+relative distance from our product. Of Hessians the run fails where plain double backward differs:
+curvlinops' products are off by 1e-3 where there are layer norms.
 """
 
 import argparse
@@ -83,7 +85,7 @@ def ours(folder, operator, options):
 
 
 def compare(folder, name, operator, problem, unit, options) -> bool:
-    """A line for each program; whether all agree."""
+    """A line for each program; whether ours agrees with all, of Hessians with plain double backward."""
     seconds, v, expected, peak = ours(folder, operator, options)
     print(
         f"{name:<9} {operator:<8} {'ritzflow':<16} {seconds / unit:>9.2f} {1:>7.2f} {peak:>6.1f}", flush=True
@@ -95,7 +97,8 @@ def compare(folder, name, operator, problem, unit, options) -> bool:
     for peer, product in programs.items():
         (seconds, result), peak = apart(lambda product=product: timed(product, options.rounds))
         error = distance(result, expected)
-        agree &= error < LIMIT
+        decides = operator == "ggn" or peer == "double backward"
+        agree &= error < LIMIT or not decides
         figures = f"{seconds / unit:>9.2f} {seconds / own:>7.2f} {peak:>6.1f} {error:>9.1e}"
         print(f"{name:<9} {operator:<8} {peer:<16} {figures}", flush=True)
     return agree
