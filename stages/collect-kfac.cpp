@@ -36,7 +36,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--kfac-approx", flags.kfac_approx, "expand | reduce: positions that share a weight")
       ->capture_default_str();
   app.add_option("--fisher-type", flags.fisher_type,
-                 "type2 (exact; a backward pass a logit) | mc (a backward pass a draw) | empirical")
+                 "type2 (exact; one backward pass per logit) | mc (one per draw) | empirical")
       ->capture_default_str();
   app.add_option(
          "--token-terms", flags.token_terms,
@@ -91,7 +91,7 @@ KfacOptions options_of(const Flags& flags, const EmpiricalRisk& risk) {
   return options;
 }
 
-// What a continuation must share with the collection that it goes on from.
+// What a continuation must share with the collection that it resumes.
 nlohmann::json identity(const Flags& flags, const KfacOptions& options, const RiskPoint& point) {
   return {{"data_sha256", point.digests.data},
           {"model_sha256", point.digests.model},
@@ -115,7 +115,7 @@ KfacSums newest_sums(const SegmentFolder* segments) {
   if (segments == nullptr) return newest;
   segments->read(kKfacSumsFormat, [&](const ArtifactReader& file) { newest = read_kfac_sums(file); });
   if (newest.batches > 0)
-    spdlog::info("goes on behind micro-batch {} from {}", newest.batches, segments->folder().string());
+    spdlog::info("resuming after micro-batch {} from {}", newest.batches, segments->folder().string());
   return newest;
 }
 
@@ -172,7 +172,7 @@ Stage make_stage() {
       .summary =
           "Gathers the Kronecker factors of every layer over the whole data set and stores their "
           "eigenpairs.\nThe curvature of a layer W is taken as A (x) G: A = (1/W) sum_i w_i a_i a_i' over "
-          "its inputs (1 behind them\nfor the bias), G = (1/W) sum_i w_i sum_c g_ic g_ic' over gradients "
+          "its inputs (followed by a 1\nfor the bias), G = (1/W) sum_i w_i sum_c g_ic g_ic' over gradients "
           "of the outputs, c the columns of\na root of d2l/dz2 (type2), draws (mc) or the data's targets "
           "(empirical).",
       .example = "collect-kfac --data data.h5 --model model.h5 --out kfac.h5",

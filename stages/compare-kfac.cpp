@@ -123,7 +123,7 @@ std::shared_ptr<LinearOperator> in_memory(LinearOperator& op) {
 Json compare(std::unique_ptr<LinearOperator> kfac, std::unique_ptr<LinearOperator> ggn, const Flags& flags,
              const StageRun& stage) {
   const bool exact = kfac->dim() <= flags.exact_below;
-  // Behind a filter the operator has no layers any more.
+  // After a filter the operator has no layers any more.
   const std::shared_ptr<LinearOperator> op = std::move(kfac);
   const auto* kronecker = dynamic_cast<const KroneckerOperator*>(op.get());
   Compared whole{"",

@@ -37,12 +37,12 @@ void declare(CLI::App& app, Options& options) {
   declare_basis_flags(
       app, options.basis,
       "where Lanczos vectors are held: ram | disk (beside the output, or in the checkpoint, of "
-      "which they are a part) | auto: ram if they fit; the bits are the same");
+      "which they are a part) | auto: ram if they fit; the results are bit-identical");
   declare_certificate_flags(app, options.certificate);
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
   app.add_option(
          "--continue-from", options.continue_from,
-         "lanczos.h5 with a basis: goes on where that run ended, with --max-iters raised or --tol lowered")
+         "lanczos.h5 with a basis: resumes where that run ended, with --max-iters raised or --tol lowered")
       ->type_name("FILE");
   app.add_option("--start", options.start,
                  "ritz.h5 whose Ritz vectors the start vector is the sum of: of a nearby step, or of K-FAC's "
@@ -54,8 +54,8 @@ void declare(CLI::App& app, Options& options) {
 
 constexpr int kAlgorithm = 5;
 
-// What a continuation must share with the run that it goes on from: what was asked for, not what `auto` makes
-// of it, which depends on the memory of the day and is decided once (choose_mode_once()).
+// What a continuation must share with the run that it resumes: what was asked for, not what `auto` makes
+// of it, which depends on the memory available then and is decided once (choose_mode_once()).
 nlohmann::json identity(const LanczosRecord& record, const Options& options) {
   const LanczosSettings& s = record.settings;
   return {{"operator_sha256", record.operator_sha256},
@@ -85,7 +85,7 @@ std::vector<double> start_vector(const Options& options, int64_t n, WarmStart& m
   return start;
 }
 
-// A fresh process, or one that goes on from the checkpoint's newest state, or from a finished run.
+// A fresh process, or one that resumes from the checkpoint's newest state, or from a finished run.
 LanczosProcess start_or_continue(LinearOperator& op, VectorView start, const Reorthogonalization& mode,
                                  const LanczosRecord& record, const Options& options, const BasisPlan& plan,
                                  std::optional<LanczosCheckpoint>& checkpoint) {

@@ -64,7 +64,7 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac")->type_name("FILE");
   app.add_option(
          "--uncovered", s.uncovered,
-         "kfac, ekfac: zero | identity | exact_ggn | refuse: what stands for parameters without factors")
+         "kfac, ekfac: zero | identity | exact_ggn | refuse: how parameters without factors are treated")
       ->capture_default_str();
   app.add_option("--damping", s.damping, "kfac, ekfac: d >= 0 of the operator (K + d I)^p")
       ->capture_default_str();

@@ -54,7 +54,7 @@ std::map<std::string, Attribute> operator_facts(const OperatorInfo& info) {
           {"operator_sha256", info.sha256}};
 }
 
-// Pairs that the certificate met behind the wanted ones, measured there, take their place in the list.
+// Pairs that the certificate met beyond the wanted ones, measured there, take their place in the list.
 void add_locked(RitzEvidence& evidence, const RitzContext& context) {
   if (!context.record.certificate) return;
   for (RitzPair pair : context.record.certificate->found) {
@@ -65,7 +65,7 @@ void add_locked(RitzEvidence& evidence, const RitzContext& context) {
                    [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });
 }
 
-// The start vector's share of each pair, where s_1 does not say it: behind a restart, and of pairs that the
+// The start vector's share of each pair, where s_1 does not give it: after a restart, and of pairs that the
 // certificate found.
 void fill_gammas(RitzEvidence& evidence, const RitzContext& context, const ArtifactReader& lanczos) {
   std::vector<double> start;

@@ -67,7 +67,7 @@ int64_t parse_step(const std::string& where, const std::string& word, int64_t la
   if (error == std::errc() && stop == end && step >= 0 && step <= last) return step;
   throw InputError(
       where + ": '" + word +
-      "' is no step; expected final or a number from 0 to training.steps = " + std::to_string(last));
+      "' is not a step; expected final or a number from 0 to training.steps = " + std::to_string(last));
 }
 
 /// A model's spec, ready to train on `data`.
@@ -120,7 +120,7 @@ void write_record(ArtifactWriter& file, const TrainingRecord& record) {
   if (!std::isnan(record.accuracy.back())) file.dataset("training/accuracy", record.accuracy);
 }
 
-// What a continuation must share with the training that it goes on from.
+// What a continuation must share with the training that it resumes.
 json identity(const Flags& flags, const json& spec, const Plan& plan, const Dataset& data) {
   return {{"data_sha256", data.sha256},
           {"spec", spec},
@@ -133,7 +133,7 @@ std::optional<TrainingProgress> newest_state(const SegmentFolder* segments) {
   std::optional<TrainingProgress> newest;
   if (segments == nullptr) return newest;
   segments->read(kTrainingFormat, [&](const ArtifactReader& file) { newest = read_training(file); });
-  if (newest) spdlog::info("goes on behind step {} from {}", newest->state.step, segments->folder().string());
+  if (newest) spdlog::info("resuming after step {} from {}", newest->state.step, segments->folder().string());
   return newest;
 }
 

@@ -18,7 +18,7 @@ std::vector<std::int64_t> block_extent(const std::vector<std::int64_t>& shape, s
   return extent;
 }
 
-// Advances `start` to the next block in C order; false behind the last one.
+// Advances `start` to the next block in C order; false after the last one.
 bool next_block(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& extent,
                 std::vector<std::int64_t>& start) {
   for (std::size_t d = shape.size(); d-- > 0;) {

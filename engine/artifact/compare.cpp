@@ -42,7 +42,7 @@ std::string user_block(const fs::path& path) {
   return block;
 }
 
-// Checked user blocks hold the digests of all bytes behind them.
+// Checked user blocks hold the digests of all bytes that follow.
 bool same_bytes(const fs::path& a, UserBlock of_a, const fs::path& b, UserBlock of_b) {
   if (of_a != of_b) return false;
   return of_a == UserBlock::verified ? user_block(a) == user_block(b) : sha256_file(a) == sha256_file(b);

@@ -10,7 +10,7 @@
 namespace ritzflow {
 namespace {
 
-// Rounding of a few operations on float64; the identities hold to the bit when nothing was recomputed.
+// Rounding of a few operations on float64; the identities hold exactly when nothing was recomputed.
 constexpr double kRounding = 1e-12;
 
 using Problems = std::vector<Problem>;
@@ -87,7 +87,8 @@ void require_band(const std::string& name, const std::vector<double>& lower, con
 void require_shares(const std::string& name, const std::vector<double>& values, Problems& problems) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] < 0 || values[i] > 1 + kRounding)
-      problems.push_back({"dataset '" + name + "' is no share" + at(i) + ", expected a value in [0, 1]"});
+      problems.push_back(
+          {"dataset '" + name + "' is not a fraction" + at(i) + ", expected a value in [0, 1]"});
     if (i > 0 && values[i] < values[i - 1] - kRounding)
       problems.push_back({"dataset '" + name + "' falls" + at(i) + ", expected a share that never does"});
   }
@@ -121,7 +122,7 @@ void check_density(const ArtifactReader& file, Problems& problems) {
   require_bounds(file, "negative_mass", problems);
 }
 
-// One array of inputs, or each of several; all of them have a row a sample.
+// One array of inputs, or each of several; all of them have one row per sample.
 void check_inputs(const ArtifactReader& file, Problems& problems) {
   if (!file.has("inputs")) {
     problems.push_back({"dataset 'inputs' is missing"});
@@ -140,7 +141,7 @@ void check_inputs(const ArtifactReader& file, Problems& problems) {
   if (samples == 0) problems.push_back({"dataset 'inputs' is empty, expected at least one sample"});
 }
 
-// The label -100 stands for none.
+// The label -100 means no label.
 void check_labels(const ArtifactReader& file, std::int64_t classes, Problems& problems) {
   const auto targets = file.read<std::int64_t>("targets");
   for (std::size_t i = 0; i < targets.size(); ++i)

@@ -9,8 +9,8 @@
 namespace ritzflow {
 namespace {
 
-// A piece stays in a second-level cache while it is looked at; of a compressed dataset it is no less than
-// chunks are, which are unpacked anew for each piece.
+// A piece stays in a second-level cache while it is looked at; of a compressed dataset it is at least a
+// chunk, which is unpacked again for each piece.
 constexpr std::int64_t kPieceBytes = std::int64_t{1} << 20, kCompressedPieceBytes = std::int64_t{1} << 24;
 // Deflate shrinks at most 1032 times; the other filters in use shrink less.
 constexpr double kMaxCompression = 1100.0;

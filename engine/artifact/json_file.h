@@ -5,7 +5,7 @@
 
 namespace ritzflow {
 
-/// The value of JSON text. Throws InputError that begins with `where` for text that is no JSON, a number
+/// The value of JSON text. Throws InputError that begins with `where` for text that is not JSON, a number
 /// beyond float64, and more than 100 levels: whatever walks the value (a copy, dump()) recurses over them.
 nlohmann::json parse_json(const std::string& text, const std::string& where);
 

@@ -9,7 +9,7 @@ class ArtifactReader;
 /// Notes an artifact that this process reads.
 void note_opened(const ArtifactReader& file);
 
-/// content_sha256 by path of the artifacts that this process has read, but for segments of checkpoints: its
+/// content_sha256 by path of the artifacts that this process has read, except segments of checkpoints: its
 /// inputs, for /provenance.
 std::map<std::string, std::string> opened_artifacts();
 

@@ -16,7 +16,7 @@ namespace {
   throw IoError(out.string() + ": " + what + ": " + std::strerror(errno));
 }
 
-// fsync may return EINVAL for a folder on a file system that has none; that is no loss of data.
+// fsync may return EINVAL for a folder on a file system that has none; no data are lost by it.
 void sync(const std::filesystem::path& path, int flags, const std::filesystem::path& out) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
   if (fd < 0) fail(out, "cannot be opened for fsync");

@@ -53,7 +53,7 @@ class ArtifactReader {
   template <Element T>
   void read_rows(const std::string& path, std::int64_t first, std::int64_t count, std::span<T> out) const;
 
-  /// Where the file holds the first byte of a dataset of ArtifactWriter::contiguous_rows(), row behind row;
+  /// Where the file holds the first byte of a dataset of ArtifactWriter::contiguous_rows(), row after row;
   /// nothing for one that is in chunks or has no rows.
   std::optional<std::uint64_t> file_offset(const std::string& path) const;
 
@@ -65,7 +65,7 @@ class ArtifactReader {
 
   /// The stored `content_sha256`, computed where the file has none.
   std::string content_sha256() const;
-  /// Computed anew from all data; reads the whole file.
+  /// Computed again from all data; reads the whole file.
   std::string compute_content_sha256() const;
   /// True when the bytes were checked against a digest (user block or content_sha256).
   bool verified() const { return verified_; }

@@ -11,7 +11,7 @@ enum class FieldKind { dataset, attribute };
 /// One dataset or attribute of a format.
 struct Field {
   /// "alpha", "locked/vectors"; an attribute of the root is "k", of another object
-  /// "layers/<layer>@parameters". A segment in angle brackets stands for any name, "<step>" for eight digits.
+  /// "layers/<layer>@parameters". A segment in angle brackets matches any name, "<step>" for eight digits.
   std::string path;
   FieldKind kind = FieldKind::dataset;
   TypeClass type_class = TypeClass::real;

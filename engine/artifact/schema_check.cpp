@@ -37,7 +37,7 @@ struct Target {
   std::string scope;
 };
 
-// All objects of the file that a pattern stands for; a last segment without brackets need not exist.
+// All objects of the file that match a pattern; a last segment without brackets need not exist.
 std::vector<Target> expand(hid_t file, const std::string& pattern) {
   std::vector<Target> targets = {{"", ""}};
   for (const auto& segment : split(pattern)) {

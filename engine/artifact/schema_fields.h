@@ -27,7 +27,7 @@ inline Field optional(Field field) {
 /// What every format has, before `fields`.
 std::vector<Field> with_common(std::vector<Field> fields);
 
-/// Behind them the settings of the method, copied from stage to stage under one name.
+/// Then the settings of the method, copied from stage to stage under one name.
 std::vector<Field> with_settings(std::vector<Field> fields);
 
 /// A checkpoint's segment says whose it is.

@@ -7,9 +7,9 @@ Schema data_schema() {
           with_common({
               optional(data(
                   "inputs", number, {"N", "..."},
-                  "features (floating point) or tokens (integer), a sample a row; or a group, see below")),
+                  "features (floating point) or tokens (integer), one sample per row; or a group, see below")),
               optional(data("inputs/<input>", number, {"M", "..."},
-                            "one of several inputs, which a module takes by this name, a sample a row")),
+                            "one of several inputs, which a module takes by this name, one sample per row")),
               optional(data("shared/<input>", number, {"..."},
                             "what a module takes by this name for all samples alike, such as a graph")),
               data("targets", number, {"N", "..."},

@@ -28,7 +28,7 @@ Schema kfac_schema() {
           optional(attr("layers/<layer>@columns", integer, "its first column and number of columns", {"2"})),
           optional(
               attr("layers/<layer>@tied", text,
-                   "the table is the token embedding, too; its block is that of the output layer alone")),
+                   "the table is also the token embedding; its block is that of the output layer alone")),
           attr("covered_parameters", integer, "parameters that some layer covers"),
           attr("total_parameters", integer, "parameters of the model"),
           attr("covered_elements", integer, "elements of the covered parameters"),
@@ -80,7 +80,7 @@ Schema operator_schema() {
           optional(data("spectrum", real, {"n"},
                         "all eigenvalues, descending, where they are known in closed form")),
           optional(attr("kfac_sha256", text, "content_sha256 of the Kronecker factors")),
-          optional(attr("uncovered", text, "what stands for parameters without factors")),
+          optional(attr("uncovered", text, "how parameters without factors are treated")),
           optional(attr("damping", real, "d of (K + d I)^p")),
           optional(attr("power", real, "p of (K + d I)^p")),
           optional(attr("coverage", real, "share of the parameters' elements that factors cover")),

@@ -14,7 +14,7 @@ Schema lanczos_schema() {
           data("start_vector", real, {"n"}, "the vector that the iteration began with"),
           optional(data("basis", real, {"m", "n"},
                         "Lanczos vectors, where they were kept, of the type `dtype_basis`")),
-          optional(data("residual_vector", real, {"n"}, "the unit vector q behind the basis")),
+          optional(data("residual_vector", real, {"n"}, "the next basis vector q, of unit length")),
           optional(data("locked/eigenvalues", real, {"l"},
                         "wanted values that the certificate found; what a restart locks stays in the basis")),
           optional(data("locked/vectors", real, {"l", "n"}, "their vectors")),
@@ -42,7 +42,8 @@ Schema lanczos_schema() {
           optional(attr("product_error", real,
                         "noise + 4 eps of the products' type: in every bound, times ||A||")),
           optional(attr("operator_sha256", text, "content_sha256 of the operator")),
-          optional(attr("exhausted", boolean, "an invariant subspace was met, and no direction behind it")),
+          optional(attr("exhausted", boolean,
+                        "the basis spans an invariant subspace and no further direction exists")),
       }))};
 }
 
@@ -73,7 +74,8 @@ Schema ritz_schema() {
           optional(attr("asymmetry", real, "|u'A v - v'A u| / ||A|| of the operator's probes")),
           attr("lambda_min", real, "smallest Ritz value (`selective`: Rayleigh quotient)"),
           attr("lambda_max", real, "largest Ritz value (`selective`: Rayleigh quotient)"),
-          attr("certified_largest", boolean, "no larger eigenvalue was missed, but for certificate_delta"),
+          attr("certified_largest", boolean,
+               "no larger eigenvalue was missed, with probability at least 1 - certificate_delta"),
           optional(attr("certificate_delta", real, "probability that the certificate is wrong")),
           optional(attr("certified_smallest", boolean, "the same at the lower end")),
           optional(attr("lower_bound", real, "of every eigenvalue that was not returned")),

@@ -9,7 +9,7 @@ namespace ritzflow {
 /// Files below a folder, by their path below it; hidden files and folders are left out.
 struct FileTree {
   std::filesystem::path root;
-  std::set<std::filesystem::path> files;                    ///< pipes and devices, too
+  std::set<std::filesystem::path> files;                    ///< including pipes and devices
   std::map<std::filesystem::path, std::string> unreadable;  ///< folders, and links to nothing: the reason
 
   /// Why nothing can be said of a path below the root: it, or a folder around it, is unreadable. Else empty.

@@ -22,7 +22,7 @@ std::string root_text(const FileView& file, const std::string& name) {
 std::string unknown_format(const FileView& file, const std::string& format) {
   if (H5Aexists(file.id, "format") <= 0)
     return "attribute 'format' is missing, expected the name of a format such as 'ritzflow-data'";
-  return "attribute 'format' is '" + format + "', which is no format of ritzflow";
+  return "attribute 'format' is '" + format + "', which is not a format of ritzflow";
 }
 
 void check_schema(const FileView& file, Validation& result) {

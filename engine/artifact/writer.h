@@ -51,8 +51,8 @@ class RowWriter {
 
 /// Writes one artifact so that its final name appears whole or not at all.
 ///
-/// The bytes go to `<out>.part.<pid>` beside `out`, behind a 512-byte user block; commit() adds
-/// `content_sha256` (docs/formats.md has the rule), puts the SHA-256 of all bytes behind the user block into
+/// The bytes go to `<out>.part.<pid>` beside `out`, after a 512-byte user block; commit() adds
+/// `content_sha256` (docs/formats.md has the rule), puts the SHA-256 of all bytes after the user block into
 /// the block, then fsync, rename, fsync of the folder. Without commit() the destructor removes the part file.
 /// Every failure of the operating system is an IoError that names the file and the reason.
 /// Root attributes `format` and `format_version` are written by the constructor.

@@ -17,7 +17,7 @@ struct Fault {
 /// stack trace of LibTorch): it becomes a line that says what failed.
 Fault described(const std::exception& error);
 
-/// The line of what `work` ends with; empty where it succeeds. Lack of memory is not its fault and goes on.
+/// The line of what `work` ends with; empty where it succeeds. Lack of memory is passed on.
 template <class Work>
 std::string failure(const Work& work) {
   try {

@@ -6,7 +6,7 @@
 namespace ritzflow {
 
 /// [k k] rows_i' rows_j at [j k + i] for i <= j, of k rows of length n: one read of the rows, of which a
-/// stretch of all is in cache while each is multiplied with those before it. The bits are those of dots().
+/// stretch of all is in cache while each is multiplied with those before it. Bitwise equal to dots().
 template <class T>
 std::vector<double> gram(BasicRows<T> rows, int64_t n);
 template <class T>

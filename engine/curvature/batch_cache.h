@@ -10,7 +10,7 @@ namespace ritzflow {
 
 /// Bytes that LibTorch allocates on a device for some work in one thread.
 struct Allocation {
-  int64_t kept = 0;  ///< held behind it
+  int64_t kept = 0;  ///< held after it
   int64_t peak = 0;  ///< at most, at any time, above what was held before
 };
 
@@ -18,7 +18,7 @@ struct Allocation {
 Allocation allocation_of(at::Device device, const std::function<void()>& work);
 
 /// What an operator needs of each micro-batch and what does not depend on the vector (logits, graphs, draws).
-/// It is kept between products or made anew for each, as the risk's options say. Different batches may be
+/// It is kept between products or recomputed for each, as the risk's options say. Different batches may be
 /// asked for by different threads at the same time.
 template <class T>
 class BatchCache {

@@ -46,7 +46,7 @@ at::Tensor by_term(const ArtifactReader& file, const std::string& name, const Da
   return values.reshape({data.samples, rows});
 }
 
-/// Sample weights times the mask, one number a row.
+/// Sample weights times the mask, one number per row.
 void read_weights(const ArtifactReader& file, const Shape& terms, Dataset& data) {
   data.rows_per_sample = c10::multiply_integers(terms) / data.samples;
   at::Tensor weights = at::ones({data.samples, data.rows_per_sample}, at::kDouble);

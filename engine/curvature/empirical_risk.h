@@ -22,7 +22,7 @@ struct RiskOptions {
   int64_t batch_size = 0;             ///< samples in a micro-batch; the last one may be smaller
   at::ScalarType dtype = at::kFloat;  ///< float32 or float64: what networks and products compute in; or
                                       ///< bfloat16: of the features, the rest in float32
-  Lifetime lifetime = Lifetime::many_products;  ///< of linearizations: kept between products or made anew
+  Lifetime lifetime = Lifetime::many_products;  ///< of linearizations: kept between products or recomputed
   int64_t in_flight = 1 << 20;                  ///< micro-batches that may be at work at once
   int compute_threads = 1;                      ///< of one micro-batch, inside LibTorch; changes bits
   at::Device device = at::kCPU;                 ///< where theta, data and products are
@@ -34,7 +34,7 @@ struct RiskOptions {
 ///
 /// The average is over weights, never over batches, so that it is exact for any cut into micro-batches. Those
 /// run in parallel with `compute_threads` each, and are summed in float64 in the order of the batches: no
-/// bit depends on how many run at once. On another device than the CPU they run one behind the other, and
+/// bit depends on how many run at once. On a device other than the CPU they run one after the other, and
 /// vectors come from host memory and return there: a product waits for the device once.
 class EmpiricalRisk {
  public:

@@ -47,7 +47,7 @@ KroneckerOperator::KroneckerOperator(const KroneckerFactors& factors, const Para
   missing_ = uncovered_ranges(covered, space);
   if (!missing_.empty() && options.uncovered == Uncovered::refuse) {
     throw Refusal("the Kronecker factors do not cover the whole model: " + covered.text() +
-                  "; say what stands for the rest with --uncovered zero, identity or exact_ggn");
+                  "; choose how the rest is treated with --uncovered zero, identity or exact_ggn");
   }
   if (missing_.empty()) {
     uncovered_block_.reset();

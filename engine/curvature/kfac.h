@@ -12,7 +12,7 @@
 
 namespace ritzflow {
 
-/// What stands for parameters without factors: an eigenvalue of 0 or 1, the exact Gauss-Newton block, or a
+/// How parameters without factors are treated: an eigenvalue of 0 or 1, the exact Gauss-Newton block, or a
 /// refusal.
 enum class Uncovered { zero, identity, exact_ggn, refuse };
 

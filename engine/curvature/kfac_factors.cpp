@@ -30,7 +30,7 @@ void check_piece(const KroneckerLayer& layer, const Parameter& p, const Piece& p
   const int64_t last =
       piece.offset + (piece.rows - 1) * piece.row_stride + (piece.columns - 1) * piece.column_stride;
   if (piece.offset < 0 || std::ranges::min(positive) < 1 || last >= p.size) {
-    throw InputError(fmt::format("layers/{} has a piece that is no part of {}", layer.name, p.name));
+    throw InputError(fmt::format("layers/{} has a piece that is not a part of {}", layer.name, p.name));
   }
 }
 

@@ -84,7 +84,7 @@ Eigenpairs read_factor(const ArtifactReader& file, const std::string& group, con
   const at::Tensor matrix = finite_tensor(file, dense, 2);
   if (matrix.size(0) != matrix.size(1) ||
       !at::allclose(matrix, matrix.t(), 1e-6, 1e-6 * matrix.abs().max().item<double>())) {
-    wrong(file, dense, "is no symmetric matrix");
+    wrong(file, dense, "is not a symmetric matrix");
   }
   const auto [raw_values, raw_vectors] = at::linalg_eigh((matrix + matrix.t()) / 2);
   return {nonnegative(file, dense, raw_values), raw_vectors.contiguous()};

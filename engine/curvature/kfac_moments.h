@@ -20,7 +20,7 @@ WeightSharing parse_weight_sharing(const std::string& word);
 
 /// One tap of one micro-batch of N samples. The block's matrix form is W = [weight, bias] with gradient
 /// sum_r g_r a_r' of a sample, and shapes
-///   a [N, R, in]   inputs, with a 1 behind them (of each group) where there is a bias; of an embedding the
+///   a [N, R, in]   inputs, followed by a 1 (of each group) where there is a bias; of an embedding the
 ///                  indices [N, R], those below 0 being no use of the table;
 ///   g [N, R, out]  gradient with respect to the output, for one cotangent at a time.
 /// A norm's W is the column [scale; shift], or the scale alone: `in` is 1, and G is the block itself.
@@ -50,7 +50,7 @@ class TapMoments {
 
  private:
   at::Tensor by_position(const at::Tensor& images_or_rows) const;
-  /// `a` with a 1 behind the inputs of each group.
+  /// `a` with a 1 after the inputs of each group.
   at::Tensor with_ones(const at::Tensor& a, int64_t groups) const;
   void add_table_second_moment(at::Tensor& sum, const at::Tensor& g) const;
 

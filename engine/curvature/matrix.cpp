@@ -31,7 +31,7 @@ void require_finite(const Matrix& a, const MatrixPlace& place) {
   }
 }
 
-/// A <- (A + A')/2 if A is symmetric but for rounding.
+/// A <- (A + A')/2 if A is symmetric up to rounding.
 void symmetrize(Matrix& a, const MatrixPlace& place) {
   double largest = 0, worst = 0;
   int64_t row = 0, column = 0;

@@ -23,9 +23,10 @@ struct MatrixPlace {
 };
 MatrixPlace parse_matrix_place(const std::string& text);
 
-/// Reads a [n,n] dataset, or a 1-D one as a diagonal, of any HDF5 file. Throws InputError if it is no matrix
-/// of finite numbers or not symmetric: |a_ij - a_ji| > 1e-12 max |a|. Smaller differences are the rounding of
-/// the program that wrote it: the matrix becomes (A + A')/2, and one line of the log says by how much.
+/// Reads a [n,n] dataset, or a 1-D one as a diagonal, of any HDF5 file. Throws InputError if it is not a
+/// matrix of finite numbers or not symmetric: |a_ij - a_ji| > 1e-12 max |a|. Smaller differences are the
+/// rounding of the program that wrote it: the matrix becomes (A + A')/2, and one line of the log says by how
+/// much.
 Matrix read_matrix(const MatrixPlace& place);
 
 /// SHA-256 over shape and values.

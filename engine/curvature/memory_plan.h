@@ -31,7 +31,7 @@ using MakeOperator =
 /// whether the linearizations of all micro-batches fit as well. Bytes are measured by products over the first
 /// one and two samples and extrapolated, then measured again at the size chosen; they are of the device where
 /// products run, whose memory also holds theta and the data. Where `fixed`, no smaller
-/// micro-batch is taken. Says so in one line of the log. Throws Refusal that names the least memory that
+/// micro-batch is taken. Logs it in one line. Throws Refusal that names the least memory that
 /// would do.
 MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,
                        int64_t limit);

@@ -47,7 +47,7 @@ nlohmann::json read_spec(const ArtifactReader& file) {
   const std::string where = file.path().string() + ": attribute 'spec'";
   nlohmann::json spec = parse_json(file.attribute<std::string>("spec"), where);
   if (!spec.is_object() || !spec.contains("architecture")) {
-    throw InputError(where + " is no JSON object with a key 'architecture' (docs/formats.md)");
+    throw InputError(where + " is not a JSON object with a key 'architecture' (docs/formats.md)");
   }
   return spec;
 }

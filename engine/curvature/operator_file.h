@@ -14,7 +14,7 @@ namespace ritzflow {
 /// What is known about a frozen operator.
 struct OperatorInfo {
   std::string kind;             ///< hessian | ggn | mc_fisher | empirical_fisher | matrix
-  int64_t n_params = 0;         ///< dimension, behind the filter
+  int64_t n_params = 0;         ///< dimension, after the filter
   bool is_psd = false;          ///< by construction
   int64_t batch_size_used = 0;  ///< samples; 0 for a matrix
   std::string dtype_compute;
@@ -39,7 +39,7 @@ double unit_roundoff(const std::string& dtype_compute);
 /// Throws Refusal for a Hessian in bfloat16 that is not forced.
 void require_usable(const OperatorSettings& settings, const Probes& probes);
 
-/// Probes `built` through `products`, the same map. Throws Refusal if it is no symmetric linear map.
+/// Probes `built` through `products`, the same map. Throws Refusal if it is not a symmetric linear map.
 Probes checked_probes(const BuiltOperator& built, LinearOperator& products);
 
 /// Writes operator.h5: settings, digests, probes; a matrix of up to 64 MiB itself. Paths of the files it

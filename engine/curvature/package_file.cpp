@@ -67,7 +67,7 @@ void require_torch(const json& manifest, const std::string& key) {
                             short_key(key), theirs, ours));
 }
 
-/// Words behind "flags" or "Features" in /proc/cpuinfo.
+/// Words after "flags" or "Features" in /proc/cpuinfo.
 std::set<std::string> machine_features() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
@@ -154,7 +154,7 @@ void require_inputs(const json& manifest, const std::string& key, const ModelInp
 
 /// A function compiled by AOTInductor; as many calls at a time as there are threads.
 PackageFunction load_compiled(const fs::path& path) {
-  // Without it compiled code reads inputs of another layout wrongly, without a word.
+  // Without it compiled code reads inputs of another layout wrongly, silently.
   setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", /*overwrite=*/1);
   const auto runners = static_cast<size_t>(tbb::this_task_arena::max_concurrency());
   const auto loader = std::make_shared<torch::inductor::AOTIModelPackageLoader>(

@@ -97,7 +97,7 @@ class RamBasis final : public Basis {
 
   int64_t n_, capacity_, size_, width_, kept_ = 0;
   std::vector<HugeBuffer> panels_;
-  std::vector<T*> rows_;  // where each row begins; those behind kept_ are free
+  std::vector<T*> rows_;  // where each row begins; those from kept_ on are free
 };
 
 }  // namespace

@@ -64,7 +64,7 @@ class Basis : public Combinations {
   virtual void compress(const Eigen::MatrixXd& s) = 0;
 };
 
-/// How many rows a basis keeps. The first vector appended gets the number `first`: not 0 where a run goes on
+/// How many rows a basis keeps. The first vector appended gets the number `first`: not 0 where a run resumes
 /// from its newest rows.
 struct BasisSize {
   int64_t capacity = 0;  ///< the newest rows that are kept; 0: all of them

@@ -42,7 +42,7 @@ Projection project(const std::vector<RitzPair>& pool, const Eigen::MatrixXd& gra
   return {c.dot(a), weighted.dot(c)};
 }
 
-// Whether x is an eigenvector that has already converged under way to appear again: without its components
+// Whether x is an eigenvector that has already converged and is emerging again: without its components
 // along far better converged pairs its Rayleigh quotient is another one.
 bool copy_in_formation(const std::vector<RitzPair>& pool, const Eigen::MatrixXd& gram,
                        const std::vector<Eigen::Index>& kept, Eigen::Index x) {
@@ -65,7 +65,8 @@ bool near_a_kept_value(const std::vector<RitzPair>& pool, const std::vector<Eige
   });
 }
 
-// Gives every pair of the pool its verdict (all but converged) and returns how many stand for themselves.
+// Gives every pair of the pool its verdict (all but converged) and returns how many are pairs in their own
+// right.
 int64_t judge(std::vector<RitzPair>& pool, const Eigen::MatrixXd& gram) {
   std::vector<Eigen::Index> order(pool.size()), kept;
   std::iota(order.begin(), order.end(), Eigen::Index{0});

@@ -14,7 +14,7 @@ RitzPair form_pair(const RitzCandidate& candidate, const Combinations& basis);
 /// A direction is a copy when more than half of its energy ||x||^2 = 1 lies in the span of pairs with a
 /// smaller residual estimate: copies, true or still forming, are combinations of eigenvectors that have
 /// already converged (Paige), while eigenvectors of one multiple eigenvalue are orthogonal and are kept
-/// apart. A copy in formation may mix an eigenvector that stands further down, so the walk goes on to far
+/// apart. An emerging copy may mix an eigenvector further down, so the walk continues to far
 /// better converged candidates inside the interval of an unconverged pair. Vectors go to `shelf` as they are
 /// formed, unless it is null.
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,

@@ -33,7 +33,7 @@ struct Certificate {
                                     ///< no such pairs are wanted
   double upper_bound =
       std::numeric_limits<double>::infinity();  ///< of every eigenvalue not among the wanted
-                                                ///< pairs and `found`, but for probability delta
+                                                ///< pairs and `found`, with probability at least 1 - delta
   double lower_bound = -std::numeric_limits<double>::infinity();
   std::vector<RitzPair> found;      ///< wanted pairs that were missed, true residuals included
   std::vector<double> alpha, beta;  ///< T of the last round

@@ -22,7 +22,7 @@ class CertificateBounds {
   /// What is deflated changes: rounds that ended at an invariant subspace say nothing of what comes.
   void forget_rounds() { ended_.clear(); }
 
-  /// Takes the run in hand, on a space of dimension n, into account. A round that ended at an invariant
+  /// Takes the current run, on a space of dimension n, into account. A round that ended at an invariant
   /// subspace stands beside the next ones, whose starts are independent.
   void update(const KrylovFactorization& f, int64_t n);
 

@@ -40,7 +40,7 @@ struct DensityOptions {
 };
 
 /// Psi_v(x) = sum_i (u_i'v)^2 [lambda_i <= x] of a unit probe v lies between the weights of the nodes before
-/// the last one up to x and those up to the next one behind x (Chebyshev, Markov, Stieltjes), weights s_1i^2.
+/// the last one up to x and those up to the next one above x (Chebyshev, Markov, Stieltjes), weights s_1i^2.
 /// The c outliers (outliers.h) count 1/n each; of the n - c other eigenvalues the mean over probes has
 /// variance 2 P (1 - P) / ((n - c + 2) probes) about their share P up to x, and the band holds every P within
 /// `deviations` of it (Wilson's score interval). The negative mass and the smoothed density integrate the

@@ -11,7 +11,7 @@ namespace ritzflow {
 /// one value; 1 where that value is 0.
 double density_bandwidth(double lower, double upper, const DensityOptions& options);
 
-/// `points` equidistant ones from three bandwidths before `lower` to three behind `upper`. Throws InputError
+/// `points` equidistant ones from three bandwidths before `lower` to three above `upper`. Throws InputError
 /// where they coincide by rounding.
 std::vector<double> density_grid(double lower, double upper, double bandwidth, int64_t points);
 

@@ -7,7 +7,7 @@
 
 namespace ritzflow {
 
-/// A basis whose rows lie in a file one behind the other, all of them, with the bits of one in host memory.
+/// A basis whose rows lie in a file one after the other, all of them, bit-identical to one in host memory.
 ///
 /// A pass takes all rows piece by piece, a few MiB at a time for each thread, which is all the memory that
 /// the basis needs whatever n and the number of rows. The system reads ahead on other pieces meanwhile, and

@@ -51,9 +51,9 @@ class PairVector {
 };
 
 struct RitzEvidence {
-  std::vector<RitzPair> pairs;            ///< descending by value: k wanted, and what was met among them
-  std::vector<double> naive_eigenvalues;  ///< the k wanted eigenvalues of T as they stand, copies included
-  int64_t naive_ghosts = 0;               ///< of these, how many stand for no returned eigenpair of their own
+  std::vector<RitzPair> pairs;             ///< descending by value: k wanted, and what was met among them
+  std::vector<double> naive_eigenvalues;   ///< the k wanted eigenvalues of T as they stand, copies included
+  int64_t naive_ghosts = 0;                ///< of these, how many belong to no returned eigenpair
   std::vector<double> orthogonality_loss;  ///< [m] max_(i<j) |q_i' q_j|; empty where no rows are held
   double ritz_min = 0, ritz_max = 0;       ///< inner bounds of the spectrum: extreme Ritz values, or Rayleigh
                                            ///< quotients where the mode lets Ritz values leave it

@@ -9,7 +9,7 @@
 namespace ritzflow {
 namespace {
 
-constexpr double reach = 8;  // standard deviations behind which a Gaussian is 0 to rounding
+constexpr double reach = 8;  // standard deviations beyond which a Gaussian is 0 to rounding
 
 /// Mean of Gaussians of standard deviation `bandwidth` at the eigenvalues.
 double smoothed(const std::vector<double>& ascending, double x, double bandwidth) {

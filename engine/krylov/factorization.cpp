@@ -24,7 +24,7 @@ void check(const ThickRestart& mode, int64_t n) {
 // A pair is locked when its coupling is below rounding, so that the relation still holds without it.
 constexpr double kLocked = std::numeric_limits<double>::epsilon();
 
-// The wanted pairs, and half of the room behind them for what comes next.
+// The wanted pairs, and half of the remaining rows for what comes next.
 int64_t rows_kept(const ThickRestart& mode) {
   return std::min(mode.krylov_dim - 1, mode.k + (mode.krylov_dim - mode.k) / 2);
 }
@@ -131,8 +131,8 @@ void LanczosProcess::restart(const ThickRestart& mode) {
   basis_->compress(kept.z);
 }
 
-// beta_j = 0 decouples H: a fresh direction orthogonal to all rows keeps the relation true and goes on to the
-// eigenvectors that the start vector does not see. Without all rows no such direction is to be had.
+// beta_j = 0 decouples H: a fresh direction orthogonal to all rows keeps the relation true and continues to
+// the eigenvectors that the start vector does not see. Without all rows no such direction is to be had.
 void LanczosProcess::continue_behind_invariant_subspace(VectorSpan w) {
   auto& f = factorization_;
   f.beta.back() = 0;

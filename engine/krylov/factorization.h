@@ -17,7 +17,7 @@ namespace ritzflow {
 struct KrylovFactorization {
   std::vector<std::vector<double>> columns;  ///< column j of H, rows 0..j (upper part and diagonal)
   std::vector<double> beta;                  ///< [m] subdiagonal of H; beta[m-1] is the final residual norm
-  std::vector<double> residual_vector;       ///< [n] the unit vector q behind the basis
+  std::vector<double> residual_vector;       ///< [n] the next basis vector q, of unit length
   std::vector<double> spike;  ///< [l] H_(l,0..l-1) >= 0 after a restart, 0 where a pair is locked
   int64_t products = 0;       ///< products spent; size() where nothing was compressed
   bool exhausted = false;     ///< an invariant subspace: no further direction exists or is found
@@ -39,7 +39,7 @@ double breakdown_level(int64_t n);
 class LanczosProcess {
  public:
   /// Starts from `start` [n] (normalised here; a zero or non-finite vector is an InputError). `seed` keys the
-  /// fresh directions that mode `full` draws behind an invariant subspace. `keep_all` holds all rows although
+  /// fresh directions that mode `full` draws after an invariant subspace. `keep_all` holds all rows although
   /// the mode does not read them.
   LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
                  bool keep_all = false);
@@ -48,8 +48,8 @@ class LanczosProcess {
   LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
                  std::unique_ptr<Basis> basis);
 
-  /// Goes on from a state: `basis` holds the rows that the mode reads (all of them with keep_all), numbered
-  /// as in the run that was interrupted. The continuation has the bits of an uninterrupted run.
+  /// Resumes from a state: `basis` holds the rows that the mode reads (all of them with keep_all), numbered
+  /// as in the run that was interrupted. The continuation is bit-identical to an uninterrupted run.
   LanczosProcess(LinearOperator& op, Reorthogonalization mode, uint64_t seed, KrylovFactorization state,
                  std::unique_ptr<Basis> basis);
 

@@ -59,7 +59,7 @@ LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& m
   const auto done = [&] {
     return f.products >= options.max_iters || f.exhausted || (stops_early && outcome.settled >= options.k);
   };
-  if (f.size() > 0) judge();  // a process that goes on from a checkpoint may be at its end
+  if (f.size() > 0) judge();  // a process that resumes from a checkpoint may be at its end
   while (!done() && process.step()) {
     judge();
     if (!observer(outcome)) {

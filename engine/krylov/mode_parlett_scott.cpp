@@ -22,12 +22,12 @@ constexpr double kSmallBeta = 1e-4;
 struct Tridiagonal {
   std::vector<double> alpha, beta;
 
-  // Of the steps behind us ...
+  // Of the earlier steps ...
   Tridiagonal(const LanczosHistory& history, size_t steps)
       : beta(history.beta.begin(), history.beta.begin() + static_cast<std::ptrdiff_t>(steps)) {
     for (size_t i = 0; i < steps; ++i) alpha.push_back(history.columns[i].back());
   }
-  // ... and of the one in hand.
+  // ... and of the current one.
   Tridiagonal(const LanczosHistory& history, double alpha_j, double beta_j)
       : Tridiagonal(history, history.columns.size()) {
     alpha.push_back(alpha_j);
@@ -102,9 +102,9 @@ bool recorded(const std::vector<double>& column) {
 double tau(const Tridiagonal& t, size_t clean, double theta, double floor, double norm_t) {
   double before = floor, now = floor;
   for (size_t i = clean; i < t.alpha.size(); ++i) {
-    const double behind = i > 0 ? t.beta[i - 1] * before : 0;
-    // Behind a breakdown follows a direction that was made orthogonal to all rows.
-    const double next = std::abs(theta - t.alpha[i]) * now + behind + floor * norm_t;
+    const double previous = i > 0 ? t.beta[i - 1] * before : 0;
+    // A breakdown is followed by a direction that was made orthogonal to all rows.
+    const double next = std::abs(theta - t.alpha[i]) * now + previous + floor * norm_t;
     before = std::exchange(now, t.beta[i] == 0 ? floor : next / t.beta[i]);
   }
   return now;
@@ -139,7 +139,7 @@ double orthogonalize(const ParlettScott& mode, const Basis& basis, const Lanczos
   const GoodSet good(t, level);
   if (good.size == 0 || !due(history, t, good, floor, level)) return length;
   // y = Q's of each good pair: w <- w - Q'S S'Q w in two reads of Q, without a second copy of the y. What w
-  // has along other vectors is measured on the way: more than `level` of it is no case for this mode, as
+  // has along other vectors is measured on the way: more than `level` of it is not a case for this mode, as
   // where copies of an eigenvalue that are not good yet mix.
   const Eigen::MatrixXd s = good.coefficients(t);
   Eigen::VectorXd all(basis.size());

@@ -36,7 +36,7 @@ class Omega {
   // From w_(j-1,.), w_(j,.) to w_(j,.), w_(j+1,.), with alpha_j and beta_j of step j:
   // beta_j w_(j+1,k) = beta_k w_(j,k+1) + (alpha_k - alpha_j) w_(j,k) + beta_(k-1) w_(j,k-1) - beta_(j-1)
   // w_(j-1,k)
-  // Behind a breakdown, beta_j = 0, follows a direction that was made orthogonal to all rows.
+  // A breakdown, beta_j = 0, is followed by a direction that was made orthogonal to all rows.
   void advance(int64_t j, double alpha_j, double beta_j) {
     std::vector<double>& next = before_;
     next.resize(static_cast<size_t>(j + 2));
@@ -96,7 +96,7 @@ bool second_of_two(const LanczosHistory& history) {
 // The rows that this step has to be made orthogonal to, from its alpha and beta.
 Intervals due(const LanczosHistory& history, int64_t j, double alpha_j, double beta_j, double floor,
               double level) {
-  // The recurrence runs anew from the recorded history: no state but H, so that a continued run has the
+  // The recurrence runs again from the recorded history: no state but H, so that a continued run has the
   // same bits.
   Omega omega(history, floor);
   for (int64_t i = 0; i < j; ++i) {

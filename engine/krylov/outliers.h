@@ -40,7 +40,7 @@ struct Outliers {
 };
 
 /// The outliers of both ends that some run's certificate counts and that every run shows converged. The
-/// weight of node i is that of its eigenspace but for 2 sqrt(w_i) residual / gap (Davis and Kahan), so that
+/// weight of node i is that of its eigenspace up to 2 sqrt(w_i) residual / gap (Davis and Kahan), so that
 /// the others, divided by the weight that is left, are the quadrature of the probe's part orthogonal to the
 /// outliers' eigenvectors: a uniform probe of the deflated operator.
 Outliers find_outliers(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules);

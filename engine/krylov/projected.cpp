@@ -9,7 +9,7 @@ namespace ritzflow {
 namespace {
 
 // Locked pairs (no coupling left) are eigenpairs of H as they stand; the others have a problem of their own,
-// so that equal eigenvalues are not mixed anew at each restart.
+// so that equal eigenvalues are not mixed again at each restart.
 template <class Solver>
 SymmetricEigen arrow_eigen(const KrylovFactorization& f, Solver solve) {
   const auto m = static_cast<Eigen::Index>(f.size()), l = static_cast<Eigen::Index>(f.spike.size());

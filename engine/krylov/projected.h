@@ -5,7 +5,7 @@
 namespace ritzflow {
 
 /// Eigenpairs of the symmetric projected matrix of a factorization that keeps orthogonality or makes nothing
-/// but the three-term recurrence: T without a restart, the arrow and its tridiagonal continuation behind one.
+/// but the three-term recurrence: T without a restart, the arrow and its tridiagonal continuation after one.
 /// Read from the diagonal, the subdiagonal and the spike; the recorded upper part differs from it by
 /// rounding.
 SymmetricEigen projected_eigen(const KrylovFactorization& f);

@@ -36,7 +36,7 @@ struct ThickRestart {
 /// Partial reorthogonalisation (Simon, Math. Comp. 42:115, 1984): the omega recurrence estimates q_i'q_j from
 /// alpha and beta alone; where it passes sqrt(max(eps, noise) / m), the new vector and the one after it are
 /// made orthogonal to the intervals that it names. `noise` is the measured relative noise of a product, the
-/// recurrence's floor. Behind a near-breakdown, where the recurrence says nothing, two steps are those of
+/// recurrence's floor. After a near-breakdown, where the recurrence bounds nothing, two steps are those of
 /// `full`.
 struct Partial {
   double noise = 0;
@@ -44,7 +44,7 @@ struct Partial {
 
 /// Selective orthogonalisation (Parlett and Scott, Math. Comp. 33:217, 1979): against the Ritz vectors that
 /// have converged to the square root of max(eps, noise), for two steps in a row, when the tau recurrence says
-/// that the new vector has come to lean on one, or when one more has converged. Behind a near-breakdown two
+/// that the new vector has come to lean on one, or when one more has converged. After a near-breakdown two
 /// steps are those of `full`. Not to be confused with the sliding window.
 struct ParlettScott {
   double noise = 0;
@@ -67,7 +67,7 @@ bool keeps_orthogonality(const Reorthogonalization& mode);
 struct LanczosHistory {
   std::span<const std::vector<double>> columns;
   std::span<const double> beta;
-  double norm_a = 0;  ///< largest ||A q_i|| so far, the product in hand included
+  double norm_a = 0;  ///< largest ||A q_i|| so far, including the current product
   double beta_previous() const { return beta.empty() ? 0.0 : beta.back(); }
 };
 
@@ -95,7 +95,7 @@ void subtract_along(const Basis& basis, int64_t first, int64_t last, VectorSpan 
 /// Relative rounding of a step: sqrt(n) eps / 2, or the noise of a product.
 double rounding_floor(const Basis& basis, double noise);
 
-/// Whether rounding alone, floor ||A|| / beta, takes the vector behind this step or the last one past `level`
+/// Whether rounding alone, floor ||A|| / beta, takes the vector after this step or the last one past `level`
 /// of orthogonality: the recurrences that watch it assume that it does not (PROPACK and SLEPc fall back to
 /// full reorthogonalisation by the same rule).
 bool near_breakdown(const LanczosHistory& history, double beta, double floor, double level);

@@ -32,8 +32,8 @@ void sort(std::vector<RitzCandidate>& candidates) {
                    [](const auto& a, const auto& b) { return a.value > b.value; });
 }
 
-// Z <- Z (I + K) with k_ij = m_ij / (m_jj - m_ii), M = Z^-1 H Z: to second order the eigenvectors of H, but
-// for those whose eigenvalues are no further apart than rounding or than H is from symmetry, which stay as
+// Z <- Z (I + K) with k_ij = m_ij / (m_jj - m_ii), M = Z^-1 H Z: to second order the eigenvectors of H, except
+// those whose eigenvalues are no further apart than rounding or than H is from symmetry, which stay as
 // orthogonal as they are: eigenvectors of H itself may all but coincide there.
 void rotate_towards_eigenvectors(const Eigen::MatrixXd& h, double rounding, Eigen::MatrixXd& z) {
   constexpr double kLargestAngle = 0.1;

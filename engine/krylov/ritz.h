@@ -23,7 +23,7 @@ struct RitzCandidate {
 };
 
 /// All candidates, descending by value. Modes that record nothing beyond the three-term recurrence or that
-/// keep orthogonality to rounding have H = T and solve the symmetric T; `partial` and `parlett_scott` go on
+/// keep orthogonality to rounding have H = T and solve the symmetric T; `partial` and `parlett_scott` continue
 /// from there to the eigenvectors of H; `selective` solves H itself, whose complex pairs theta +- i tau,
 /// s +- i t enter once, as theta and s with the leftover -tau t.
 std::vector<RitzCandidate> ritz_candidates(const KrylovFactorization& f, const Reorthogonalization& mode);

@@ -6,8 +6,8 @@
 namespace ritzflow {
 
 Range ShareBand::share(double x) const {
-  const auto behind = std::ranges::upper_bound(cuts_, x);
-  return behind == cuts_.begin() ? Range{0, 0} : levels_[static_cast<size_t>(behind - cuts_.begin() - 1)];
+  const auto next = std::ranges::upper_bound(cuts_, x);
+  return next == cuts_.begin() ? Range{0, 0} : levels_[static_cast<size_t>(next - cuts_.begin() - 1)];
 }
 
 Range ShareBand::integral(double a, double b) const {
@@ -22,7 +22,7 @@ Range ShareBand::integral(double a, double b) const {
   return sum;
 }
 
-// The Gaussian rises up to x and falls behind it, so that shares before x count with a minus sign.
+// The Gaussian rises up to x and falls beyond it, so that shares before x count with a minus sign.
 Range ShareBand::smoothed(double x, double bandwidth) const {
   Range sum;
   const auto add = [&](double from, double to, const Range& level) {

@@ -21,13 +21,13 @@ struct RunOfRecord {
 /// Combinations of Lanczos vectors that nobody kept (two-pass Lanczos): the recurrence is made again from its
 /// start vector, and each combination grows by its coefficient's share of every vector that comes by, in the
 /// order and with the rounding of a basis that holds them all. Memory: the vectors that the mode reads, two
-/// in `off`, and `batch` combinations. Every coefficient of every step is compared with the record to the
-/// bit: vectors of a recurrence that drifts away from it are worthless (at a relative noise of 1e-7 within 15
+/// in `off`, and `batch` combinations. Every coefficient of every step is compared bitwise with the
+/// record: vectors of a recurrence that drifts away from it are worthless (at a relative noise of 1e-7 within 15
 /// steps).
 class TwoPass final : public Combinations {
  public:
   /// `upcoming`: candidates in the order in which they will be asked for; one replay forms up to `batch` of
-  /// them. `replayed` is called behind each product.
+  /// them. `replayed` is called after each product.
   TwoPass(
       LinearOperator& op, const RunOfRecord& run, const std::vector<RitzCandidate>& upcoming, int64_t batch,
       std::function<void()> replayed = [] {});

@@ -52,7 +52,7 @@ class HeadGradientBackward : public torch::autograd::Node {
   HeadTensors at_;
 };
 
-/// What all layouts share: the point, and the loss behind the features.
+/// What all layouts share: the point, and the loss of the features.
 class AutogradHessian : public HessianLinearization {
  public:
   AutogradHessian(const Network& network, const Loss& loss, const ParamTensors& theta,

@@ -61,7 +61,7 @@ class AutogradLinearization : public Linearization {
   at::Tensor inputs_;
   ParamTensors leaves_;
   at::Tensor output_, features_;
-  at::Tensor cotangent_;         ///< w, and behind it
+  at::Tensor cotangent_;         ///< w, and after it
   ParamTensors transpose_;       ///< the parts of J'w that depend on it
   std::vector<size_t> touched_;  ///< and the parameters that they belong to
 };

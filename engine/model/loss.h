@@ -16,7 +16,7 @@ using Columns = std::function<at::Tensor(int64_t c)>;
 /// so that averages are exact for any cut into batches.
 ///
 /// Shapes: logits z [rows, C] float32 or float64; targets: class indices [rows] (i64), or values [rows, C]
-/// (mse and bce, where class indices with C > 1 stand for unit vectors); weights [rows]. Targets of masked
+/// (mse and bce, where class indices with C > 1 mean unit vectors); weights [rows]. Targets of masked
 /// rows are never used: they may be -100 or NaN.
 class Loss {
  public:
@@ -42,7 +42,7 @@ class Loss {
   virtual at::Tensor curvature(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w,
                                const at::Tensor& u) const = 0;
 
-  /// The C columns of S with S S' = H_i in the rows of weight > 0; w itself is no factor of them. Throws
+  /// The C columns of S with S S' = H_i in the rows of weight > 0; w itself is not a factor of them. Throws
   /// Refusal where there is no such root.
   virtual Columns root_columns(const at::Tensor& z, const at::Tensor& y, const at::Tensor& w) const = 0;
 };

@@ -46,7 +46,7 @@ class Network {
   /// where there is no output layer.
   virtual at::Tensor features(const ParamTensors& theta, const at::Tensor& inputs) const = 0;
 
-  /// The linear layer behind the features; its weight may be used by them, too (tied embeddings).
+  /// The linear layer after the features, which may use its weight as well (tied embeddings).
   virtual std::optional<Layer> output_layer() const { return std::nullopt; }
 
   /// Logits z [rows, C], all of them.

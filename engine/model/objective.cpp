@@ -19,7 +19,7 @@ class Objective : public Loss {
   void require_gauss_newton() const override {
     throw Refusal(
         "the objective '" + name_ +
-        "' is no function of a module's outputs alone, so that it has no Gauss-Newton matrix, Fisher "
+        "' is not a function of a module's outputs alone, so that it has no Gauss-Newton matrix, Fisher "
         "matrix of drawn targets or Kronecker factors; use the operator hessian or empirical_fisher");
   }
 

@@ -33,7 +33,7 @@ c10::IValue scalar(const json& value) {
 template <class T, class Read>
 c10::IValue list(const json& values, const Read& read) {
   c10::List<T> items;
-  // A single number stands for a list of it, as in operators' schemas.
+  // A single number means a list of it, as in operators' schemas.
   if (!values.is_array()) {
     items.push_back(read(values));
   } else {
@@ -42,7 +42,7 @@ c10::IValue list(const json& values, const Read& read) {
   return items;
 }
 
-/// What is no tensor, by the type that the operator's schema gives.
+/// What is not a tensor, by the type that the operator's schema gives.
 c10::IValue constant(const json& value, const c10::Type& type) {
   if (value.is_null()) return {};
   switch (type.kind()) {

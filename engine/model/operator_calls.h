@@ -15,7 +15,7 @@ class OperatorCalls {
   /// Throws InputError where an operator is unknown to this LibTorch or the list is malformed.
   explicit OperatorCalls(const nlohmann::json& listed);
 
-  /// Gives each input up behind the last call that reads it. `device` is that of the inputs: what is made
+  /// Frees each input after the last call that reads it. `device` is that of the inputs: what is made
   /// from nothing is made there.
   std::vector<at::Tensor> run(std::vector<at::Tensor> inputs, at::Device device) const;
 
@@ -23,7 +23,7 @@ class OperatorCalls {
   struct Argument {
     int64_t reg = -1;                ///< register of a tensor; -1: none
     std::vector<int64_t> registers;  ///< of a list of tensors; -1 in it: none
-    c10::IValue value;               ///< what is no tensor
+    c10::IValue value;               ///< what is not a tensor
     bool is_list = false, optional_items = false;
   };
   struct Call {

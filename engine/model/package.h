@@ -14,7 +14,7 @@
 
 namespace ritzflow {
 
-/// A function of a package, at work: tensors in, each given up behind its last use, tensors out, on the
+/// A function of a package, at work: tensors in, each freed after its last use, tensors out, on the
 /// device where it runs; threads may call it at the same time.
 using PackageFunction = std::function<std::vector<at::Tensor>(std::vector<at::Tensor>, at::Device)>;
 
@@ -64,7 +64,7 @@ class Package {
 
   /// Runs a function on the values of its inputs and stores its results, on the device of `values`. An input
   /// of another shape or type is an error, one of other strides is copied: compiled code would read it
-  /// wrongly without a word. A function without results (where the Hessian keeps nothing of its own) costs
+  /// wrongly and silently. A function without results (where the Hessian keeps nothing of its own) costs
   /// nothing.
   void run(const std::string& name, SlotValues& values) const;
 

@@ -21,7 +21,7 @@ using ParamTensors = std::vector<at::Tensor>;
 /// Names, shapes and offsets of the parameters: the map between the flat vector theta in R^n and tensors.
 class ParamSpace {
  public:
-  /// Appends a parameter behind the last one and returns its index. Throws InputError on a name used twice.
+  /// Appends a parameter and returns its index. Throws InputError on a name used twice.
   size_t add(std::string name, std::vector<int64_t> shape);
 
   /// Dimension n of the flat vector.

@@ -9,7 +9,7 @@
 namespace ritzflow {
 namespace {
 
-/// `tensor` with `rows` rows: zeros behind its own.
+/// `tensor` with `rows` rows: zeros after its own.
 at::Tensor with_zero_rows(const at::Tensor& tensor, int64_t rows) {
   if (tensor.size(0) == rows) return tensor.contiguous();
   auto shape = tensor.sizes().vec();

@@ -9,7 +9,7 @@
 
 namespace ritzflow {
 
-/// A package at a point and a micro-batch behind its function `primal`: what is computed once, and how rows
+/// A package at a point and a micro-batch after its function `primal`: what is computed once, and how rows
 /// and parameters go in and out of its slots. The package is of a fixed size; a smaller micro-batch is filled
 /// up with its last sample, whose rows have cotangent zero and whose results nobody sees.
 class PreparedBatch {

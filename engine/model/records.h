@@ -14,7 +14,7 @@ struct InputField {
   at::ScalarType type;         ///< float32 or float64, int64, or bool
 };
 
-/// Several inputs [N, ...] as one tensor [N, bytes] (u8): a sample is a record of its fields, one behind the
+/// Several inputs [N, ...] as one tensor [N, bytes] (u8): a sample is a record of its fields, one after the
 /// other. All that cuts data into micro-batches and moves them to a device then sees one tensor.
 at::Tensor packed(const std::vector<at::Tensor>& arrays);
 

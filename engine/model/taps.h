@@ -40,7 +40,7 @@ struct Tap {
   at::Tensor input;
   /// y, part of the graph, so that gradients with respect to it can be asked for: [N, ..., out] or images.
   at::Tensor output;
-  /// The weight is a token embedding and the output layer, too: both uses are marked.
+  /// The weight is a token embedding and also the output layer: both uses are marked.
   bool tied = false;
   /// Names of equal parts of the output side by side, where the layer is several that share their input (a
   /// fused query, key and value).

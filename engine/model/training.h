@@ -45,7 +45,7 @@ struct TrainingRecord {
   std::vector<double> accuracy;  ///< weighted share of right classes; NaN where targets are values
 };
 
-/// A point of the path, and all that the points behind it depend on.
+/// A point of the path, and all that later points depend on.
 struct TrainingState {
   int64_t step = 0;                   ///< updates tried so far
   int64_t updates = 0;                ///< without minibatches whose rows are all masked
@@ -60,8 +60,8 @@ using TrainingObserver = std::function<void(const TrainingState&)>;
 
 /// Minimises sum_i w_i l_i / sum_i w_i over minibatches in float32, with one random permutation of the
 /// samples per epoch. The start and the permutations are functions of `seed`: the same seed gives the same
-/// bits. With `from`, a state of the same training, the path goes on behind it with the same bits. Throws
-/// InputError that names the step where the loss is no longer finite.
+/// bits. With `from`, a state of the same training, the path continues from it bit for bit. Throws
+/// InputError that names the step where the loss stops being finite.
 TrainingRecord train(const Network& network, const Loss& loss, const TrainingData& data,
                      const TrainingOptions& options, uint64_t seed, const TrainingObserver& observe,
                      const std::optional<TrainingState>& from = std::nullopt);

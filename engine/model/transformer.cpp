@@ -102,7 +102,7 @@ class Transformer : public Network {
     const at::Tensor token = embedding({tokens_, std::nullopt}, theta, tokens, taps);
     if (taps) taps->back().tied = options_.tie_embeddings;
     at::Tensor position = theta[positions_].slice(0, 0, context);
-    if (taps) {  // a row of its own for each sample, so that gradients can be told apart
+    if (taps) {  // a separate row for each sample, so that gradients can be separated
       position = position.expand({samples, context, options_.d_model});
       const at::Tensor indices = at::arange(context, tokens.options()).expand({samples, context});
       taps->push_back({LayerKind::embedding, {positions_, std::nullopt}, indices, position});

@@ -31,7 +31,7 @@ int64_t available_memory();
 void declare_basis_flags(CLI::App& app, BasisFlags& flags, const std::string& places);
 
 /// How the Lanczos vectors of a run are held. Host memory and disk give the same bits, so that the place is
-/// no part of a run's identity.
+/// not part of a run's identity.
 struct BasisPlan {
   BasisSize size;
   BasisType type = BasisType::float64;
@@ -51,7 +51,7 @@ RowFiles scratch_row_files(const SegmentFolder* segments, const std::filesystem:
 /// Bytes that are free on the disk of `path`, which need not exist yet.
 int64_t free_disk(const std::filesystem::path& path);
 
-/// The rows of `basis` from number `first` on as a dataset of their type, a chunk a row or in one piece.
+/// The rows of `basis` from number `first` on as a dataset of their type, one chunk per row or in one piece.
 void write_rows(ArtifactWriter& file, const std::string& dataset, const Basis& basis, BasisType type,
                 int64_t first, bool contiguous);
 

@@ -41,8 +41,8 @@ void report(const Certificate& certificate, const CertificateOptions& options) {
   const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
   const bool done = certificate.certifies(options.which, options.k);
   spdlog::info(
-      "certificate: {} of {} products, {} pairs found behind the wanted ones; largest {}, smallest {}; "
-      "every other eigenvalue in [{:.6g}, {:.6g}] but for probability {:g}{}",
+      "certificate: {} of {} products, {} pairs found beyond the wanted ones; largest {}, smallest {}; "
+      "all other eigenvalues in [{:.6g}, {:.6g}] except with probability {:g}{}",
       certificate.calls, options.budget, certificate.found.size(), said(certificate.certified_largest),
       said(certificate.certified_smallest), certificate.lower_bound, certificate.upper_bound, options.delta,
       done ? "" : "; not certified, because " + end_of(certificate, options));
@@ -51,7 +51,7 @@ void report(const Certificate& certificate, const CertificateOptions& options) {
 }  // namespace
 
 void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
-  app.add_flag("--no-certificate", flags.off, "no search for missed pairs behind the converged ones");
+  app.add_flag("--no-certificate", flags.off, "do not search for missed pairs beyond the converged ones");
   app.add_option("--certificate-delta", flags.delta, "probability that the certificate is wrong")
       ->check(number_between(0, 1))
       ->capture_default_str();

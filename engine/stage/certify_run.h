@@ -22,11 +22,11 @@ void declare_certificate_flags(CLI::App& app, CertificateFlags& flags);
 std::string no_certificate(const CertificateFlags& flags, const Reorthogonalization& mode,
                            const LanczosOutcome& outcome, int64_t k);
 
-/// certify() behind a run whose wanted pairs have settled in a mode that keeps orthogonality: looks for
+/// certify() after a run whose wanted pairs have settled in a mode that keeps orthogonality: looks for
 /// eigenvalues that one start vector cannot show, and adds what it finds to `record`. `norm_a` is the
 /// estimate of ||A|| from the operator's probes. Holds no more vectors than the run did, 20 at least: in
 /// files that `scratch` gives, in host memory where it is empty. One line of the log says what came of it,
-/// and where that is no certificate, why.
+/// and where that is not a certificate, why.
 void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flags,
                  const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record);

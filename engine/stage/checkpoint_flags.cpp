@@ -7,7 +7,8 @@
 namespace ritzflow {
 
 void declare_checkpoint_flags(CLI::App& app, CheckpointFlags& flags) {
-  app.add_option("--checkpoint", flags.root, "DIR of immutable segments; the same command goes on from them");
+  app.add_option("--checkpoint", flags.root,
+                 "directory of immutable segments; the same command resumes from them");
   app.add_option("--checkpoint-interval", flags.interval, "SECONDS between segments, at least")
       ->check(number_from(0))
       ->capture_default_str();
@@ -29,10 +30,10 @@ void retire(SegmentFolder* segments, const CheckpointFlags& flags, const std::fi
 void stop_by_signal(const SegmentFolder* segments, const std::string& done) {
   if (segments == nullptr) {
     throw Error(ExitCode::failure, "stopped by a signal after " + done +
-                                       ", and nothing is kept of them; give --checkpoint DIR to go on from "
+                                       ", and nothing of them is kept; give --checkpoint DIR to resume from "
                                        "there");
   }
-  throw Interrupted("stopped by a signal after " + done + "; the same command goes on from " +
+  throw Interrupted("stopped by a signal after " + done + "; the same command resumes from " +
                     segments->folder().string());
 }
 

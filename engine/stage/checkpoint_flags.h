@@ -25,7 +25,7 @@ std::unique_ptr<SegmentFolder> open_segments(const CheckpointFlags& flags, const
 /// The artifact is in place: what it was made from goes, unless --keep-checkpoint asked for it.
 void retire(SegmentFolder* segments, const CheckpointFlags& flags, const std::filesystem::path& artifact);
 
-/// Ends a stage that a signal stopped behind `done` ("31 products"): Interrupted (exit 75) where `segments`
+/// Ends a stage that a signal stopped after `done` ("31 products"): Interrupted (exit 75) where `segments`
 /// hold that state, else an Error (exit 1) that says what would have kept it.
 [[noreturn]] void stop_by_signal(const SegmentFolder* segments, const std::string& done);
 

@@ -24,7 +24,7 @@ class Check {
   std::string name_;
 };
 
-// `auto` decides by the memory of the day, and for more products perhaps otherwise.
+// `auto` decides by the memory available at the start, and for more products perhaps otherwise.
 void check_mode(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
   const bool restarts = there.reorth_mode == "thick_restart";
   const int64_t now = here.settings.krylov_dim, then = there.settings.krylov_dim;
@@ -51,7 +51,7 @@ void check_settings(const Check& check, const LanczosRecord& here, const Lanczos
     check.same("--reorth-period", now.reorth_period, then.reorth_period);
   }
   if (now.tol > then.tol)
-    check.fail(fmt::format("had --tol {:g}; a run with {:g} would have ended earlier, start it anew",
+    check.fail(fmt::format("had --tol {:g}; a run with {:g} would have ended earlier; start a new one",
                            then.tol, now.tol));
 }
 
@@ -68,11 +68,11 @@ LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, c
     check.fail(
         fmt::format("has {} products, more than --max-iters {}", f.products, wanted.settings.max_iters));
   if (!file.has("basis") || !file.has("residual_vector"))
-    check.fail("kept no Lanczos vectors to go on from; --keep-basis would have");
+    check.fail("kept no Lanczos vectors to resume from; --keep-basis would have");
   f.residual_vector = file.read<double>("residual_vector");
   auto basis = plan.make(static_cast<int64_t>(f.residual_vector.size()));
   append_rows(file, "basis", *basis);
-  spdlog::info("goes on behind product {} from {}", f.products, lanczos.string());
+  spdlog::info("resuming after product {} from {}", f.products, lanczos.string());
   return {std::move(f), std::move(basis)};
 }
 

@@ -37,13 +37,14 @@ ProbeRun read_probe(const ArtifactReader& file) {
   if (file.has_attribute("start_sha256")) {
     throw InputError(
         file.path().string() +
-        ": the run began with Ritz vectors of an earlier result (--start), its T is no quadrature "
+        ": the run began with Ritz vectors of an earlier result (--start), its T is not a quadrature "
         "of a random vector; run lanczos without --start");
   }
   if (file.has("spike")) {
-    throw InputError(file.path().string() +
-                     ": the run was restarted, its T is no quadrature of a probe vector; use a run of mode "
-                     "full, partial or off, or one whose krylov_dim is at least its max_iters");
+    throw InputError(
+        file.path().string() +
+        ": the run was restarted, its T is not a quadrature of a probe vector; use a run of mode "
+        "full, partial or off, or one whose krylov_dim is at least its max_iters");
   }
   const double of_products =
       file.has_attribute("product_error") ? file.attribute<double>("product_error") : 0;

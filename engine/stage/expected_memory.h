@@ -3,7 +3,7 @@
 
 namespace ritzflow {
 
-/// What a stage is about to take at its peak, in bytes, and a line of the log that says so: `loaded`, which
+/// What a stage is about to take at its peak, in bytes, and a line of the log with it: `loaded`, which
 /// is in memory before its first product (model, data, libraries), `products` by the operator's memory plan
 /// with one micro-batch at work, and `vectors` that the stage holds meanwhile. 0, and no line, for an
 /// operator without a plan.

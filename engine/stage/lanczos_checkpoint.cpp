@@ -79,7 +79,7 @@ std::optional<LanczosCheckpoint::State> LanczosCheckpoint::load(int64_t n) {
     if (begins_chain) chain_begin_ = saved_;
   });
   if (saved_ == 0) return std::nullopt;
-  spdlog::info("goes on behind product {} from {}", saved_, folder_.folder().string());
+  spdlog::info("resuming after product {} from {}", saved_, folder_.folder().string());
   return state;
 }
 

@@ -21,7 +21,8 @@ class LanczosCheckpoint {
 
   LanczosCheckpoint(SegmentFolder& folder, BasisPlan plan) : folder_(folder), plan_(std::move(plan)) {}
 
-  /// The newest state that all its segments vouch for, or nothing; one line says where it goes on.
+  /// The newest state that all its segments vouch for, or nothing; one line of the log names the product from
+  /// which it resumes.
   std::optional<State> load(int64_t n);
 
   /// Writes a segment if the folder's interval has passed.

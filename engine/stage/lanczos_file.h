@@ -28,7 +28,7 @@ struct LanczosRecord {
   double noise = 0;                                         ///< relative noise of a product, as probed
   double epsilon = std::numeric_limits<double>::epsilon();  ///< of the arithmetic of products
   std::string operator_sha256;
-  std::optional<Certificate> certificate;  ///< what a deflated run found behind the wanted pairs
+  std::optional<Certificate> certificate;  ///< what a deflated run found beyond the wanted pairs
   double certificate_delta = 0;
   int64_t certificate_budget = 0;  ///< products that it might spend
 
@@ -45,8 +45,8 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
 /// The attributes of a warm start: none for a random one.
 void write_start(ArtifactWriter& file, const WarmStart& start);
 
-/// Relative noise of products through the stored vectors of a lanczos.h5, or of that behind a ritz.h5
-/// (LanczosSettings::noise_floor()).
+/// Relative noise of products through the stored vectors of a lanczos.h5, or of the one from which a ritz.h5
+/// was made (LanczosSettings::noise_floor()).
 double noise_floor(const ArtifactReader& file);
 
 /// Reads the record back; the start vector, the rows of a kept basis and the residual vector stay in the

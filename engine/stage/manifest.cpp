@@ -51,7 +51,7 @@ nlohmann::json read_decision(const fs::path& folder) {
   const nlohmann::json stored = read_or_null(path);
   if (stored.is_object() && stored.contains("decision") && stored == sealed(folder, stored.at("decision")))
     return stored.at("decision");
-  spdlog::warn("checkpoint: {} is damaged; what it held is decided anew", path.string());
+  spdlog::warn("checkpoint: {} is damaged; what it held is decided again", path.string());
   return nullptr;
 }
 
@@ -77,8 +77,8 @@ void note_other_runs(const fs::path& folder, const std::string& stage, const nlo
   for (const auto& other : others) {
     const nlohmann::json there = read_or_null(other / kManifest);
     if (!there.is_object()) continue;
-    spdlog::info("the checkpoint {} is of another run: {}; this one starts anew beside it", other.string(),
-                 fmt::join(differences(identity, there), ", "));
+    spdlog::info("the checkpoint {} belongs to another run: {}; this one starts over beside it",
+                 other.string(), fmt::join(differences(identity, there), ", "));
   }
 }
 

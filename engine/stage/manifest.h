@@ -24,7 +24,7 @@ nlohmann::json read_decision(const std::filesystem::path& folder);
 void note_other_runs(const std::filesystem::path& folder, const std::string& stage,
                      const nlohmann::json& identity);
 
-/// "max_iters is 80 here and 60 there": one line a field that differs.
+/// "max_iters is 80 here and 60 there": one line per field that differs.
 std::vector<std::string> differences(const nlohmann::json& here, const nlohmann::json& there);
 
 }  // namespace ritzflow

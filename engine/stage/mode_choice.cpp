@@ -40,7 +40,7 @@ bool holds_many(const Reorthogonalization& mode, const ModeContext& context) {
   return context.keep_all || restarts(mode) || rows_needed(mode) == 0;
 }
 
-// Compressed vectors are written anew, and a checkpoint holds those of the restart before as well.
+// Compressed vectors are written again, and a checkpoint holds those of the restart before as well.
 int64_t disk_needed(const Reorthogonalization& mode, const Needs& needs) {
   return needs.certificate + (restarts(mode) ? 3 : 1) * needs.basis;
 }
@@ -112,7 +112,7 @@ std::string noise_words(const LanczosSettings& s, double noise) {
 }
 
 // Of the modes that can certify what they return the one with the fewest products that fits: `full`, which
-// has the fewest of all, then `thick_restart`. partial and parlett_scott hold all vectors, too, and save work
+// has the fewest of all, then `thick_restart`. partial and parlett_scott also hold all vectors, and save work
 // only where the noise of a product leaves them a level to work at; off and selective cannot certify.
 ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   const int64_t all = std::min(s.max_iters, context.n);

@@ -5,9 +5,9 @@
 namespace ritzflow {
 
 /// choose_mode() for a run with a checkpoint, or without one (`segments` null). What `auto` takes depends on
-/// the memory of the day, and the bits of the run on what it takes: the first start decides and leaves its
-/// decision in the checkpoint, later ones stay with it. Only where the vectors lie is chosen anew. A run that
-/// is refused decides nothing.
+/// the memory available at the start, and the bits of the run on what it takes: the first start decides and
+/// leaves its decision in the checkpoint, later ones stay with it. Only where the vectors lie is chosen
+/// again. A run that is refused decides nothing.
 ModeChoice choose_mode_once(const LanczosSettings& settings, ModeContext context, SegmentFolder* segments);
 
 /// The settings that a run is known by before its mode is chosen: a named mode with the `krylov_dim` that 0

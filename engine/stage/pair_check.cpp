@@ -45,7 +45,7 @@ std::vector<Problem> check_pair(const ArtifactReader& lanczos, const ArtifactRea
     const auto near = [&](double value) { return std::abs(value - values[i]) <= tolerance; };
     if (std::none_of(known.begin(), known.end(), near))
       problems.push_back({fmt::format(
-          "dataset 'eigenvalues' at {} is {}, which is no eigenvalue of 'H' in {}", i, values[i], name)});
+          "dataset 'eigenvalues' at {} is {}, which is not an eigenvalue of 'H' in {}", i, values[i], name)});
   }
   return problems;
 }

@@ -37,7 +37,7 @@ ProductLog::ProductLog(LinearOperator& op, SegmentFolder* folder) : operator_(op
     saved_ += static_cast<int64_t>(segment.digests.size());
     recorded_.push_back(std::move(segment));
   });
-  if (saved_ > 0) spdlog::info("goes on behind product {} from {}", saved_, folder_->folder().string());
+  if (saved_ > 0) spdlog::info("resuming after product {} from {}", saved_, folder_->folder().string());
 }
 
 ProductLog::~ProductLog() = default;
@@ -67,8 +67,7 @@ bool ProductLog::replay(const std::string& digest, VectorSpan out) {
       continue;
     }
     if (segment.digests[row] != digest) {
-      spdlog::warn("product {} was recorded for another vector; it and those behind it are computed anew",
-                   next_);
+      spdlog::warn("product {} was recorded for another vector; it and all later ones are recomputed", next_);
       recorded_.clear();
       saved_ = next_;
       return false;

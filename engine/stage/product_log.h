@@ -10,9 +10,9 @@
 namespace ritzflow {
 
 /// The operator of a deterministic computation, with its products kept in segments: started again, the
-/// computation gets the products that it had from there, in their order and to the bit, and goes on behind
-/// them. A recorded product is used only where the SHA-256 of its vector is that of the vector asked for.
-/// A signal ends the stage behind the product in flight (stop_by_signal()).
+/// computation reads the products that it had from there, in their order and bit for bit, and resumes
+/// after them. A recorded product is used only where the SHA-256 of its vector is that of the vector asked
+/// for. A signal ends the stage after the product in progress (stop_by_signal()).
 class ProductLog final : public LinearOperator {
  public:
   /// `folder` null: nothing is kept.

@@ -111,7 +111,7 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
   } catch (const CLI::Success& wish) {
     return app.exit(wish);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    // A mistyped flag often hides behind "--operator is required".
+    // A mistyped flag often shows as "--operator is required".
     if (app.remaining_size() > 0) return fail(ExitCode::bad_input, unexpected_flags(app));
     return fail(ExitCode::bad_input, std::string(error.what()) + "; see " + stage.name + " --help");
   }

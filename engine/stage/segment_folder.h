@@ -19,9 +19,9 @@ namespace ritzflow {
 ///
 /// Segments of one identity lie in `root/<stage>-<digest of the identity>/<kind>-<number>.h5` (of a format
 /// ritzflow-<kind>), beside `manifest.json` (the identity in words), `decision.json` (what was left
-/// open by it and decided at the first start), `attempts.jsonl` (a line a process), `lock`, and for a basis
-/// on disk `rows-<number>.bin`, whose rows segments name by their digests. A run of another identity starts
-/// anew in a folder of its own, says what differs, and touches nothing that it did not make.
+/// open by it and decided at the first start), `attempts.jsonl` (one line per process), `lock`, and for a
+/// basis on disk `rows-<number>.bin`, whose rows segments name by their digests. A run of another identity
+/// starts over in a separate folder, says what differs, and touches nothing that it did not make.
 class SegmentFolder {
  public:
   using Seconds = std::chrono::duration<double>;
@@ -44,8 +44,8 @@ class SegmentFolder {
   /// is said in a warning.
   nlohmann::json decision() const;
 
-  /// Keeps a decision that depends on the state of the day, such as free memory, for the processes to come.
-  /// From here on segments are those of this decision: others are of another run.
+  /// Keeps a decision that depends on the state of the machine, such as free memory, for the processes to come.
+  /// From here on segments are those of this decision: others belong to another run.
   void decide(const nlohmann::json& decision);
 
   /// Whether the interval since the newest segment, or since the start, has passed.

@@ -85,7 +85,7 @@ def old(paths):
 
 
 def data_file(wildcards):
-    """The user's own file behind `text:FILE`, `npz:FILE`, ...; data.h5 notes all that was read."""
+    """The user's file in `text:FILE`, `npz:FILE`, ...; data.h5 records all that was read."""
     path = SWEEP["models"][wildcards.model]["data"]["source"].partition(":")[2]
     return old([path] if path else [])
 

@@ -123,7 +123,7 @@ rule ritz_residuals:
         " --threads {threads} --out {output.ritz} 2> {log}"
 
 
-# No density of its own for thick_restart and auto: T of a run that restarted is no quadrature of its probe.
+# No separate density for thick_restart and auto: T of a run that restarted is not a quadrature of its probe.
 rule density:
     input:
         operator=made_from(artifacts.density, "operator"),

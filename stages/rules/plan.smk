@@ -1,5 +1,5 @@
 # What must be made again, found before anything runs. Snakemake compares dates; here the contents decide: inputs
-# count as old (`ancient`) but for jobs whose output does not stand, and these get one input more, written just now.
+# count as old (`ancient`) except for jobs whose output does not stand, and these get one input more, written just now.
 # The profiles leave Snakemake no trigger but dates.
 import os
 import time
@@ -28,7 +28,7 @@ UNTRAINED = [name for name, model in SWEEP["models"].items() if not sweep_config
 
 
 def await_training():
-    """For input functions: once all trainings whose steps are not known have ended, the plan is made anew."""
+    """For input functions: once all trainings whose steps are not known have ended, the plan is made again."""
     for name in UNTRAINED:
         for seed in SWEEP["seeds"]:
             checkpoints.train_weights.get(model=name, seed=seed)

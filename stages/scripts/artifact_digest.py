@@ -72,7 +72,7 @@ def create(file: h5py.File, name: str, values: np.ndarray | Stream) -> None:
 
 
 def seal(path: Path) -> None:
-    """Puts the SHA-256 of all bytes behind the user block into the block of a closed file."""
+    """Puts the SHA-256 of all bytes after the user block into the block of a closed file."""
     with path.open("r+b") as file:
         file.seek(USER_BLOCK)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -87,7 +87,7 @@ def digest_of(path: Path) -> str:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the bytes behind the user block are those of its digest; a file without one says nothing."""
+    """Whether the bytes after the user block match its digest; true for a file without one."""
     with path.open("rb") as file:
         block = file.read(USER_BLOCK)
         if not block.startswith(b"ritzflow-sha256 1\n"):
@@ -104,7 +104,7 @@ def require_whole(path: Path) -> None:
 def write(
     out: Path, data: dict[str, np.ndarray | Stream], attributes: dict, provenance: dict | None = None
 ) -> None:
-    """Write beside `out`, then rename: `out` is complete or absent. `provenance` is no part of the digest.
+    """Write beside `out`, then rename: `out` is complete or absent. `provenance` is not part of the digest.
 
     attributes: of the root by name, of another object as `path@name`.
     """

@@ -32,7 +32,7 @@ def modules(architecture: dict) -> list[str]:
 
 
 def suffixes(model: dict, operator: dict) -> list[str]:
-    """What stands behind the operator's name in the path of each of its cells; one empty text: the whole."""
+    """What follows the operator's name in the path of each of its cells; one empty text: the whole."""
     if operator.get("blocks") is None:
         return [""]
     names = layers if operator["blocks"] == "per_layer" else modules

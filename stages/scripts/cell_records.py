@@ -87,7 +87,7 @@ def read_all(results: Path, config: dict, found: Comparison) -> tuple[list[dict]
     return records, missing
 
 
-BEHIND = (
+MADE_FROM = (
     places.DATA,
     places.TRAINING,
     places.MODEL,
@@ -101,11 +101,11 @@ BEHIND = (
 
 
 def why_missing(cell: dict, found: Comparison) -> str | None:
-    """The first artifact behind a cell's record that does not stand, with its reason; None where all do."""
+    """The first artifact upstream of a record that does not stand, with its reason; None where all do."""
     metrics, is_known = places.METRICS.format(**cell), isinstance(cell["step"], int)
     if is_known and metrics not in found.reasons:
         return None
-    paths = [pattern.format(**cell) for pattern in BEHIND]
+    paths = [pattern.format(**cell) for pattern in MADE_FROM]
     causes = [path for path in paths if path in found.reasons and path not in found.consequences]
     path = causes[0] if causes else metrics
     return f"{path}: {found.reasons.get(path, 'known once all seeds are trained')}"
@@ -160,7 +160,7 @@ def half_widths(record: dict, count: int) -> np.ndarray:
 
 
 def intervals(path: Path, metrics: dict) -> np.ndarray:
-    """[k,2] intervals of the wanted values, descending; ritz.h5 lists copies and spurious ones, too.
+    """[k,2] intervals of the wanted values, descending; ritz.h5 also lists copies and spurious ones.
 
     Raises InputError where ritz.h5 is damaged, or is not where the eigenvalues of metrics.json come from.
     """

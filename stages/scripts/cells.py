@@ -12,7 +12,7 @@ from script_cli import InputError
 AXES = ("model", "seed", "step", "operator", "block", "reorth_mode", "probe")
 # What a table row is; seed and probe are averaged.
 ROW_AXES = ("model", "step", "operator", "block", "reorth_mode")
-RESTARTED = ("thick_restart", "auto")  # modes whose runs may restart: their T is no quadrature of the probe
+RESTARTED = ("thick_restart", "auto")  # may restart: their T is not a quadrature of the probe
 
 
 def sweep(results: Path) -> dict:

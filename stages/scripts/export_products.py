@@ -129,7 +129,7 @@ class Exports:
             try:
                 return self.carried_out(AtOtherWeights(model, samples, self.options, kept))
             except Refusal as refusal:
-                say(f"traced anew: {refusal}")
+                say(f"traced again: {refusal}")
         exporter, check = self.carried_out(Exporter(model, samples, self.options))
         shared.save(packages, self.key, exporter.shared)
         return exporter, check

@@ -7,7 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-# Okabe and Ito's colours, told apart by colour-blind readers; dashes and markers say the same again.
+# Okabe and Ito's colours, distinguishable by colour-blind readers; dashes and markers say the same again.
 MODES = {
     "full": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "selective": {"color": "#D55E00", "linestyle": "-", "marker": "s"},

@@ -3,8 +3,9 @@
 
     figures.py results/demo
 
-Panels: a row a model, a column an operator, at the last training step that was measured. Lines: a colour
-a mode, one for each seed and probe. The spectrum shows the first seed and probe, the density the first seed.
+Panels: one row per model, one column per operator, at the last training step that was measured. Lines: one
+colour per mode, one line for each seed and probe. The spectrum shows the first seed and probe, the density the
+first seed.
 """
 
 import functools

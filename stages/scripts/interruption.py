@@ -1,4 +1,4 @@
-"""SIGTERM ends a sweep behind the jobs that run, at whatever moment it comes.
+"""SIGTERM ends a sweep after the jobs that run, at whatever moment it comes.
 
 Snakemake's own handler waits for the scheduler's lock in the main thread. Where that thread holds the lock
 just then (it sorts out a finished job, or chooses the next ones), it waits for itself, for ever. In a thread

@@ -40,7 +40,7 @@ def files_of(path: Path) -> list[Path]:
 def note_own_modules() -> None:
     """Notes every imported module that is neither Python's, nor an installed package, nor of this project.
 
-    Called once they are imported, too: should a source change meanwhile, what was read is what counts.
+    Also called once they are imported: should a source change meanwhile, what was read is what counts.
     """
     here = Path.cwd()
     for path in own_modules():

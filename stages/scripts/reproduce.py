@@ -56,14 +56,14 @@ def compare(results: Path, again: Path, rtol: float) -> list[dict]:
     return json.loads(done.stdout)
 
 
-def behind(artifact: str, cell: dict) -> bool:
-    """Whether an artifact is one of the cell's own or stands before it: its operator, model or data."""
+def belongs_to(artifact: str, cell: dict) -> bool:
+    """Whether an artifact belongs to the cell or is upstream of it: its operator, model or data."""
     return Path("cells", places.CELL.format(**cell)).is_relative_to(Path(artifact).parent)
 
 
 def row(cell: dict, verdicts: list[dict]) -> dict:
     """The cell's line: its worst verdict, and the largest deviation among its artifacts and where it is."""
-    own = [v for v in verdicts if v["artifact"].startswith("cells/") and behind(v["artifact"], cell)]
+    own = [v for v in verdicts if v["artifact"].startswith("cells/") and belongs_to(v["artifact"], cell)]
     worst = max(own, key=lambda v: VERDICTS.index(v["verdict"]))
     found = [(d["relative"], v["artifact"], d) for v in own for d in v["deviations"][:1]]
     relative, artifact, deviation = max(

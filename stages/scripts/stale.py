@@ -42,7 +42,7 @@ def compare(
 
     algorithms: today's version by program, of those that are known.
     digest: SHA-256 of a user's file by its path, None where it is gone.
-    may_be_gone: a user's file that is gone is no reason: results are read where their data are not.
+    may_be_gone: a missing user's file is not a reason: results are read where their data are not.
     read: recorded.read, or one that remembers.
     """
     found = Comparison()
@@ -57,15 +57,15 @@ def compare(
             continue
         own = next(own_reasons(artifact, record, algorithms), None)
         own = own or next(changed_files(record, digest, may_be_gone), None)
-        behind = next(not_standing(artifact, found), None)
-        own = own or (None if behind else next(other_digests(artifact, record, found), None))
-        if own and not behind:
+        cause = next(not_standing(artifact, found), None)
+        own = own or (None if cause else next(other_digests(artifact, record, found), None))
+        if own and not cause:
             changed = any(changed_files(record, digest, may_be_gone))
             found.kept[path] = set() if changed else kept_steps(artifact, record, algorithms)
-        if own or behind:
-            found.reasons[path] = own or f"its {Path(behind).name} {fate(found.reasons[behind])}"
-        if behind and not own:
-            found.consequences[path] = behind
+        if own or cause:
+            found.reasons[path] = own or f"its {Path(cause).name} {fate(found.reasons[cause])}"
+        if cause and not own:
+            found.consequences[path] = cause
     return found
 
 

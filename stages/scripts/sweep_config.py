@@ -187,7 +187,7 @@ def resolve_steps(model: dict, seeds: list[int], place: str) -> list | str:
         key = weights_files.key_of(model["architecture"])
         raise ConfigError(f"{place}: '{key}' has no {{step}} in its name: its only step is 'final'")
     if steps[-1] > final:
-        raise ConfigError(f"{place}: step {steps[-1]} is behind the last training step, {final}")
+        raise ConfigError(f"{place}: step {steps[-1]} exceeds the last training step, {final}")
     if len(set(steps)) < len(steps):
         raise ConfigError(f"{place}: a step is listed twice ('final' is {final})")
     return steps

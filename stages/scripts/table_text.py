@@ -133,7 +133,7 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
 
 
 def markdown_rows(rows: pd.DataFrame) -> list[str]:
-    """A pipe table, padded so that it reads well as plain text, too."""
+    """A pipe table, padded so that it also reads well as plain text."""
     grid = [[c.plain for c in COLUMNS], *([c.show(row) for c in COLUMNS] for _, row in rows.iterrows())]
     widths = [max(3, *(len(line[i]) for line in grid)) for i in range(len(COLUMNS))]
     ruler = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]

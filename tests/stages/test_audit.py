@@ -249,4 +249,4 @@ def test_validate_checks_ritz_against_its_lanczos_file(tree, other):
     change(other / "ritz.h5", shift)
     assert run("validate", other / "ritz.h5").returncode == 0  # alone it is consistent
     done = run("validate", other / "ritz.h5", other / "lanczos.h5")
-    assert done.returncode == 2 and "is no eigenvalue of 'H' in" in done.stdout
+    assert done.returncode == 2 and "is not an eigenvalue of 'H' in" in done.stdout

@@ -99,7 +99,7 @@ def test_killed_run_ends_in_the_bits_of_an_uninterrupted_one(mode, keep, big, tm
     expected = bool(job.segments())
     done = job.finish()
     assert sha256(job.out) == digest
-    assert ("goes on behind product" in done.stderr) == expected
+    assert ("resuming after product" in done.stderr) == expected
     assert not job.root.exists()
 
 
@@ -114,7 +114,7 @@ def test_signal_writes_a_segment_and_exits_75_and_the_same_command_goes_on(numbe
     products = int(line.split("after ")[1].split(" products")[0])
     assert job.segments()[-1].name == f"checkpoint-{products:08}.h5"
     assert not job.out.exists()
-    assert f"goes on behind product {products} " in job.finish().stderr
+    assert f"resuming after product {products} " in job.finish().stderr
     assert sha256(job.out) == uninterrupted(big, mode)[0]
 
 
@@ -172,7 +172,7 @@ def test_segments_whose_first_one_is_missing_are_not_used(big, checkpointed, tmp
     shutil.copytree(checkpointed["full"].root, job.root)
     job.segments()[0].unlink()
     done = job.finish()
-    assert "goes on behind" not in done.stderr
+    assert "resuming after" not in done.stderr
     assert sha256(job.out) == uninterrupted(big, "full")[0]
 
 
@@ -195,7 +195,7 @@ def test_other_settings_start_anew_and_leave_the_old_folder_alone(big, checkpoin
         call[call.index(flag) + 1] = value
         done = run(*call, "--keep-basis")
         assert done.returncode == 0, done.stderr
-        assert "goes on behind" not in done.stderr
+        assert "resuming after" not in done.stderr
         assert {path: path.read_bytes() for path in old.root.glob("*/checkpoint-*.h5")} == before
         assert list(old.root.iterdir()) == [old.segments()[0].parent]
 

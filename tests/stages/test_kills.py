@@ -142,8 +142,8 @@ def test_signal_ends_the_unit_in_flight_and_exits_75(number, name, files, tmp_pa
             break
         job.check()  # over before the signal
     assert process.returncode == 75, said
-    assert "the same command goes on from" in error_line(type("Done", (), {"stderr": said}))
-    assert "goes on behind" in job.finish().stderr
+    assert "the same command resumes from" in error_line(type("Done", (), {"stderr": said}))
+    assert "resuming after" in job.finish().stderr
 
 
 def delivered(process, number):
@@ -170,7 +170,7 @@ def test_second_signal_ends_the_run_inside_the_product_in_flight(files, tmp_path
             job.check()
     assert process.returncode == FAILURE and "stopped by a signal" not in said
     assert job.segments() == segments and not job.out.exists()
-    assert "goes on behind product" in job.finish().stderr
+    assert "resuming after product" in job.finish().stderr
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_other_settings_are_named_and_start_anew(files, tmp_path):
     before = {path: path.read_bytes() for path in job.segments()}
     done = run(*job.call, "--seed", 5, "--checkpoint", job.root, "--out", job.out)
     assert done.returncode == 0, done.stderr
-    assert "is of another run: seed is 5 here and 0 there; this one starts anew beside it" in done.stderr
+    assert "belongs to another run: seed is 5 here and 0 there; this one starts over beside it" in done.stderr
     assert {path: path.read_bytes() for path in job.segments()} == before
 
 

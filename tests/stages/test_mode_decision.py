@@ -66,7 +66,7 @@ def test_run_stopped_and_started_again_with_other_memory_ends_in_the_same_bits(l
     job.start_and_stop(*LITTLE)
     said = job.finish(*later)
     assert "reorth_mode thick_restart (as decided at the first start of this run: auto: " in said
-    assert "goes on behind product" in said and "of another run" not in said
+    assert "resuming after product" in said and "another run" not in said
     assert sha256(job.out) == digest
 
 
@@ -75,7 +75,7 @@ def test_run_that_finds_less_memory_stays_full_and_goes_on_from_disk(operator, t
     digest = job.uninterrupted(*PLENTY)
     job.start_and_stop(*PLENTY)
     said = job.finish(*LITTLE)
-    assert "basis disk (auto: " in said and "goes on behind product" in said
+    assert "basis disk (auto: " in said and "resuming after product" in said
     assert sha256(job.out) == digest
 
 
@@ -85,8 +85,8 @@ def test_damaged_decision_is_warned_of_and_the_run_decides_anew(damage, operator
     job.start_and_stop(*LITTLE)
     job.decision().write_bytes(damage)
     said = job.finish(*MORE)
-    assert "decision.json is damaged; what it held is decided anew" in said
-    assert "goes on behind" not in said  # segments of the other decision are of another run
+    assert "decision.json is damaged; what it held is decided again" in said
+    assert "resuming after" not in said  # segments of the other decision are of another run
     assert sha256(job.out) == job.uninterrupted(*MORE)
 
 

@@ -209,7 +209,7 @@ def test_missing_key_is_named():
 
 
 @pytest.mark.parametrize(
-    ("steps", "message"), [([11], "behind the last training step, 10"), (["final", 10], "listed twice")]
+    ("steps", "message"), [([11], "exceeds the last training step, 10"), (["final", 10], "listed twice")]
 )
 def test_steps_that_cannot_be_are_refused(steps, message):
     entry = yaml.safe_load(MINIMAL)["models"]["m"]

@@ -75,14 +75,14 @@ def described(value) -> str:
     if value is None or value == "":
         return "is empty; drop such rows or fill them in"
     shown = str(value) if len(str(value)) <= LONGEST else f"{str(value)[:LONGEST]}..."
-    return f"'{shown}' is no number; --inputs names the columns to take"
+    return f"'{shown}' is not a number; --inputs names the columns to take"
 
 
 def targets(values: list, column: str, place: str) -> np.ndarray:
     """A whole column: integers, booleans or real numbers where all values are such, else words."""
     for i, value in enumerate(values):
         if value is None or value == "" or isinstance(value, list | dict):
-            what = "is empty" if value is None or value == "" else "is no single value"
+            what = "is empty" if value is None or value == "" else "is not a single value"
             raise InputError(f"{place}: column '{column}', row {i + 1}: {what}")
     if all(isinstance(value, str) for value in values):
         return read_words(values)

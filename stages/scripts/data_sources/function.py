@@ -39,7 +39,7 @@ def read_function(name: str, options, staging: Staging) -> Samples:
 
 
 def class_names(source) -> list[str] | None:
-    """Names of the classes as the data sets of torchvision have them, below a loader or a subset, too."""
+    """Names of the classes as the data sets of torchvision have them, also below a loader or a subset."""
     while hasattr(source, "dataset"):
         source = source.dataset
     names = getattr(source, "classes", None)

@@ -1,4 +1,4 @@
-"""Samples of a data set object, one behind the other into files: pairs, dictionaries, or batches of them."""
+"""Samples of a data set object, one after the other into files: pairs, dictionaries, or batches of them."""
 
 from collections.abc import Iterator
 
@@ -166,7 +166,7 @@ def is_indexed(source) -> bool:
 
 
 def looks_like_batch(named: dict[str, np.ndarray]) -> bool:
-    """Of a generator: arrays with one first axis, of which one has another axis behind it."""
+    """Of a generator: arrays with one first axis, of which one has a further axis."""
     axes = {values.shape[:1] for values in named.values()}
     return len(axes) == 1 and axes != {()} and max(values.ndim for values in named.values()) > 1
 

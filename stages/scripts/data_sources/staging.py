@@ -23,7 +23,7 @@ class Staging:
         return Column(self.file())
 
     def npy(self, stream) -> np.ndarray:
-        """The array of an .npy stream. Raises ValueError for what is no array of plain values."""
+        """The array of an .npy stream. Raises ValueError unless it is an array of plain values."""
         version = np.lib.format.read_magic(stream)
         header = (
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -21,7 +21,7 @@ class Table:
 
 
 def open_table(kind: str, path: Path) -> Table:
-    """Raises InputError for what is no such table."""
+    """Raises InputError for anything else."""
     table = {"csv": open_csv, "jsonl": open_jsonl, "parquet": open_parquet}[kind](path)
     doubled = [name for name, count in Counter(table.names).items() if count > 1]
     if doubled:

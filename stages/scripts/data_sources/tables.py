@@ -1,4 +1,4 @@
-"""csv:, jsonl: and parquet: files: columns are features, `targets` a column or several, a row a sample."""
+"""csv:, jsonl: and parquet: files: columns are features, targets: one or several; one row per sample."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def collect(table: Table, columns: "Columns", kept: dict[str, list], place: str)
             row += len(next(iter(chunk.values())))
             progress(row - 1)
     if row == 1:
-        raise InputError(f"{place}: no data (no row behind the names)")
+        raise InputError(f"{place}: no data (no row after the names)")
 
 
 class Columns:

@@ -61,7 +61,7 @@ def characters(text: str, context: int, name: str) -> Samples:
 
 
 def windows(stream: np.ndarray, context: int, too_few: str) -> Samples:
-    """Windows of `context`, one behind the other; each target is the next character or token."""
+    """Windows of `context`, one after the other; each target is the next character or token."""
     count = (len(stream) - 1) // context
     if count < 1:
         raise InputError(f"--source: {too_few}")

@@ -40,7 +40,7 @@ def tokenized(table: Table, options, staging: Staging) -> Samples:
             kept.extend(chunk[labels[0]])
             progress(len(kept))
     if not kept:
-        raise InputError(f"{place}: no data (no row behind the names)")
+        raise InputError(f"{place}: no data (no row after the names)")
     part = Part(encoder.inputs(), targets(kept, labels[0], place))
     return Samples(part, class_order=label_order(Path(options.tokenizer)), notes=encoder.notes())
 

@@ -46,7 +46,7 @@ class Facts:
 
     @property
     def shares(self) -> bool:
-        """Probabilities of each class, a row a sample."""
+        """Probabilities of each class, one row per sample."""
         if not self.rows or self.kind != "f" or not self.rows_sum_to_one:
             return False
         return self.values is None or bool(self.values[0] >= 0)

@@ -24,7 +24,7 @@ class Reading:
 
 
 def class_labels(facts: Facts, options, known: int | None, order: list[str] | None, where: str) -> Reading:
-    """Labels of one class each. Raises InputError for what is no label or could be either."""
+    """Labels of one class each. Raises InputError for anything else and for what could be either."""
     check_whole(facts, where)
     classes = options.num_classes or known
     if order and facts.words and set(facts.values) <= set(order):

@@ -18,7 +18,7 @@ struct Stored {
     for (size_t i = 0; i < k; ++i) {
       std::vector<double> row(static_cast<size_t>(n));
       Philox(i, "test", "row").fill_normal(row);
-      // Interleaved rows lie line beside line; others one behind the other.
+      // Interleaved rows lie line beside line; others one after the other.
       const size_t step = stride == kLine ? length / k : size_t{kLine};
       scatter(row, &memory[i * step], stride);
       pointers.push_back(&memory[i * step]);
