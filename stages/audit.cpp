@@ -59,7 +59,7 @@ Stage make_stage() {
           "(digest),\n"
           "within tolerance (largest difference and where), different, missing, damaged. Looks at all *.h5 "
           "and\n"
-          "*.json but the records of circumstance; checks every file's digest first. Exit status 0 where "
+          "*.json except run metadata; checks every file's digest first. Exit status 0 where "
           "nothing\n"
           "differs, 1 where something does or is missing, 2 where a file is damaged or cannot be read.",
       .example = "audit results/demo /tmp/again/results/demo --rtol 1e-6",

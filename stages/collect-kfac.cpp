@@ -26,6 +26,7 @@ constexpr int kAlgorithm = 3;
 
 void declare(CLI::App& app, Flags& flags) {
   OperatorSettings& s = flags.settings;
+  app.option_defaults()->group("Input");
   app.add_option("--data", s.data, "data.h5: the samples that the factors average over")
       ->type_name("FILE")
       ->required();
@@ -33,6 +34,7 @@ void declare(CLI::App& app, Flags& flags) {
       ->type_name("FILE")
       ->required();
   app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
+  app.option_defaults()->group("Factors");
   app.add_option("--kfac-approx", flags.kfac_approx, "expand | reduce: positions that share a weight")
       ->capture_default_str();
   app.add_option("--fisher-type", flags.fisher_type,
@@ -43,14 +45,15 @@ void declare(CLI::App& app, Flags& flags) {
          "type2, empirical: separate (exact; a backward pass a token) | signs (all tokens at once, random "
          "signs) | sum (all at once; products between tokens stay) | auto (separate up to 512 passes)")
       ->capture_default_str();
-  app.add_option("--mc-samples", flags.mc_samples, "mc: draws a row; signs: draws of signs")
+  app.add_option("--mc-samples", flags.mc_samples, "mc: draws per row; signs: draws of signs")
       ->capture_default_str();
-  app.add_option("--seed", s.seed, "of the draws")->check(integer_from(0))->capture_default_str();
+  app.add_option("--seed", s.seed, "seed of the draws")->check(integer_from(0))->capture_default_str();
   app.add_flag("--no-ekfac", flags.no_ekfac, "leave the second pass and `ekfac_eigenvalues` out");
   app.add_flag("--split-qkv", flags.plan.split_qkv, "a fused query, key and value as three layers");
   app.add_option("--max-factor", flags.plan.max_factor,
                  "rows of the widest dense factor; wider ones are kept as diagonal blocks")
       ->capture_default_str();
+  app.option_defaults()->group("Products");
   app.add_option("--batch-size", s.batch_size,
                  "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");
   app.add_option("--dtype-compute", s.dtype_compute, "float32 | float64; sums are float64 in both")

@@ -30,6 +30,7 @@ struct Options {
 };
 
 void declare(CLI::App& app, Options& options) {
+  app.option_defaults()->group("Input");
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")
       ->type_name("FILE")
       ->required();
@@ -153,14 +154,15 @@ std::string floor_of(const LanczosRecord& record) {
 
 void report(const LanczosOutcome& outcome, const LanczosRecord& record) {
   const int64_t below_noise = outcome.settled - outcome.converged;
+  const std::string certified =
+      record.certificate ? fmt::format(" and {} for the certificate", record.certificate->calls) : "";
   spdlog::info(
-      "{} products, {} of {} wanted pairs meet the tolerance by their estimate{}{}",
-      record.factorization.products, outcome.converged, record.settings.k,
-      below_noise == 0 ? "" : fmt::format("; for {} more it is below {}", below_noise, floor_of(record)),
+      "{} products{}, {} of {} wanted pairs have an estimated residual within tol {:.2g}{}{}",
+      record.factorization.products, certified, outcome.converged, record.settings.k, record.settings.tol,
+      below_noise == 0 ? "" : fmt::format("; {} more are below {}", below_noise, floor_of(record)),
       keeps_orthogonality(record.mode())
           ? ""
-          : "; equal values count once, as T does not tell copies from a multiple "
-            "eigenvalue: ritz-residuals does");
+          : "; repeated values are counted once: ritz-residuals separates ghosts from multiple eigenvalues");
 }
 
 // The part of a run that is kept in `segments`.
@@ -182,8 +184,8 @@ void run_from(SegmentFolder* segments, const Options& options, const StageRun& s
   LanczosProcess process = start_or_continue(op, start, choice.mode, record, options, plan, checkpoint);
   // A random one is made again at the end; a warm one's file may have changed by then.
   if (!warm) std::vector<double>().swap(start);
-  LanczosOptions wanted = options.settings.options();
-  wanted.noise = options.settings.noise_floor(record.noise);
+  LanczosOptions wanted = record.settings.options();
+  wanted.noise = record.settings.noise_floor(record.noise);
   const LanczosOutcome outcome = iterate(process, choice.mode, wanted, stage, [&] {
     if (checkpoint) checkpoint->offer(process);
   });
@@ -200,7 +202,7 @@ void run_from(SegmentFolder* segments, const Options& options, const StageRun& s
       spdlog::info("no certificate: {}", without);
     } else {
       ProductLog logged(op, segments);
-      certify_run(logged, opened.info.norm(), options.certificate, process,
+      certify_run(logged, opened.info.norm(), opened.info.is_psd, options.certificate, process,
                   choice.on_disk ? scratch_row_files(segments, stage.out) : nullptr, stage, record);
     }
   } catch (const Interrupted&) {

@@ -41,27 +41,31 @@ struct OperatorFlags {
 inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   OperatorSettings& s = flags.settings;
   flags.app = &app;
+  app.option_defaults()->group("Input");
   app.add_option("--data", s.data, "data.h5: the samples that the risk averages over")->type_name("FILE");
   app.add_option("--model", s.model, "model.h5: the network and its parameters theta")->type_name("FILE");
   app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
+  app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac")->type_name("FILE");
+  app.add_option("--matrix", flags.matrix, "FILE.h5:/dataset: symmetric [n,n], or [n] as a diagonal")
+      ->type_name("FILE:/DATASET");
+  app.option_defaults()->group("Operator");
   app.add_option("--operator", s.kind, "hessian | ggn | mc_fisher | empirical_fisher | kfac | ekfac | matrix")
       ->required();
   app.add_option("--ggn-mode", s.ggn_mode, "ggn: true | empirical (rank one) | auto (= true)")
       ->capture_default_str();
-  app.add_option("--mc-samples", s.mc_samples, "mc_fisher: draws a row")->capture_default_str();
+  app.add_option("--mc-samples", s.mc_samples, "mc_fisher: draws per row")->capture_default_str();
   app.add_option(
          "--hessian-mode", s.hessian_mode,
          "hessian: reverse_over_reverse | forward_over_reverse | reverse_over_forward: nesting of the "
          "two derivatives; changes cost and rounding")
       ->capture_default_str();
   app.add_option("--fisher-unit", s.fisher_unit,
-                 "empirical_fisher: sample | token | auto (= token): whose gradients; one term of the loss a "
-                 "sample makes them the same")
+                 "empirical_fisher: sample | token | auto (= token): whose gradients; they agree where "
+                 "a sample is one term of the loss")
       ->capture_default_str();
   app.add_option("--fisher-clip", s.fisher_clip,
                  "empirical_fisher: L2 bound of a sample's gradient (0: none)")
       ->capture_default_str();
-  app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac")->type_name("FILE");
   app.add_option(
          "--uncovered", s.uncovered,
          "kfac, ekfac: zero | identity | exact_ggn | refuse: how parameters without factors are treated")
@@ -71,6 +75,12 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
   app.add_option("--power", s.power, "kfac, ekfac: p = 1, -1 (inverse) or -0.5 (inverse square root)")
       ->capture_default_str();
   app.add_option("--params-filter", s.params_filter, "GLOB ... of parameter names, '!GLOB' excludes");
+  app.add_option("--dtype-compute", s.dtype_compute,
+                 "float32 | float64 | bfloat16 (features alone; the rest in float32); a matrix is applied in "
+                 "float64")
+      ->capture_default_str();
+  app.add_flag("--force", s.force, "a Hessian in bfloat16, whatever its noise");
+  app.option_defaults()->group("Products");
   app.add_option(
       "--batch-size", s.batch_size,
       "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows, fewer "
@@ -86,13 +96,6 @@ inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
          "--device", s.device,
          "cpu | cuda: where products run, of which --memory is then the memory; vectors stay in host memory")
       ->capture_default_str();
-  app.add_option("--dtype-compute", s.dtype_compute,
-                 "float32 | float64 | bfloat16 (features alone; the rest in float32); a matrix is applied in "
-                 "float64")
-      ->capture_default_str();
-  app.add_flag("--force", s.force, "a Hessian in bfloat16, whatever its noise");
-  app.add_option("--matrix", flags.matrix, "FILE.h5:/dataset: symmetric [n,n], or [n] as a diagonal")
-      ->type_name("FILE:/DATASET");
 }
 
 }  // namespace ritzflow

@@ -24,6 +24,7 @@ struct Options {
 constexpr int kAlgorithm = 5;
 
 void declare(CLI::App& app, Options& options) {
+  app.option_defaults()->group("Input");
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")
       ->type_name("FILE")
       ->required();

@@ -10,7 +10,7 @@
 #include "operator_flags.h"
 #include "stage/basis_plan.h"
 #include "stage/iterate.h"
-#include "stage/mode_choice.h"
+#include "stage/mode_decision.h"
 #include "stage/stage.h"
 #include "stage/warnings.h"
 
@@ -46,29 +46,30 @@ void run(const Options& options, const StageRun& stage) {
   const int64_t n = built.op->dim();
   check_lanczos_settings(options.lanczos, n);
   const Probes probes = probe(*built.op, 0);
-  require_symmetric_linear(probes, unit_roundoff(built.settings.dtype_compute));
+  require_symmetric_linear(probes, machine_epsilon(built.settings.dtype_compute));
   require_usable(built.settings, probes);
   const double noise = probes.additivity + probes.repeatability;
+  const LanczosSettings settings = resolved(options.lanczos, n, noise);
   const ModeChoice choice =
-      choose_mode(options.lanczos, {.n = n, .memory = available_memory(), .noise = noise, .keep_all = true});
-  LanczosProcess process(*built.op, random_start(n, options.lanczos.seed), choice.mode,
-                         static_cast<uint64_t>(options.lanczos.seed),
-                         make_ram_basis(n, basis_size(choice.mode, n, options.lanczos.max_iters, true),
-                                        parse_basis_type(options.lanczos.dtype_basis)));
-  if (iterate(process, choice.mode, options.lanczos.options(), stage).stopped) {
+      choose_mode(settings, {.n = n, .memory = available_memory(), .noise = noise, .keep_all = true});
+  LanczosProcess process(*built.op, random_start(n, settings.seed), choice.mode,
+                         static_cast<uint64_t>(settings.seed),
+                         make_ram_basis(n, basis_size(choice.mode, n, settings.max_iters, true),
+                                        parse_basis_type(settings.dtype_basis)));
+  if (iterate(process, choice.mode, settings.options(), stage).stopped) {
     throw Error(ExitCode::failure, "stopped by a signal; nothing was written");
   }
   const auto& f = process.factorization();
   RitzContext context;
-  context.options = {.k = options.lanczos.k,
-                     .which = parse_which(options.lanczos.which),
-                     .tol = options.lanczos.tol,
+  context.options = {.k = settings.k,
+                     .which = parse_which(settings.which),
+                     .tol = settings.tol,
                      .norm_a = std::max(probes.norm, f.norm_estimate()),
                      .noise = noise,
-                     .epsilon = unit_roundoff(built.settings.dtype_compute)};
+                     .epsilon = machine_epsilon(built.settings.dtype_compute)};
   context.asymmetry = probes.symmetry;
   context.record.n = n;
-  context.record.settings = options.lanczos;
+  context.record.settings = settings;
   context.record.factorization.products = f.products;
   context.record.factorization.exhausted = f.exhausted;
   const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode, context.options);

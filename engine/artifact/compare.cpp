@@ -35,6 +35,12 @@ struct OpenFile {
   std::string content_sha256;
 };
 
+std::string format_of(const FileView& view) {
+  if (H5Aexists(view.id, "format") <= 0) return "no format";
+  const Item format(view, "/", "format");
+  return format.dtype().type_class == TypeClass::text ? format.read_text().front() : "no format";
+}
+
 std::string user_block(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::string block(kUserBlockSize, '\0');
@@ -66,7 +72,10 @@ Comparison compare_hdf5(const fs::path& a, const fs::path& b, double rtol) {
   const OpenFile first(a), second(b);
   Comparison result;
   result.content_sha256 = first.content_sha256;
-  if (first.content_sha256 != second.content_sha256)
+  if (const auto one = format_of(first.view), other = format_of(second.view); one != other) {
+    result.agreement = Agreement::different;
+    result.notes.push_back("different formats: " + one + " and " + other);
+  } else if (first.content_sha256 != second.content_sha256)
     judge(item_deviations(first.view, second.view), rtol, result);
   else
     result.agreement =

@@ -58,8 +58,9 @@ Cost measured_cost(const EmpiricalRisk& risk, const MakeOperator& make, int64_t 
   });
 }
 
-/// Rounded up: "812 KiB", "4096 MiB".
+/// Rounded up: "12 bytes", "812 KiB", "4096 MiB".
 std::string size_text(int64_t bytes) {
+  if (bytes < 1024) return fmt::format("{} bytes", bytes);
   const bool small = bytes < int64_t{10} << 20;
   const int64_t unit = int64_t{1} << (small ? 10 : 20);
   return fmt::format("{} {}", (bytes + unit - 1) / unit, small ? "KiB" : "MiB");

@@ -152,12 +152,12 @@ OperatorInfo info_of(const BuiltOperator& built, const Probes& probes, const std
 
 }  // namespace
 
-double unit_roundoff(const std::string& dtype_compute) {
-  if (dtype_compute == "bfloat16") return 0x1p-8;
+double machine_epsilon(const std::string& dtype_compute) {
+  if (dtype_compute == "bfloat16") return 0x1p-7;
   return dtype_compute == "float64" ? DBL_EPSILON : FLT_EPSILON;
 }
 
-double OperatorInfo::epsilon() const { return unit_roundoff(dtype_compute); }
+double OperatorInfo::epsilon() const { return machine_epsilon(dtype_compute); }
 
 void require_usable(const OperatorSettings& settings, const Probes& probes) {
   if (settings.kind != "hessian" || settings.dtype_compute != "bfloat16" || settings.force) return;
@@ -169,7 +169,7 @@ void require_usable(const OperatorSettings& settings, const Probes& probes) {
 
 Probes checked_probes(const BuiltOperator& built, LinearOperator& products) {
   const Probes probes = probe(products, static_cast<uint64_t>(built.settings.seed));
-  require_symmetric_linear(probes, unit_roundoff(built.settings.dtype_compute));
+  require_symmetric_linear(probes, machine_epsilon(built.settings.dtype_compute));
   require_usable(built.settings, probes);
   return probes;
 }

@@ -33,8 +33,8 @@ struct OperatorInfo {
   bool deterministic() const { return probes.repeatability == 0; }
 };
 
-/// Distance from 1 to the next number of "float32", "float64" or "bfloat16".
-double unit_roundoff(const std::string& dtype_compute);
+/// Machine epsilon, the distance from 1 to the next larger number, of "float32", "float64" or "bfloat16".
+double machine_epsilon(const std::string& dtype_compute);
 
 /// Throws Refusal for a Hessian in bfloat16 that is not forced.
 void require_usable(const OperatorSettings& settings, const Probes& probes);

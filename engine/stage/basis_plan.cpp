@@ -29,6 +29,7 @@ void write_rows_as(RowWriter<T> rows, const Basis& basis, int64_t first) {
 }  // namespace
 
 void declare_basis_flags(CLI::App& app, BasisFlags& flags, const std::string& places) {
+  app.option_defaults()->group("Basis");
   app.add_option("--basis", flags.basis, places)->capture_default_str();
   app.add_option("--basis-memory", flags.memory,
                  "bytes that Lanczos vectors may take in memory, as 8GiB or 512MiB (default: 0.8 of what is "

@@ -37,26 +37,28 @@ std::string end_of(const Certificate& certificate, const CertificateOptions& opt
                                             : "its budget is spent (more: --certificate-budget)";
 }
 
-void report(const Certificate& certificate, const CertificateOptions& options) {
+void report(const Certificate& certificate, const CertificateOptions& options, bool is_psd) {
+  const double lowest = is_psd ? std::max(0.0, certificate.lower_bound) : certificate.lower_bound;
   const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
   const bool done = certificate.certifies(options.which, options.k);
   spdlog::info(
-      "certificate: {} of {} products, {} pairs found beyond the wanted ones; largest {}, smallest {}; "
+      "certificate: {} products (budget {}), {} pairs found beyond the wanted ones; largest {}, smallest {}; "
       "all other eigenvalues in [{:.6g}, {:.6g}] except with probability {:g}{}",
       certificate.calls, options.budget, certificate.found.size(), said(certificate.certified_largest),
-      said(certificate.certified_smallest), certificate.lower_bound, certificate.upper_bound, options.delta,
+      said(certificate.certified_smallest), lowest, certificate.upper_bound, options.delta,
       done ? "" : "; not certified, because " + end_of(certificate, options));
 }
 
 }  // namespace
 
 void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
+  app.option_defaults()->group("Certificate");
   app.add_flag("--no-certificate", flags.off, "do not search for missed pairs beyond the converged ones");
   app.add_option("--certificate-delta", flags.delta, "probability that the certificate is wrong")
       ->check(number_between(0, 1))
       ->capture_default_str();
   app.add_option("--certificate-budget", flags.budget,
-                 "products at most; 0: as many as the run took, 20 at least")
+                 "maximum number of products; 0: as many as the run took, at least 20")
       ->check(integer_from(0))
       ->capture_default_str();
 }
@@ -71,7 +73,7 @@ std::string no_certificate(const CertificateFlags& flags, const Reorthogonalizat
                      outcome.settled, k);
 }
 
-void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flags,
+void certify_run(LinearOperator& op, double norm_a, bool is_psd, const CertificateFlags& flags,
                  const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record) {
   const LanczosSettings& s = record.settings;
@@ -99,7 +101,7 @@ void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flag
     progress.update(calls);
     return true;  // a signal ends the product log
   });
-  report(*record.certificate, options);
+  report(*record.certificate, options, is_psd);
 }
 
 }  // namespace ritzflow

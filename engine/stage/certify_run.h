@@ -27,7 +27,7 @@ std::string no_certificate(const CertificateFlags& flags, const Reorthogonalizat
 /// estimate of ||A|| from the operator's probes. Holds no more vectors than the run did, 20 at least: in
 /// files that `scratch` gives, in host memory where it is empty. One line of the log says what came of it,
 /// and where that is not a certificate, why.
-void certify_run(LinearOperator& op, double norm_a, const CertificateFlags& flags,
+void certify_run(LinearOperator& op, double norm_a, bool is_psd, const CertificateFlags& flags,
                  const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record);
 

@@ -7,9 +7,10 @@
 namespace ritzflow {
 
 void declare_checkpoint_flags(CLI::App& app, CheckpointFlags& flags) {
+  app.option_defaults()->group("Checkpoints");
   app.add_option("--checkpoint", flags.root,
                  "directory of immutable segments; the same command resumes from them");
-  app.add_option("--checkpoint-interval", flags.interval, "SECONDS between segments, at least")
+  app.add_option("--checkpoint-interval", flags.interval, "minimum SECONDS between segments")
       ->check(number_from(0))
       ->capture_default_str();
   app.add_flag("--keep-checkpoint", flags.keep, "leave the segments in place at the end");

@@ -19,10 +19,15 @@ const std::vector<std::string> kModes = {"full",    "selective",     "off",     
 }  // namespace
 
 void declare_lanczos_flags(CLI::App& app, LanczosSettings& s) {
-  app.add_option("--k", s.k, "wanted eigenpairs")->capture_default_str();
-  app.add_option("--max-iters", s.max_iters, "products at most")->capture_default_str();
-  app.add_option("--tol", s.tol, "converged: residual <= tol * max(|theta|, eps^(2/3) ||A||)")
+  app.option_defaults()->group("Lanczos");
+  app.add_option("--k", s.k, "number of wanted eigenpairs")->capture_default_str();
+  app.add_option("--max-iters", s.max_iters, "maximum number of matrix-vector products")
       ->capture_default_str();
+  app.add_option(
+         "--tol", s.tol,
+         "converged: residual <= tol * max(|theta|, eps^(2/3) ||A||)  [1e-8, or ten times the noise of "
+         "a product if larger]")
+      ->check(number_between(0));
   app.add_option("--which", s.which, "largest | smallest | both | magnitude")->capture_default_str();
   app.add_option("--reorth-mode", s.reorth_mode,
                  "full | partial | parlett_scott | thick_restart | off | selective (sliding window) | auto")
@@ -31,7 +36,8 @@ void declare_lanczos_flags(CLI::App& app, LanczosSettings& s) {
       ->capture_default_str();
   app.add_option("--reorth-period", s.reorth_period, "selective: steps from one pass to the next")
       ->capture_default_str();
-  app.add_option("--krylov-dim", s.krylov_dim, "thick_restart: vectors at most; 0: max(3 k, k + 30)")
+  app.add_option("--krylov-dim", s.krylov_dim,
+                 "thick_restart: maximum number of vectors; 0: max(3 k, k + 30)")
       ->capture_default_str();
   app.add_option("--seed", s.seed, "seed of the random start vector")
       ->check(integer_from(0))
@@ -46,8 +52,6 @@ void check_lanczos_settings(const LanczosSettings& s, int64_t n) {
   if (s.k < 1) throw InputError(fmt::format("--k {} must be at least 1", s.k));
   if (s.k > n) throw InputError(fmt::format("--k {} is above the operator's dimension {}", s.k, n));
   if (s.max_iters < 1) throw InputError(fmt::format("--max-iters {} must be at least 1", s.max_iters));
-  if (!(s.tol > 0 && std::isfinite(s.tol)))
-    throw InputError(fmt::format("--tol {} must be positive and finite", s.tol));
   if (s.reorth_window < 1)
     throw InputError(fmt::format("--reorth-window {} must be at least 1", s.reorth_window));
   if (s.reorth_period < 1)
@@ -59,7 +63,7 @@ void check_lanczos_settings(const LanczosSettings& s, int64_t n) {
   parse_which(s.which);
   parse_basis_type(s.dtype_basis);
   if (s.max_iters < s.k) {
-    spdlog::warn("--max-iters {} is below --k {}: a run finds one eigenvalue a product at most", s.max_iters,
+    spdlog::warn("--max-iters {} is below --k {}: each product yields at most one eigenvalue", s.max_iters,
                  s.k);
   }
 }
@@ -75,6 +79,8 @@ double LanczosSettings::noise_floor(double noise) const {
   const BasisType type = parse_basis_type(dtype_basis);
   return type == BasisType::float32 ? std::max(noise, unit_roundoff(type)) : noise;
 }
+
+double LanczosSettings::reachable_tol(double noise) const { return std::max(1e-8, 10 * noise_floor(noise)); }
 
 BasisSize basis_size(const Reorthogonalization& mode, int64_t n, int64_t max_iters, bool keep_all) {
   const int64_t needed = rows_needed(mode), most = std::min(max_iters, n);

@@ -12,7 +12,7 @@ namespace ritzflow {
 struct LanczosSettings {
   int64_t k = 10;
   int64_t max_iters = 100;
-  double tol = 1e-8;
+  double tol = 0;  ///< 0: not given; resolved() chooses reachable_tol()
   std::string which = "largest";
   std::string reorth_mode = "auto";
   int64_t reorth_window = 8;
@@ -25,6 +25,9 @@ struct LanczosSettings {
 
   /// Relative noise of a product through stored vectors: that of the operator, or of rounding them if larger.
   double noise_floor(double noise) const;
+
+  /// What residuals relative to ||A|| can reach: 1e-8, or ten times the noise floor where that is larger.
+  double reachable_tol(double noise) const;
 };
 
 void declare_lanczos_flags(CLI::App& app, LanczosSettings& settings);

@@ -1,5 +1,7 @@
 #include "stage/mode_decision.h"
 
+#include <spdlog/spdlog.h>
+
 namespace ritzflow {
 namespace {
 
@@ -32,6 +34,11 @@ ModeChoice choose_mode_once(const LanczosSettings& s, ModeContext context, Segme
 }
 
 LanczosSettings resolved(LanczosSettings s, int64_t n, double noise) {
+  if (s.tol == 0) {
+    s.tol = s.reachable_tol(noise);
+    if (s.tol > 1e-8)
+      spdlog::info("tol {:.2g}: ten times the noise of a product (--tol sets another)", s.tol);
+  }
   if (s.reorth_mode == "auto") return s;
   if (const int64_t dim = krylov_dim(parse_mode(s, n, noise)); dim > 0) s.krylov_dim = dim;
   return s;

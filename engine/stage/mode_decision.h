@@ -10,8 +10,9 @@ namespace ritzflow {
 /// again. A run that is refused decides nothing.
 ModeChoice choose_mode_once(const LanczosSettings& settings, ModeContext context, SegmentFolder* segments);
 
-/// The settings that a run is known by before its mode is chosen: a named mode with the `krylov_dim` that 0
-/// stands for; `auto` as it was asked for.
+/// The settings that a run is known by before its mode is chosen: the tolerance that products with this
+/// relative noise can reach, where none was given; a named mode with its `krylov_dim`, where that is 0;
+/// `auto` as it was asked for.
 LanczosSettings resolved(LanczosSettings settings, int64_t n, double noise);
 
 }  // namespace ritzflow

@@ -31,6 +31,7 @@ struct CommonFlags {
 };
 
 void declare_common(CLI::App& app, const Stage& stage, StageRun& run, CommonFlags& common) {
+  app.option_defaults()->group("Output and resources");
   if (stage.writes_file) app.add_option("--out", run.out, "output FILE; appears by rename only")->required();
   app.add_option("--threads", common.threads, "threads; results do not depend on it")
       ->check(integer_from(1, std::numeric_limits<int>::max()))
@@ -71,6 +72,7 @@ std::string unexpected_flags(const CLI::App& app) {
 // A run of hours must not find out at its end that its output cannot be written.
 void check_output(const CLI::App& app, const std::filesystem::path& out) {
   require_free_place(app, out);
+  if (std::filesystem::exists(out)) spdlog::info("{} exists and will be replaced", out.string());
   const auto part = part_path(out);
   check_writable(out, part);
   remove_file(part);

@@ -4,8 +4,8 @@
     figures.py results/demo
 
 Panels: one row per model, one column per operator, at the last training step that was measured. Lines: one
-colour per mode, one line for each seed and probe. The spectrum shows the first seed and probe, the density the
-first seed.
+colour per mode, one line for each seed and probe. The spectrum shows the first seed and probe, the
+density the first seed.
 """
 
 import functools

@@ -250,3 +250,8 @@ def test_validate_checks_ritz_against_its_lanczos_file(tree, other):
     assert run("validate", other / "ritz.h5").returncode == 0  # alone it is consistent
     done = run("validate", other / "ritz.h5", other / "lanczos.h5")
     assert done.returncode == 2 and "is not an eigenvalue of 'H' in" in done.stdout
+
+
+def test_files_of_different_formats_are_called_so(tree):
+    done = run("audit", tree / "lanczos.h5", tree / "ritz.h5")
+    assert done.returncode == 1 and "different formats: ritzflow-lanczos and ritzflow-ritz" in done.stdout

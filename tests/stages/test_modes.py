@@ -105,3 +105,34 @@ def test_the_log_says_why_a_certificate_ended_without_a_bound(dense, tmp_path):
     call = ("lanczos", "--operator", dense.operator, "--k", 12, "--max-iters", 100, "--reorth-mode", "full")
     done = run(*call, "--certificate-budget", 3, "--out", tmp_path / "l.h5")
     assert "; not certified, because its budget is spent (more: --certificate-budget)" in done.stderr
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("float64", 0), ("float32", 10)])
+def test_tol_defaults_to_what_products_can_reach(dtype, factor, good, tmp_path):
+    build = ("build-operator", "--data", good.data, "--model", good.model, "--operator", "ggn")
+    operator = make(tmp_path / "operator.h5", *build, "--dtype-compute", dtype)
+    done = run("lanczos", "--operator", operator, "--k", 3, "--out", tmp_path / "lanczos.h5")
+    assert done.returncode == 0 and ("ten times the noise of a product" in done.stderr) == (factor > 0)
+    with h5py.File(operator) as f, h5py.File(tmp_path / "lanczos.h5") as lanczos:
+        noise = f["probes/additivity"][()] + f["probes/repeatability"][()]
+        assert lanczos.attrs["tol"] == pytest.approx(max(1e-8, factor * noise))
+    pair = ("--operator", operator, "--lanczos", tmp_path / "lanczos.h5")
+    ritz = make(tmp_path / "ritz.h5", "ritz-residuals", *pair)
+    with h5py.File(ritz) as f:
+        assert list(f["verdicts"].asstr()) == ["converged"] * 3
+
+
+def test_the_log_counts_the_products_of_the_certificate_apart(dense, tmp_path):
+    done = run("lanczos", "--operator", dense.operator, "--k", 2, "--out", tmp_path / "lanczos.h5")
+    with h5py.File(tmp_path / "lanczos.h5") as f:
+        products, certificate = f.attrs["iterations"], f.attrs["certificate_calls"]
+    assert (
+        certificate > 0
+        and f"{products} products and {certificate} for the certificate, 2 of 2" in done.stderr
+    )
+
+
+def test_an_output_that_exists_is_named_before_it_is_replaced(dense, tmp_path):
+    call = ("lanczos", "--operator", dense.operator, "--k", 2, "--out", tmp_path / "lanczos.h5")
+    assert "will be replaced" not in run(*call).stderr
+    assert f"{tmp_path / 'lanczos.h5'} exists and will be replaced" in run(*call).stderr

@@ -3,6 +3,7 @@
 #include "curvature/empirical_fisher.h"
 #include "curvature/ggn.h"
 #include "curvature/hessian.h"
+#include "curvature/operator_file.h"
 #include "problems.h"
 
 namespace ritzflow::test {
@@ -53,6 +54,18 @@ TEST(Precision, OutputLayerAndLossStayInFloat32) {
   EXPECT_EQ(z.scalar_type(), at::kFloat);
   EXPECT_EQ(risk->theta()[0].scalar_type(), at::kFloat);
   EXPECT_NEAR(risk->loss(), transformer_risk(at::kDouble)->loss(), 0.02);
+}
+
+TEST(Precision, MachineEpsilonIsTheDistanceFromOneToTheNextNumber) {
+  const auto distance = [](at::ScalarType type) {
+    const at::Tensor one = at::ones({}, type);
+    at::Tensor step = at::ones({}, type);
+    while (!at::equal(one + step / 2, one)) step = step / 2;
+    return step.item<double>();
+  };
+  EXPECT_EQ(machine_epsilon("bfloat16"), distance(at::kBFloat16));
+  EXPECT_EQ(machine_epsilon("float32"), distance(at::kFloat));
+  EXPECT_EQ(machine_epsilon("float64"), distance(at::kDouble));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ ModeChoice chosen(const LanczosSettings& settings, int64_t rows_of_memory) {
 }
 
 TEST(ChooseMode, AutoTakesFullWhereAllVectorsFitAndThickRestartWhereTheyDoNot) {
-  const LanczosSettings settings = {.k = 5, .max_iters = 200, .reorth_mode = "auto"};
+  const LanczosSettings settings = {.k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = "auto"};
   EXPECT_TRUE(std::holds_alternative<Full>(chosen(settings, 300).mode));
   const ModeChoice restarted = chosen(settings, 100);
   ASSERT_TRUE(std::holds_alternative<ThickRestart>(restarted.mode));
@@ -51,7 +51,7 @@ TEST(ChooseMode, AutoSaysWhetherNoiseLeavesRoomForTheTolerance) {
 TEST(ChooseMode, AutoIsRefusedOnlyWhereNoBasisFits) {
   for (int64_t rows = 10; rows < 120; ++rows) {
     const ModeContext context{.n = kDimension, .memory = rows * kRow, .certificate = true};
-    LanczosSettings settings = {.k = 3, .max_iters = 100, .reorth_mode = "auto"};
+    LanczosSettings settings = {.k = 3, .max_iters = 100, .tol = 1e-8, .reorth_mode = "auto"};
     try {
       choose_mode(settings, context);
     } catch (const Refusal&) {
@@ -67,7 +67,8 @@ TEST(ChooseMode, WhatARefusalAdvisesIsThenAccepted) {
   for (int64_t rows = 46; rows < 120; ++rows) {
     const ModeContext context{.n = kDimension, .memory = rows * kRow, .certificate = true};
     for (const char* mode : {"full", "thick_restart"}) {
-      LanczosSettings settings = {.k = 3, .max_iters = 300, .reorth_mode = mode, .krylov_dim = 90};
+      LanczosSettings settings = {
+          .k = 3, .max_iters = 300, .tol = 1e-8, .reorth_mode = mode, .krylov_dim = 90};
       try {
         choose_mode(settings, context);
       } catch (const Refusal& refusal) {
@@ -82,7 +83,7 @@ TEST(ChooseMode, WhatARefusalAdvisesIsThenAccepted) {
 }
 
 TEST(ChooseMode, AutoRefusesRatherThanTakeAModeThatCannotCertify) {
-  EXPECT_THROW(chosen({.k = 5, .max_iters = 200, .reorth_mode = "auto"}, 8), Refusal);
+  EXPECT_THROW(chosen({.k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = "auto"}, 8), Refusal);
 }
 
 TEST(ChooseMode, ModesThatHoldAllVectorsAreRefusedWhereTheyDoNotFit) {

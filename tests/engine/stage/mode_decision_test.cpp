@@ -21,7 +21,7 @@ class ModeDecisions : public StageTest {
   /// What a process that starts with room for so many vectors runs.
   static ModeChoice started(SegmentFolder& segments, int64_t rows_of_memory, const std::string& basis = "ram",
                             const std::string& mode = "auto") {
-    const LanczosSettings settings = {.k = 5, .max_iters = 200, .reorth_mode = mode};
+    const LanczosSettings settings = {.k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = mode};
     return choose_mode_once(
         settings, {.n = kDimension, .memory = rows_of_memory * kRow, .basis = basis, .disk = 1 << 30},
         &segments);
