@@ -2,18 +2,11 @@
 
 #include "core/error.h"
 #include "curvature/operator_file.h"
-#include "stage/basis_plan.h"
-#include "stage/certify_run.h"
 #include "stage/checkpoint_flags.h"
-#include "stage/continuation.h"
-#include "stage/expected_memory.h"
-#include "stage/iterate.h"
-#include "stage/lanczos_checkpoint.h"
-#include "stage/lanczos_file.h"
+#include "stage/lanczos_run.h"
 #include "stage/mode_decision.h"
-#include "stage/product_log.h"
 #include "stage/stage.h"
-#include "stage/timed_operator.h"
+#include "stage/warm_start.h"
 
 namespace ritzflow {
 namespace {
@@ -86,18 +79,6 @@ std::vector<double> start_vector(const Options& options, int64_t n, WarmStart& m
   return start;
 }
 
-// A fresh process, or one that resumes from the checkpoint's newest state, or from a finished run.
-LanczosProcess start_or_continue(LinearOperator& op, VectorView start, const Reorthogonalization& mode,
-                                 const LanczosRecord& record, const Options& options, const BasisPlan& plan,
-                                 std::optional<LanczosCheckpoint>& checkpoint) {
-  const auto seed = static_cast<uint64_t>(record.settings.seed);
-  std::optional<LanczosCheckpoint::State> state;
-  if (checkpoint) state = checkpoint->load(op.dim());
-  if (!state && !options.continue_from.empty()) state = continued_state(options.continue_from, record, plan);
-  if (state) return LanczosProcess(op, mode, seed, std::move(state->factorization), std::move(state->basis));
-  return LanczosProcess(op, start, mode, seed, plan.make(op.dim()));
-}
-
 ModeContext context(const Options& options, const OpenOperator& opened, const StageRun& stage) {
   const std::filesystem::path checkpoint = options.checkpoint.root;
   return {.n = opened.op->dim(),
@@ -121,111 +102,46 @@ LanczosRecord record_of(const Options& options, const OpenOperator& opened) {
   return record;
 }
 
-void add_choice(const ModeChoice& choice, LanczosRecord& record) {
-  if (const auto* restarted = std::get_if<ThickRestart>(&choice.mode))
-    record.settings.krylov_dim = restarted->krylov_dim;
-  record.reorth_mode = mode_name(choice.mode);
-  record.reorth_reason = choice.reason;
-}
-
-// Bytes of Lanczos vectors that the mode had to hold.
-int64_t bytes_of_basis(const LanczosRecord& record, const Reorthogonalization& mode, BasisType type) {
-  const int64_t products = record.factorization.products, rows = rows_needed(mode);
-  return (rows == 0 ? products : std::min(rows, products)) * record.n * element_bytes(type);
-}
-
 nlohmann::json provenance_of(const StageRun& stage, const SegmentFolder* segments, const TimedOperator& op,
-                             const ModeChoice& choice, int64_t memory) {
+                             const LanczosRun& run) {
   nlohmann::json provenance = stage.provenance(segments);
   provenance["product_seconds"] = op.product_seconds();
   provenance["iteration_seconds"] = op.all_seconds();
-  provenance["basis"] = choice.on_disk ? "disk" : "ram";
-  provenance["basis_reason"] = choice.basis_reason;
-  if (memory > 0) provenance["expected_memory_bytes"] = memory;
+  provenance["basis"] = run.choice.on_disk ? "disk" : "ram";
+  provenance["basis_reason"] = run.choice.basis_reason;
+  if (run.expected_memory > 0) provenance["expected_memory_bytes"] = run.expected_memory;
   return provenance;
 }
 
-// What lies above the tolerance where an estimate that meets it says nothing.
-std::string floor_of(const LanczosRecord& record) {
-  const double floor = record.settings.noise_floor(record.noise);
-  return floor > record.noise ? fmt::format("what a float32 basis rounds away, {:.3g} ||A||", floor)
-                              : "the operator's noise";
+LanczosTask task_of(const Options& options, const OpenOperator& opened, const StageRun& stage) {
+  LanczosTask task = {.record = record_of(options, opened),
+                      .facts = opened.info.facts(),
+                      .context = context(options, opened, stage),
+                      .certificate = options.certificate,
+                      .start = {},
+                      .continue_from = options.continue_from,
+                      .loaded_memory = opened.loaded_memory,
+                      .product_memory = host_memory_needed(opened.settings, opened.op->dim())};
+  task.start = start_vector(options, task.record.n, task.record.start);
+  return task;
 }
 
-void report(const LanczosOutcome& outcome, const LanczosRecord& record) {
-  const int64_t below_noise = outcome.settled - outcome.converged;
-  const std::string certified =
-      record.certificate ? fmt::format(" and {} for the certificate", record.certificate->calls) : "";
-  spdlog::info(
-      "{} products{}, {} of {} wanted pairs have an estimated residual within tol {:.2g}{}{}",
-      record.factorization.products, certified, outcome.converged, record.settings.k, record.settings.tol,
-      below_noise == 0 ? "" : fmt::format("; {} more are below {}", below_noise, floor_of(record)),
-      keeps_orthogonality(record.mode())
-          ? ""
-          : "; repeated values are counted once: ritz-residuals separates ghosts from multiple eigenvalues");
-}
-
-// The part of a run that is kept in `segments`.
-void run_from(SegmentFolder* segments, const Options& options, const StageRun& stage, OpenOperator& opened,
-              const ModeContext& context, std::vector<double> start, LanczosRecord record) {
-  const int64_t n = record.n;
-  const ModeChoice choice = choose_mode_once(record.settings, context, segments);
-  add_choice(choice, record);
-  const bool warm = !options.start.empty();
-  const int64_t memory = state_memory(opened.loaded_memory, host_memory_needed(opened.settings, n),
-                                      choice.vectors_in_memory + (warm ? n : 0) * int64_t{sizeof(double)});
-
-  const BasisPlan plan = {.size = basis_size(choice.mode, n, options.settings.max_iters, options.keep_basis),
-                          .type = parse_basis_type(options.settings.dtype_basis),
-                          .new_file = choice.on_disk ? row_files(segments, stage.out) : nullptr};
-  std::optional<LanczosCheckpoint> checkpoint;
-  if (segments) checkpoint.emplace(*segments, plan);
+void run_and_write(const Options& options, const StageRun& stage, OpenOperator& opened, LanczosTask task,
+                   SegmentFolder* segments) {
   TimedOperator op(*opened.op);
-  LanczosProcess process = start_or_continue(op, start, choice.mode, record, options, plan, checkpoint);
-  // A random one is made again at the end; a warm one's file may have changed by then.
-  if (!warm) std::vector<double>().swap(start);
-  LanczosOptions wanted = record.settings.options();
-  wanted.noise = record.settings.noise_floor(record.noise);
-  const LanczosOutcome outcome = iterate(process, choice.mode, wanted, stage, [&] {
-    if (checkpoint) checkpoint->offer(process);
-  });
-  if (outcome.stopped) {
-    if (checkpoint) checkpoint->save(process);
-    stop_by_signal(segments, fmt::format("{} products", process.factorization().products));
-  }
-
-  record.factorization = process.factorization();
-  record.converged = outcome.converged;
-  try {
-    const std::string without = no_certificate(options.certificate, choice.mode, outcome, wanted.k);
-    if (!without.empty()) {
-      spdlog::info("no certificate: {}", without);
-    } else {
-      ProductLog logged(op, segments);
-      certify_run(logged, opened.info.norm(), opened.info.is_psd, options.certificate, process,
-                  choice.on_disk ? scratch_row_files(segments, stage.out) : nullptr, stage, record);
-    }
-  } catch (const Interrupted&) {
-    if (checkpoint) checkpoint->save(process);
-    throw;
-  }
-  record.basis_bytes = bytes_of_basis(record, choice.mode, plan.type);
-  if (!warm) start = random_start(n, options.settings.seed);
-  write_lanczos(stage.out, record, start, options.keep_basis ? &process.basis() : nullptr,
-                provenance_of(stage, segments, op, choice, memory));
+  const LanczosRun run = run_task(op, std::move(task), segments, stage);
+  write_lanczos(stage.out, run.record, run.start, options.keep_basis ? &run.process.basis() : nullptr,
+                provenance_of(stage, segments, op, run));
   retire(segments, options.checkpoint, stage.out);
-  report(outcome, record);
 }
 
 void run(const Options& options, const StageRun& stage) {
   OpenOperator opened = open_operator(options.operator_file);
   check_lanczos_settings(options.settings, opened.op->dim());
-  const ModeContext today = context(options, opened, stage);
-  LanczosRecord record = record_of(options, opened);
-  std::vector<double> start = start_vector(options, record.n, record.start);
-  const auto segments = open_segments(options.checkpoint, "lanczos", identity(record, options));
+  LanczosTask task = task_of(options, opened, stage);
+  const auto segments = open_segments(options.checkpoint, "lanczos", identity(task.record, options));
   try {
-    run_from(segments.get(), options, stage, opened, today, std::move(start), record);
+    run_and_write(options, stage, opened, std::move(task), segments.get());
   } catch (const Error& error) {
     const bool declined = error.code() == ExitCode::bad_input || error.code() == ExitCode::refused;
     if (segments && declined) segments->leave_unused();

@@ -1,15 +1,12 @@
 #include <spdlog/spdlog.h>
 
-#include <cmath>
-
 #include "core/error.h"
-#include "core/kernels.h"
 #include "curvature/operator_file.h"
-#include "krylov/intervals.h"
 #include "stage/checkpoint_flags.h"
 #include "stage/lanczos_file.h"
 #include "stage/product_log.h"
 #include "stage/ritz_vectors.h"
+#include "stage/run_evidence.h"
 #include "stage/stage.h"
 
 namespace ritzflow {
@@ -45,7 +42,7 @@ void check_pair(const Options& options, const OpenOperator& opened, const Lanczo
 }
 
 // The attributes of the operator that tables and readers of ritz.h5 need.
-std::map<std::string, Attribute> operator_facts(const OperatorInfo& info) {
+std::map<std::string, Attribute> attributes_of(const OperatorInfo& info) {
   return {{"operator", info.kind},
           {"is_psd", info.is_psd},
           {"n_params", info.n_params},
@@ -55,35 +52,13 @@ std::map<std::string, Attribute> operator_facts(const OperatorInfo& info) {
           {"operator_sha256", info.sha256}};
 }
 
-// Pairs that the certificate met beyond the wanted ones, measured there, take their place in the list.
-void add_locked(RitzEvidence& evidence, const RitzContext& context) {
-  if (!context.record.certificate) return;
-  for (RitzPair pair : context.record.certificate->found) {
-    judge_pair(context.options, pair);
-    evidence.pairs.push_back(std::move(pair));
-  }
-  std::stable_sort(evidence.pairs.begin(), evidence.pairs.end(),
-                   [](const RitzPair& a, const RitzPair& b) { return a.value > b.value; });
-}
-
-// The start vector's share of each pair, where s_1 does not give it: after a restart, and of pairs that the
-// certificate found.
-void fill_gammas(RitzEvidence& evidence, const RitzContext& context, const ArtifactReader& lanczos) {
-  std::vector<double> start;
-  for (RitzPair& pair : evidence.pairs) {
-    if (!std::isnan(pair.gamma)) continue;
-    if (start.empty()) start = lanczos.read<double>("start_vector");
-    pair.gamma = std::pow(dot(PairVector(pair, context.options.shelf).view(), start), 2);
-  }
-}
-
 void run(const Options& options, const StageRun& stage) {
   OpenOperator opened = open_operator(options.operator_file);
   const ArtifactReader file(options.lanczos_file, "ritzflow-lanczos");
   RitzContext context;
   context.record = read_lanczos(file);
   context.lanczos_sha256 = file.content_sha256();
-  context.operator_facts = operator_facts(opened.info);
+  context.operator_facts = attributes_of(opened.info);
   check_pair(options, opened, context.record);
 
   const auto segments = open_segments(options.checkpoint, "ritz-residuals",
@@ -99,34 +74,17 @@ void run(const Options& options, const StageRun& stage) {
                              .loaded = opened.loaded_memory,
                              .products = host_memory_needed(opened.settings, opened.op->dim())},
                             context, stage);
-  const LanczosSettings& settings = context.record.settings;
-  context.options = {.k = settings.k,
-                     .which = parse_which(settings.which),
-                     .tol = settings.tol,
-                     .norm_a = std::max(opened.info.norm(), context.record.factorization.norm_estimate()),
-                     .noise = opened.info.noise(),
-                     .epsilon = opened.info.epsilon(),
-                     .shelf = vectors.shelf()};
-  context.asymmetry = opened.info.probes.symmetry;
-  RitzEvidence evidence = ritz_evidence(op, context.record.factorization, vectors.combinations(),
-                                        context.record.mode(), context.options);
-  context.options.norm_a = evidence.norm_a;
+  RitzEvidence evidence =
+      run_evidence(op, opened.info.facts(), vectors.combinations(), vectors.shelf(), context);
   context.replay_calls = vectors.replay_calls();
-  add_locked(evidence, context);
-  if (const auto& known = context.record.certificate) {
-    const double slack = product_error(opened.info.noise(), opened.info.epsilon()) * evidence.norm_a;
-    narrow_by_gaps(evidence.pairs, {known->lower_bound, known->upper_bound}, slack);
-  }
-  fill_gammas(evidence, context, file);
+  if (lacks_gammas(evidence)) fill_gammas(evidence, vectors.shelf(), file.read<double>("start_vector"));
   nlohmann::json provenance = stage.provenance(segments.get());
   if (context.expected_memory > 0) provenance["expected_memory_bytes"] = context.expected_memory;
   write_ritz(stage.out, context, evidence, provenance);
   retire(segments.get(), options.checkpoint, stage.out);
 
-  const auto converged = std::count_if(evidence.pairs.begin(), evidence.pairs.end(),
-                                       [](const RitzPair& p) { return p.verdict == Verdict::converged; });
-  spdlog::info("{} pairs, {} converged by their true residual; vectors {}", evidence.pairs.size(), converged,
-               context.basis_source);
+  spdlog::info("{} pairs, {} converged by their true residual; vectors {}", evidence.pairs.size(),
+               count_converged(evidence), context.basis_source);
 }
 
 }  // namespace

@@ -1,16 +1,16 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
+#include <cmath>
 #include <cstdio>
 
 #include "core/error.h"
 #include "curvature/operator_file.h"
 #include "curvature/probes.h"
-#include "krylov/evidence.h"
 #include "operator_flags.h"
-#include "stage/basis_plan.h"
-#include "stage/iterate.h"
+#include "stage/lanczos_run.h"
 #include "stage/mode_decision.h"
+#include "stage/run_evidence.h"
 #include "stage/stage.h"
 #include "stage/warnings.h"
 
@@ -20,61 +20,136 @@ namespace {
 struct Options {
   OperatorFlags op;
   LanczosSettings lanczos;
+  BasisFlags basis;
+  CertificateFlags certificate;
+  std::string format = "table";
 };
 
 void declare(CLI::App& app, Options& options) {
   declare_operator_flags(app, options.op);
   declare_lanczos_flags(app, options.lanczos);
+  declare_basis_flags(
+      app, options.basis,
+      "where Lanczos vectors are held: ram | disk (in the current folder) | auto: ram if they fit");
+  declare_certificate_flags(app, options.certificate);
+  app.option_defaults()->group("Output and resources");
+  app.add_option("--format", options.format, "table | json, on stdout")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
 }
 
-void print(const BuiltOperator& built, const Probes& probes, const std::string& mode, int64_t products,
-           const RitzEvidence& evidence) {
-  fmt::print(
-      "# {} of dimension {}; mode {}, {} products and {} for residuals; relative noise of a product {:.1e}\n",
-      built.settings.kind, built.op->dim(), mode, products, evidence.operator_calls,
-      probes.additivity + probes.repeatability);
+// What is printed of a run.
+struct Spectrum {
+  std::string kind;
+  int64_t n = 0;
+  OperatorFacts facts;
+  const LanczosRecord& record;
+  const RitzEvidence& evidence;
+  std::vector<std::string> warnings;
+
+  int64_t operator_calls() const { return record.operator_calls() + evidence.operator_calls; }
+  /// Whether no eigenvalue beyond those listed was missed at the ends that are wanted.
+  bool certified() const {
+    const LanczosSettings& wanted = record.settings;
+    return record.certificate && record.certificate->certifies(parse_which(wanted.which), wanted.k);
+  }
+};
+
+// What is known of the eigenvalues that are not listed.
+std::string beyond(const Spectrum& s) {
+  if (!s.record.certificate)
+    return "not certified: copies of multiple eigenvalues and others may be missing from this list";
+  const Certificate& found = *s.record.certificate;
+  if (!(found.lower_bound <= found.upper_bound)) return "certified: no eigenvalue is missing from this list";
+  const double lower = s.facts.is_psd ? std::max(0.0, found.lower_bound) : found.lower_bound;
+  return fmt::format(
+      "{}certified: eigenvalues not in this list lie in [{:.9g}, {:.9g}], with probability at least 1 - {:g}",
+      s.certified() ? "" : "not ", lower, found.upper_bound, s.record.certificate_delta);
+}
+
+void print_table(const Spectrum& s) {
+  fmt::print("# {} of dimension {}; mode {}, {} products; relative noise of a product {:.1e}\n", s.kind, s.n,
+             s.record.reorth_mode, s.operator_calls(), s.facts.noise);
   fmt::print("{:>4}  {:>16}  {:>9}  {:>33}  {}\n", "#", "eigenvalue", "residual", "interval", "verdict");
   int64_t rank = 0;
-  for (const auto& pair : evidence.pairs) {
+  for (const RitzPair& pair : s.evidence.pairs) {
     fmt::print("{:>4}  {:>16.9g}  {:>9.2e}  [{:>15.8g}, {:>15.8g}]  {}\n", ++rank, pair.value, pair.residual,
                pair.interval[0], pair.interval[1], verdict_name(pair.verdict));
   }
+  if (s.certified()) fmt::print("# {}\n", beyond(s));
 }
 
-void run(const Options& options, const StageRun& stage) {
-  const BuiltOperator built = build_operator(options.op.parsed());
-  const int64_t n = built.op->dim();
-  check_lanczos_settings(options.lanczos, n);
-  const Probes probes = probe(*built.op, 0);
-  require_symmetric_linear(probes, machine_epsilon(built.settings.dtype_compute));
-  require_usable(built.settings, probes);
-  const double noise = probes.additivity + probes.repeatability;
-  const LanczosSettings settings = resolved(options.lanczos, n, noise);
-  const ModeChoice choice =
-      choose_mode(settings, {.n = n, .memory = available_memory(), .noise = noise, .keep_all = true});
-  LanczosProcess process(*built.op, random_start(n, settings.seed), choice.mode,
-                         static_cast<uint64_t>(settings.seed),
-                         make_ram_basis(n, basis_size(choice.mode, n, settings.max_iters, true),
-                                        parse_basis_type(settings.dtype_basis)));
-  if (iterate(process, choice.mode, settings.options(), stage).stopped) {
-    throw Error(ExitCode::failure, "stopped by a signal; nothing was written");
+// Infinity has no number in JSON; null stands for it and for what is unknown.
+nlohmann::json finite_or_null(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+void print_json(const Spectrum& s) {
+  const auto& found = s.record.certificate;
+  nlohmann::json all = {{"operator", s.kind},
+                        {"n_params", s.n},
+                        {"is_psd", s.facts.is_psd},
+                        {"reorth_mode", s.record.reorth_mode},
+                        {"tol", s.record.settings.tol},
+                        {"noise", s.facts.noise},
+                        {"iterations", s.record.factorization.products},
+                        {"operator_calls", s.operator_calls()},
+                        {"certified_largest", found && found->certified_largest},
+                        {"warnings", s.warnings}};
+  for (const char* list : {"eigenvalues", "residuals", "intervals", "verdicts"})
+    all[list] = nlohmann::json::array();
+  for (const RitzPair& pair : s.evidence.pairs) {
+    all["eigenvalues"].push_back(pair.value);
+    all["residuals"].push_back(pair.residual);
+    all["intervals"].push_back(pair.interval);
+    all["verdicts"].push_back(verdict_name(pair.verdict));
   }
-  const auto& f = process.factorization();
+  all["upper_bound"] = found ? finite_or_null(found->upper_bound) : nlohmann::json();
+  all["lower_bound"] = found ? finite_or_null(found->lower_bound) : nlohmann::json();
+  fmt::print("{}\n", all.dump(1));
+}
+
+LanczosTask task_of(const Options& options, const BuiltOperator& built, const OperatorFacts& facts,
+                    const StageRun& stage) {
+  const int64_t n = built.op->dim();
+  LanczosTask task = {.record = {},
+                      .facts = facts,
+                      .context = {.n = n,
+                                  .memory = options.basis.memory_bytes(),
+                                  .noise = facts.noise,
+                                  .basis = options.basis.basis,
+                                  .disk = free_disk(stage.out),
+                                  .keep_all = true,
+                                  .certificate = !options.certificate.off,
+                                  .certificate_budget = options.certificate.budget},
+                      .certificate = options.certificate,
+                      .start = random_start(n, options.lanczos.seed),
+                      .continue_from = {},
+                      .loaded_memory = built.loaded_memory,
+                      .product_memory = host_memory_needed(built.settings, n)};
+  task.record.n = n;
+  task.record.noise = facts.noise;
+  task.record.epsilon = facts.epsilon;
+  task.record.settings = resolved(options.lanczos, n, facts.noise);
+  return task;
+}
+
+void run(const Options& options, StageRun& stage) {
+  stage.out = std::filesystem::current_path() / "spectrum";  // beside which vectors on disk lie
+  const BuiltOperator built = build_operator(options.op.parsed());
+  check_lanczos_settings(options.lanczos, built.op->dim());
+  const Probes probes = checked_probes(built, *built.op);
+  const OperatorFacts facts = facts_of(probes, built.settings.dtype_compute, built.is_psd);
+  TimedOperator op(*built.op);
+  const LanczosRun run = run_task(op, task_of(options, built, facts, stage), nullptr, stage);
   RitzContext context;
-  context.options = {.k = settings.k,
-                     .which = parse_which(settings.which),
-                     .tol = settings.tol,
-                     .norm_a = std::max(probes.norm, f.norm_estimate()),
-                     .noise = noise,
-                     .epsilon = machine_epsilon(built.settings.dtype_compute)};
-  context.asymmetry = probes.symmetry;
-  context.record.n = n;
-  context.record.settings = settings;
-  context.record.factorization.products = f.products;
-  context.record.factorization.exhausted = f.exhausted;
-  const RitzEvidence evidence = ritz_evidence(*built.op, f, process.basis(), choice.mode, context.options);
-  print(built, probes, mode_name(choice.mode), f.products, evidence);
-  for (const auto& warning : method_warnings(context, evidence)) spdlog::warn("{}", warning);
+  context.record = run.record;
+  const RitzEvidence evidence = run_evidence(op, facts, run.process.basis(), nullptr, context);
+  Spectrum result = {built.settings.kind, op.dim(), facts,
+                     context.record,      evidence, method_warnings(context, evidence)};
+  if (!result.certified()) result.warnings.push_back(beyond(result));
+  options.format == "json" ? print_json(result) : print_table(result);
+  for (const auto& warning : result.warnings) spdlog::warn("{}", warning);
 }
 
 }  // namespace
@@ -85,7 +160,7 @@ Stage make_stage() {
       .name = "spectrum",
       .summary =
           "From a model and data to printed eigenvalues in one call: builds the operator, probes it, runs\n"
-          "Lanczos and measures the true residual ||A x - theta x|| of every pair. Writes no file.",
+          "Lanczos with its certificate and measures the true residual ||A x - theta x|| of every pair.",
       .example =
           "spectrum --data data.h5 --model model.h5 --operator hessian --k 10 --tol 1e-6 --dtype-compute "
           "float64",

@@ -159,6 +159,16 @@ double machine_epsilon(const std::string& dtype_compute) {
 
 double OperatorInfo::epsilon() const { return machine_epsilon(dtype_compute); }
 
+OperatorFacts facts_of(const Probes& probes, const std::string& dtype_compute, bool is_psd) {
+  return {.norm = probes.norm,
+          .noise = probes.additivity + probes.repeatability,
+          .asymmetry = probes.symmetry,
+          .epsilon = machine_epsilon(dtype_compute),
+          .is_psd = is_psd};
+}
+
+OperatorFacts OperatorInfo::facts() const { return facts_of(probes, dtype_compute, is_psd); }
+
 void require_usable(const OperatorSettings& settings, const Probes& probes) {
   if (settings.kind != "hessian" || settings.dtype_compute != "bfloat16" || settings.force) return;
   throw Refusal(

@@ -8,6 +8,7 @@
 #include "curvature/operator_builder.h"
 #include "curvature/probes.h"
 #include "krylov/linear_operator.h"
+#include "krylov/operator_facts.h"
 
 namespace ritzflow {
 
@@ -29,12 +30,16 @@ struct OperatorInfo {
   double noise() const { return probes.additivity + probes.repeatability; }
   /// Of the arithmetic of products.
   double epsilon() const;
+  OperatorFacts facts() const;
   /// Whether the same vector gave the same bits.
   bool deterministic() const { return probes.repeatability == 0; }
 };
 
 /// Machine epsilon, the distance from 1 to the next larger number, of "float32", "float64" or "bfloat16".
 double machine_epsilon(const std::string& dtype_compute);
+
+/// What `probes` have measured of an operator.
+OperatorFacts facts_of(const Probes& probes, const std::string& dtype_compute, bool is_psd);
 
 /// Throws Refusal for a Hessian in bfloat16 that is not forced.
 void require_usable(const OperatorSettings& settings, const Probes& probes);

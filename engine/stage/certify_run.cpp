@@ -73,7 +73,7 @@ std::string no_certificate(const CertificateFlags& flags, const Reorthogonalizat
                      outcome.settled, k);
 }
 
-void certify_run(LinearOperator& op, double norm_a, bool is_psd, const CertificateFlags& flags,
+void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateFlags& flags,
                  const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record) {
   const LanczosSettings& s = record.settings;
@@ -90,7 +90,7 @@ void certify_run(LinearOperator& op, double norm_a, bool is_psd, const Certifica
       .rows = certificate_rows(record.mode(), budget),
       .seed = static_cast<uint64_t>(s.seed),
       .draw = record.start.sha256,
-      .norm_a = norm_with(pairs, std::max(norm_a, process.factorization().norm_estimate())),
+      .norm_a = norm_with(pairs, std::max(facts.norm, process.factorization().norm_estimate())),
       .noise = s.noise_floor(record.noise),
       .epsilon = record.epsilon};
   if (scratch) {
@@ -101,7 +101,7 @@ void certify_run(LinearOperator& op, double norm_a, bool is_psd, const Certifica
     progress.update(calls);
     return true;  // a signal ends the product log
   });
-  report(*record.certificate, options, is_psd);
+  report(*record.certificate, options, facts.is_psd);
 }
 
 }  // namespace ritzflow

@@ -3,6 +3,7 @@
 
 #include "krylov/certificate.h"
 #include "krylov/lanczos.h"
+#include "krylov/operator_facts.h"
 #include "stage/basis_plan.h"
 #include "stage/lanczos_file.h"
 #include "stage/stage.h"
@@ -23,11 +24,10 @@ std::string no_certificate(const CertificateFlags& flags, const Reorthogonalizat
                            const LanczosOutcome& outcome, int64_t k);
 
 /// certify() after a run whose wanted pairs have settled in a mode that keeps orthogonality: looks for
-/// eigenvalues that one start vector cannot show, and adds what it finds to `record`. `norm_a` is the
-/// estimate of ||A|| from the operator's probes. Holds no more vectors than the run did, 20 at least: in
-/// files that `scratch` gives, in host memory where it is empty. One line of the log says what came of it,
-/// and where that is not a certificate, why.
-void certify_run(LinearOperator& op, double norm_a, bool is_psd, const CertificateFlags& flags,
+/// eigenvalues that one start vector cannot show, and adds what it finds to `record`. Holds no more vectors
+/// than the run did, 20 at least: in files that `scratch` gives, in host memory where it is empty. One line
+/// of the log says what came of it, and where that is not a certificate, why.
+void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateFlags& flags,
                  const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record);
 

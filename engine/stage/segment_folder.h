@@ -44,8 +44,8 @@ class SegmentFolder {
   /// is said in a warning.
   nlohmann::json decision() const;
 
-  /// Keeps a decision that depends on the state of the machine, such as free memory, for the processes to come.
-  /// From here on segments are those of this decision: others belong to another run.
+  /// Keeps a decision that depends on the state of the machine, such as free memory, for the processes to
+  /// come. From here on segments are those of this decision: others belong to another run.
   void decide(const nlohmann::json& decision);
 
   /// Whether the interval since the newest segment, or since the start, has passed.
