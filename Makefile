@@ -65,7 +65,7 @@ torture: build  ## 1,000 kills over all stages and modes, 500 sequences of edits
 	RITZFLOW_EDITS=500 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q tests/workflow/test_random_edits.py
 	RITZFLOW_FIRST_PRODUCTS=1000 $(PYTHON) -m pytest -q tests/stages/test_same_bits.py -k first_products
 	RITZFLOW_MUTATIONS=100000 build/bin/test_artifact --gtest_filter='*Mutation*'
-	build/bin/test_stage --gtest_filter='*Faults.*'
+	build/bin/test_spectrum --gtest_filter='*Faults.*'
 	RITZFLOW_ALL_LAYERS=1 RITZFLOW_RANDOM_NETS=2000 $(PYTHON) -m pytest -q tests/products/test_layers.py \
 	  tests/products/test_random_networks.py tests/products/test_architectures.py
 
@@ -78,8 +78,8 @@ sanitize: build  ## AddressSanitizer and UBSan over C++ tests and stages, Thread
 	cmake --preset asan && cmake --build --preset asan
 	ctest --preset asan --output-on-failure
 	RITZFLOW_OTHER_BIN=$(CURDIR)/build/asan/bin $(PYTHON) -m pytest -q tests/stages/test_two_builds.py
-	cmake --preset tsan && cmake --build --preset tsan --target test_core test_artifact test_krylov test_stage
-	RITZFLOW_SEEDS=1 GTEST_FILTER='-*Mutation*:*Damage*:*Faults*' ctest --preset tsan --output-on-failure --timeout 7200 -R '^(core|artifact|krylov|stage)$$'
+	cmake --preset tsan && cmake --build --preset tsan --target test_core test_artifact test_krylov test_spectrum
+	RITZFLOW_SEEDS=1 GTEST_FILTER='-*Mutation*:*Damage*:*Faults*' ctest --preset tsan --output-on-failure --timeout 7200 -R '^(core|artifact|krylov|spectrum)$$'
 
 fuzz: export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
 fuzz: setup  ## libFuzzer on the reader of each format; FUZZ_SECONDS each

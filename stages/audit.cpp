@@ -1,12 +1,12 @@
-#include "stage/audit.h"
+#include "app/audit.h"
 
 #include <spdlog/spdlog.h>
 
 #include <iostream>
 
+#include "app/number_checks.h"
+#include "app/stage.h"
 #include "core/error.h"
-#include "stage/number_checks.h"
-#include "stage/stage.h"
 
 namespace ritzflow {
 namespace {

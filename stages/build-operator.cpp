@@ -1,12 +1,12 @@
 #include <spdlog/spdlog.h>
 
+#include "app/number_checks.h"
+#include "app/stage.h"
+#include "checkpoint/checkpoint_flags.h"
+#include "checkpoint/product_log.h"
 #include "curvature/operator_file.h"
 #include "operator_flags.h"
-#include "stage/checkpoint_flags.h"
-#include "stage/expected_memory.h"
-#include "stage/number_checks.h"
-#include "stage/product_log.h"
-#include "stage/stage.h"
+#include "spectrum/expected_memory.h"
 
 namespace ritzflow {
 namespace {
@@ -61,7 +61,7 @@ void run(const Flags& flags, const StageRun& stage) {
       state_memory(built.loaded_memory, host_memory_needed(built.settings, built.op->dim()),
                    probe_vectors * built.op->dim() * int64_t{sizeof(double)});
   const Probes probes = checked_probes(built, products);
-  nlohmann::json provenance = stage.provenance(segments.get());
+  nlohmann::json provenance = stage.provenance(attempts_of(segments.get()));
   if (memory > 0) provenance["expected_memory_bytes"] = memory;
   const OperatorInfo info = write_operator(built, probes, stage.out, provenance);
   retire(segments.get(), flags.checkpoint, stage.out);

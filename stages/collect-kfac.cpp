@@ -1,14 +1,14 @@
 #include <ATen/core/grad_mode.h>
 #include <spdlog/spdlog.h>
 
+#include "app/number_checks.h"
+#include "app/stage.h"
+#include "checkpoint/checkpoint_flags.h"
 #include "core/error.h"
-#include "curvature/kfac_collect.h"
-#include "curvature/kfac_file.h"
-#include "curvature/kfac_sums_file.h"
+#include "curvature/kfac/kfac_collect.h"
+#include "curvature/kfac/kfac_file.h"
+#include "curvature/kfac/kfac_sums_file.h"
 #include "curvature/risk_point.h"
-#include "stage/checkpoint_flags.h"
-#include "stage/number_checks.h"
-#include "stage/stage.h"
 
 namespace ritzflow {
 namespace {
@@ -162,7 +162,7 @@ void run(const Flags& flags, const StageRun& stage) {
                           .batch_size_used = point.settings.batch_size,
                           .data_sha256 = point.digests.data,
                           .model_sha256 = point.digests.model};
-  write_kfac(stage.out, factors, covered, origin, stage.provenance(segments.get()));
+  write_kfac(stage.out, factors, covered, origin, stage.provenance(attempts_of(segments.get())));
   retire(segments.get(), flags.checkpoint, stage.out);
 }
 

@@ -2,14 +2,14 @@
 
 #include <cmath>
 
+#include "app/number_checks.h"
+#include "app/stage.h"
 #include "artifact/text_file.h"
 #include "core/error.h"
-#include "curvature/frobenius.h"
-#include "curvature/leading.h"
+#include "curvature/kfac/leading.h"
 #include "curvature/operator_file.h"
-#include "curvature/restriction.h"
-#include "stage/number_checks.h"
-#include "stage/stage.h"
+#include "curvature/operators/frobenius.h"
+#include "curvature/operators/restriction.h"
 
 namespace ritzflow {
 namespace {

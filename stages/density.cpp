@@ -1,10 +1,10 @@
 #include <spdlog/spdlog.h>
 
+#include "app/number_checks.h"
+#include "app/stage.h"
 #include "core/error.h"
-#include "krylov/exact_density.h"
-#include "stage/density_file.h"
-#include "stage/number_checks.h"
-#include "stage/stage.h"
+#include "krylov/density/exact_density.h"
+#include "spectrum/density_file.h"
 
 namespace ritzflow {
 namespace {

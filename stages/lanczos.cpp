@@ -1,12 +1,12 @@
 #include <spdlog/spdlog.h>
 
+#include "app/stage.h"
+#include "checkpoint/checkpoint_flags.h"
 #include "core/error.h"
 #include "curvature/operator_file.h"
-#include "stage/checkpoint_flags.h"
-#include "stage/lanczos_run.h"
-#include "stage/mode_decision.h"
-#include "stage/stage.h"
-#include "stage/warm_start.h"
+#include "spectrum/lanczos_run.h"
+#include "spectrum/mode_decision.h"
+#include "spectrum/warm_start.h"
 
 namespace ritzflow {
 namespace {
@@ -104,7 +104,7 @@ LanczosRecord record_of(const Options& options, const OpenOperator& opened) {
 
 nlohmann::json provenance_of(const StageRun& stage, const SegmentFolder* segments, const TimedOperator& op,
                              const LanczosRun& run) {
-  nlohmann::json provenance = stage.provenance(segments);
+  nlohmann::json provenance = stage.provenance(attempts_of(segments));
   provenance["product_seconds"] = op.product_seconds();
   provenance["iteration_seconds"] = op.all_seconds();
   provenance["basis"] = run.choice.on_disk ? "disk" : "ram";

@@ -1,14 +1,14 @@
-#include "stage/metrics.h"
+#include "spectrum/metrics.h"
 
 #include <fmt/format.h>
 
 #include <optional>
 
+#include "app/number_checks.h"
+#include "app/stage.h"
 #include "artifact/text_file.h"
 #include "core/error.h"
-#include "stage/closed_form.h"
-#include "stage/number_checks.h"
-#include "stage/stage.h"
+#include "spectrum/closed_form.h"
 
 namespace ritzflow {
 namespace {

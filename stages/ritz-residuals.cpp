@@ -1,13 +1,13 @@
 #include <spdlog/spdlog.h>
 
+#include "app/stage.h"
+#include "checkpoint/checkpoint_flags.h"
+#include "checkpoint/product_log.h"
 #include "core/error.h"
 #include "curvature/operator_file.h"
-#include "stage/checkpoint_flags.h"
-#include "stage/lanczos_file.h"
-#include "stage/product_log.h"
-#include "stage/ritz_vectors.h"
-#include "stage/run_evidence.h"
-#include "stage/stage.h"
+#include "spectrum/lanczos_file.h"
+#include "spectrum/ritz_vectors.h"
+#include "spectrum/run_evidence.h"
 
 namespace ritzflow {
 namespace {
@@ -78,7 +78,7 @@ void run(const Options& options, const StageRun& stage) {
       run_evidence(op, opened.info.facts(), vectors.combinations(), vectors.shelf(), context);
   context.replay_calls = vectors.replay_calls();
   if (lacks_gammas(evidence)) fill_gammas(evidence, vectors.shelf(), file.read<double>("start_vector"));
-  nlohmann::json provenance = stage.provenance(segments.get());
+  nlohmann::json provenance = stage.provenance(attempts_of(segments.get()));
   if (context.expected_memory > 0) provenance["expected_memory_bytes"] = context.expected_memory;
   write_ritz(stage.out, context, evidence, provenance);
   retire(segments.get(), options.checkpoint, stage.out);

@@ -4,15 +4,15 @@
 #include <cmath>
 #include <cstdio>
 
+#include "app/stage.h"
 #include "core/error.h"
 #include "curvature/operator_file.h"
 #include "curvature/probes.h"
 #include "operator_flags.h"
-#include "stage/lanczos_run.h"
-#include "stage/mode_decision.h"
-#include "stage/run_evidence.h"
-#include "stage/stage.h"
-#include "stage/warnings.h"
+#include "spectrum/lanczos_run.h"
+#include "spectrum/mode_decision.h"
+#include "spectrum/run_evidence.h"
+#include "spectrum/warnings.h"
 
 namespace ritzflow {
 namespace {

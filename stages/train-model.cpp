@@ -5,17 +5,18 @@
 #include <cmath>
 #include <set>
 
+#include "app/number_checks.h"
+#include "app/stage.h"
 #include "artifact/json_file.h"
 #include "artifact/writer.h"
+#include "checkpoint/checkpoint_flags.h"
 #include "core/error.h"
-#include "curvature/dataset.h"
-#include "curvature/point_digest.h"
-#include "curvature/training_file.h"
-#include "model/settings.h"
+#include "model/networks/networks.h"
+#include "model/networks/settings.h"
 #include "model/torch_setup.h"
-#include "stage/checkpoint_flags.h"
-#include "stage/number_checks.h"
-#include "stage/stage.h"
+#include "problem/dataset.h"
+#include "problem/point_digest.h"
+#include "problem/training_file.h"
 
 namespace ritzflow {
 namespace {
@@ -183,7 +184,7 @@ void run(const Flags& flags, const StageRun& stage) {
     write_settings(file, flags, spec, *plan.network, data);
     for (const auto& [step, theta] : trained.points) write_point(file, spec, plan, step, theta);
     write_record(file, trained.state.record);
-    file.provenance(stage.provenance(segments.get()));
+    file.provenance(stage.provenance(attempts_of(segments.get())));
     file.commit();
     retire(segments.get(), flags.checkpoint, stage.out);
     log_summary(plan, trained.state.record);

@@ -5,10 +5,10 @@
 #include <iostream>
 #include <map>
 
+#include "app/stage.h"
 #include "artifact/tree.h"
 #include "core/fault.h"
-#include "stage/pair_check.h"
-#include "stage/stage.h"
+#include "spectrum/pair_check.h"
 
 namespace ritzflow {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 #include <string>
 
-#include "artifact/handle.h"
-#include "artifact/item.h"
+#include "artifact/hdf5/handle.h"
+#include "artifact/hdf5/item.h"
 #include "artifact/writer.h"
 
 namespace ritzflow {

@@ -1,8 +1,8 @@
 // The datasets of an ArtifactWriter.
 #include <stdexcept>
 
-#include "artifact/item.h"
-#include "artifact/types.h"
+#include "artifact/hdf5/item.h"
+#include "artifact/hdf5/types.h"
 #include "artifact/writer.h"
 #include "artifact/writing.h"
 

@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "artifact/attributes.h"
-#include "artifact/objects.h"
+#include "artifact/hdf5/objects.h"
 #include "artifact/opened.h"
-#include "artifact/schema.h"
+#include "artifact/schema/schema.h"
 #include "core/error.h"
 
 namespace ritzflow {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "artifact/content_digest.h"
-#include "artifact/handle.h"
-#include "artifact/item.h"
+#include "artifact/digest/content_digest.h"
+#include "artifact/hdf5/handle.h"
+#include "artifact/hdf5/item.h"
 #include "artifact/writer.h"
 
 namespace ritzflow {

@@ -1,7 +1,7 @@
 #include "artifact/validate.h"
 
-#include "artifact/content_digest.h"
-#include "artifact/schema.h"
+#include "artifact/digest/content_digest.h"
+#include "artifact/schema/schema.h"
 #include "core/fault.h"
 
 namespace ritzflow {

@@ -5,11 +5,11 @@
 #include <stdexcept>
 
 #include "artifact/attributes.h"
-#include "artifact/content_digest.h"
-#include "artifact/file_digest.h"
-#include "artifact/objects.h"
+#include "artifact/digest/content_digest.h"
+#include "artifact/digest/file_digest.h"
+#include "artifact/hdf5/objects.h"
 #include "artifact/publish.h"
-#include "artifact/schema.h"
+#include "artifact/schema/schema.h"
 #include "artifact/writing.h"
 #include "core/error.h"
 

@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "artifact/handle.h"
+#include "artifact/hdf5/handle.h"
 
 namespace ritzflow {
 

@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <string>
 
-#include "artifact/handle.h"
+#include "artifact/hdf5/handle.h"
 #include "core/error.h"
 
 namespace ritzflow {

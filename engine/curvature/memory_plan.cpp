@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "curvature/batch_cache.h"
 #include "model/device.h"
+#include "problem/batch_cache.h"
 
 namespace ritzflow {
 namespace {

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "curvature/empirical_risk.h"
-#include "krylov/linear_operator.h"
+#include "krylov/process/linear_operator.h"
+#include "problem/empirical_risk.h"
 
 namespace ritzflow {
 

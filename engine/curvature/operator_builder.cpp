@@ -7,15 +7,15 @@
 
 #include "core/error.h"
 #include "core/resident_memory.h"
-#include "curvature/empirical_fisher.h"
-#include "curvature/empirical_risk.h"
-#include "curvature/ggn.h"
-#include "curvature/hessian.h"
-#include "curvature/kfac_file.h"
-#include "curvature/mc_fisher.h"
+#include "curvature/kfac/kfac_file.h"
 #include "curvature/memory_plan.h"
-#include "curvature/restriction.h"
+#include "curvature/operators/empirical_fisher.h"
+#include "curvature/operators/ggn.h"
+#include "curvature/operators/hessian.h"
+#include "curvature/operators/mc_fisher.h"
+#include "curvature/operators/restriction.h"
 #include "curvature/risk_point.h"
+#include "problem/empirical_risk.h"
 
 namespace ritzflow {
 namespace {

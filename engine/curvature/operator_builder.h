@@ -3,10 +3,10 @@
 #include <memory>
 #include <string>
 
-#include "curvature/kfac.h"
-#include "curvature/matrix.h"
+#include "curvature/kfac/kfac.h"
 #include "curvature/operator_settings.h"
-#include "krylov/linear_operator.h"
+#include "curvature/operators/matrix.h"
+#include "krylov/process/linear_operator.h"
 
 namespace ritzflow {
 

@@ -8,7 +8,7 @@
 #include "artifact/reader.h"
 #include "artifact/writer.h"
 #include "core/error.h"
-#include "curvature/kfac_spectrum.h"
+#include "curvature/kfac/kfac_spectrum.h"
 
 namespace ritzflow {
 namespace {

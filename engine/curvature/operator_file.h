@@ -7,8 +7,8 @@
 
 #include "curvature/operator_builder.h"
 #include "curvature/probes.h"
-#include "krylov/linear_operator.h"
-#include "krylov/operator_facts.h"
+#include "krylov/process/linear_operator.h"
+#include "krylov/process/operator_facts.h"
 
 namespace ritzflow {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "curvature/matrix.h"
 #include "curvature/memory_plan.h"
+#include "curvature/operators/matrix.h"
 
 namespace ritzflow {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "krylov/linear_operator.h"
+#include "krylov/process/linear_operator.h"
 
 namespace ritzflow {
 

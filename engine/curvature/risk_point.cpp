@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "curvature/data_file.h"
-#include "curvature/model_file.h"
 #include "model/device.h"
+#include "problem/data_file.h"
+#include "problem/model_file.h"
 
 namespace ritzflow {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 #include <memory>
 
-#include "curvature/dataset.h"
-#include "curvature/empirical_risk.h"
 #include "curvature/operator_settings.h"
+#include "problem/dataset.h"
+#include "problem/empirical_risk.h"
 
 namespace ritzflow {
 

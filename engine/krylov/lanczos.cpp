@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "krylov/ghosts.h"
-#include "krylov/projected.h"
+#include "krylov/process/projected.h"
+#include "krylov/ritz/ghosts.h"
 
 namespace ritzflow {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 #include <functional>
 
-#include "krylov/ritz.h"
+#include "krylov/ritz/ritz.h"
 
 namespace ritzflow {
 

@@ -4,7 +4,7 @@
 //   kfac                         the table of `make bench`
 //   kfac DATA MODEL DTYPE TERMS  seconds of collection (type2) and products at a point, as JSON
 
-#include "curvature/kfac.h"
+#include "curvature/kfac/kfac.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -20,8 +20,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "curvature/kfac_collect.h"
+#include "curvature/kfac/kfac_collect.h"
 #include "curvature/risk_point.h"
+#include "model/networks/networks.h"
 
 namespace ritzflow {
 namespace {

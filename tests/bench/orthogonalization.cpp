@@ -15,8 +15,8 @@
 #include "core/huge_buffer.h"
 #include "core/kernels.h"
 #include "core/philox.h"
-#include "krylov/basis.h"
-#include "krylov/reorthogonalization.h"
+#include "krylov/basis/basis.h"
+#include "krylov/process/reorthogonalization.h"
 
 namespace ritzflow {
 namespace {

@@ -12,8 +12,8 @@
 
 #include "core/kernels.h"
 #include "core/philox.h"
-#include "krylov/disk_basis.h"
-#include "krylov/factorization.h"
+#include "krylov/basis/disk_basis.h"
+#include "krylov/process/factorization.h"
 
 namespace ritzflow {
 namespace {

@@ -14,11 +14,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/philox.h"
-#include "curvature/empirical_fisher.h"
-#include "curvature/ggn.h"
-#include "curvature/hessian.h"
-#include "curvature/mc_fisher.h"
-#include "model/linearization.h"
+#include "curvature/operators/empirical_fisher.h"
+#include "curvature/operators/ggn.h"
+#include "curvature/operators/hessian.h"
+#include "curvature/operators/mc_fisher.h"
+#include "model/autodiff/linearization.h"
+#include "model/networks/networks.h"
 
 namespace ritzflow {
 namespace {

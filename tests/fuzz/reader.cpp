@@ -7,10 +7,10 @@
 
 #include <filesystem>
 
-#include "artifact/content_digest.h"
-#include "artifact/file_digest.h"
-#include "artifact/schema.h"
-#include "artifact/types.h"
+#include "artifact/digest/content_digest.h"
+#include "artifact/digest/file_digest.h"
+#include "artifact/hdf5/types.h"
+#include "artifact/schema/schema.h"
 #include "artifact/validate.h"
 #include "core/error.h"
 

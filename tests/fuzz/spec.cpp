@@ -4,8 +4,9 @@
 
 #include "artifact/json_file.h"
 #include "core/error.h"
-#include "model/network.h"
-#include "model/training.h"
+#include "model/autodiff/network.h"
+#include "model/networks/networks.h"
+#include "model/training/training.h"
 
 namespace {
 

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 TOGETHER = 12  # files at most, so that each core has work
-TORCH_ROOMS = ("engine/model/", "engine/curvature/")
+TORCH_ROOMS = ("engine/model/", "engine/problem/", "engine/curvature/")
 TENSOR_STAGES = (
     "train-model",
     "build-operator",

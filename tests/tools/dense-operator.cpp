@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "artifact/handle.h"
+#include "artifact/hdf5/handle.h"
 #include "core/error.h"
 #include "curvature/operator_file.h"
 

@@ -49,7 +49,7 @@ class Seen:
 
 @dataclass
 class Tap:
-    """A layer, y = W a + b at each of R positions, those of all its uses (engine/model/taps.h)."""
+    """A layer, y = W a + b at each of R positions, those of all its uses (engine/model/autodiff/taps.h)."""
 
     kind: str
     weight: View  # [out, ...], of the first group

@@ -1,4 +1,4 @@
-#include "artifact/compare.h"
+#include "artifact/compare/compare.h"
 
 #include <algorithm>
 #include <cmath>

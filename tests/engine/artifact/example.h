@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "artifact/schema.h"
+#include "artifact/schema/schema.h"
 #include "artifact/writer.h"
 
 namespace ritzflow {

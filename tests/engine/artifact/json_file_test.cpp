@@ -1,6 +1,6 @@
 #include "artifact/json_file.h"
 
-#include "artifact/compare.h"
+#include "artifact/compare/compare.h"
 #include "fixture.h"
 
 namespace ritzflow {

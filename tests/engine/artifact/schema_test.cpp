@@ -1,4 +1,4 @@
-#include "artifact/schema.h"
+#include "artifact/schema/schema.h"
 
 #include <map>
 #include <set>

@@ -2,12 +2,13 @@
 // arithmetic.
 #include <gtest/gtest.h>
 
-#include "curvature/batch_cache.h"
-#include "curvature/empirical_fisher.h"
-#include "curvature/hessian.h"
-#include "curvature/mc_fisher.h"
 #include "curvature/memory_plan.h"
+#include "curvature/operators/empirical_fisher.h"
+#include "curvature/operators/hessian.h"
+#include "curvature/operators/mc_fisher.h"
 #include "kfac_problems.h"
+#include "model/networks/networks.h"
+#include "problem/batch_cache.h"
 #include "stand_in_device.h"
 
 namespace ritzflow::test {

@@ -1,10 +1,11 @@
-#include "curvature/empirical_fisher.h"
+#include "curvature/operators/empirical_fisher.h"
 
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "curvature/sample_gradients.h"
-#include "model/linearization.h"
+#include "curvature/operators/sample_gradients.h"
+#include "model/autodiff/linearization.h"
+#include "model/networks/networks.h"
 #include "problems.h"
 
 namespace ritzflow::test {

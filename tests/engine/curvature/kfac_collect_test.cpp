@@ -147,8 +147,8 @@ void expect_diagonal_blocks(const Risk& risk, int64_t limit, bool split_qkv = fa
       EXPECT_LE(u_a.size(0), limit);
     }
     EXPECT_LE(u_g.size(0), limit);
-    for (const Range& r : block.coordinates()) {
-      for (const Range& c : block.coordinates()) {
+    for (const IndexRange& r : block.coordinates()) {
+      for (const IndexRange& c : block.coordinates()) {
         expected.block(r.first, c.first, r.count, c.count) = full.block(r.first, c.first, r.count, c.count);
       }
     }

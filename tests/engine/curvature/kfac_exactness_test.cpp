@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "kfac_problems.h"
+#include "model/networks/networks.h"
 
 namespace ritzflow::test {
 namespace {

@@ -1,11 +1,11 @@
 // kfac.h5 and the comparison with the Gauss-Newton matrix.
-#include "curvature/kfac_file.h"
+#include "curvature/kfac/kfac_file.h"
 
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "curvature/frobenius.h"
-#include "curvature/leading.h"
+#include "curvature/kfac/leading.h"
+#include "curvature/operators/frobenius.h"
 #include "kfac_problems.h"
 
 namespace ritzflow::test {
@@ -116,7 +116,7 @@ TEST(Leading, OfABlockAreThoseOfItsDiagonalBlock) {
   const Eigen::MatrixXd a = dense(kfac);
   for (size_t b = 0; b < kfac.blocks().size(); ++b) {
     std::vector<Eigen::Index> where;
-    for (const Range& r : kfac.blocks()[b].coordinates()) {
+    for (const IndexRange& r : kfac.blocks()[b].coordinates()) {
       for (int64_t i = 0; i < r.count; ++i) where.push_back(r.first + i);
     }
     const Eigen::VectorXd expected = eigenvalues(a(where, where));

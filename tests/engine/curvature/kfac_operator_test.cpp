@@ -4,8 +4,8 @@
 
 #include "core/error.h"
 #include "core/kernels.h"
-#include "curvature/kfac_spectrum.h"
-#include "curvature/leading.h"
+#include "curvature/kfac/kfac_spectrum.h"
+#include "curvature/kfac/leading.h"
 #include "kfac_problems.h"
 
 namespace ritzflow::test {

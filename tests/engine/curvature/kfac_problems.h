@@ -2,10 +2,11 @@
 #include <filesystem>
 #include <map>
 
-#include "curvature/ggn.h"
-#include "curvature/kfac.h"
-#include "curvature/kfac_collect.h"
-#include "model/layers.h"
+#include "curvature/kfac/kfac.h"
+#include "curvature/kfac/kfac_collect.h"
+#include "curvature/operators/ggn.h"
+#include "model/autodiff/layers.h"
+#include "model/networks/networks.h"
 #include "problems.h"
 
 namespace ritzflow::test {

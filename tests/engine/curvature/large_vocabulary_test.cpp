@@ -2,11 +2,12 @@
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
-#include "curvature/batch_cache.h"
-#include "curvature/empirical_fisher.h"
-#include "curvature/ggn.h"
-#include "curvature/hessian.h"
-#include "curvature/mc_fisher.h"
+#include "curvature/operators/empirical_fisher.h"
+#include "curvature/operators/ggn.h"
+#include "curvature/operators/hessian.h"
+#include "curvature/operators/mc_fisher.h"
+#include "model/networks/networks.h"
+#include "problem/batch_cache.h"
 #include "problems.h"
 
 namespace ritzflow::test {

@@ -4,9 +4,9 @@
 #include <tbb/global_control.h>
 
 #include "core/error.h"
-#include "curvature/batch_cache.h"
-#include "curvature/ggn.h"
-#include "curvature/hessian.h"
+#include "curvature/operators/ggn.h"
+#include "curvature/operators/hessian.h"
+#include "problem/batch_cache.h"
 #include "problems.h"
 
 namespace ritzflow::test {

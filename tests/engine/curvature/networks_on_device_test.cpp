@@ -1,8 +1,9 @@
 // The built-in networks on the stand-in device: what the linearizations ask of a GPU.
 #include <gtest/gtest.h>
 
-#include "model/linearization.h"
-#include "model/low_precision.h"
+#include "model/autodiff/linearization.h"
+#include "model/autodiff/low_precision.h"
+#include "model/networks/networks.h"
 #include "problems.h"
 #include "stand_in_device.h"
 

@@ -6,12 +6,13 @@
 
 #include "core/error.h"
 #include "core/kernels.h"
-#include "curvature/empirical_fisher.h"
-#include "curvature/ggn.h"
-#include "curvature/hessian.h"
-#include "curvature/matrix.h"
-#include "curvature/mc_fisher.h"
-#include "curvature/restriction.h"
+#include "curvature/operators/empirical_fisher.h"
+#include "curvature/operators/ggn.h"
+#include "curvature/operators/hessian.h"
+#include "curvature/operators/matrix.h"
+#include "curvature/operators/mc_fisher.h"
+#include "curvature/operators/restriction.h"
+#include "model/networks/networks.h"
 #include "problems.h"
 
 namespace ritzflow::test {

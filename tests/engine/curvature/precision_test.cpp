@@ -1,9 +1,10 @@
 #include <gtest/gtest.h>
 
-#include "curvature/empirical_fisher.h"
-#include "curvature/ggn.h"
-#include "curvature/hessian.h"
 #include "curvature/operator_file.h"
+#include "curvature/operators/empirical_fisher.h"
+#include "curvature/operators/ggn.h"
+#include "curvature/operators/hessian.h"
+#include "model/networks/networks.h"
 #include "problems.h"
 
 namespace ritzflow::test {

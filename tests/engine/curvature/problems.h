@@ -8,8 +8,9 @@
 
 #include "core/kernels.h"
 #include "core/philox.h"
-#include "curvature/empirical_risk.h"
-#include "krylov/linear_operator.h"
+#include "krylov/process/linear_operator.h"
+#include "model/networks/networks.h"
+#include "problem/empirical_risk.h"
 
 namespace ritzflow::test {
 

@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "curvature/ggn.h"
-#include "curvature/hessian.h"
+#include "curvature/operators/ggn.h"
+#include "curvature/operators/hessian.h"
 #include "curvature/probes.h"
-#include "model/layers.h"
+#include "model/autodiff/layers.h"
 #include "problems.h"
 
 namespace ritzflow::test {

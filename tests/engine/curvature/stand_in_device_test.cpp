@@ -2,7 +2,7 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
-#include "curvature/batch_cache.h"
+#include "problem/batch_cache.h"
 #include "problems.h"
 #include "stand_in_testing.h"
 

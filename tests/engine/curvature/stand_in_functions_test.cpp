@@ -1,7 +1,7 @@
 // Functions and their derivatives on the stand-in device against those on the CPU.
 #include <torch/csrc/autograd/autograd.h>
 
-#include "model/autograd.h"
+#include "model/autodiff/autograd.h"
 #include "problems.h"
 #include "stand_in_testing.h"
 

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "krylov/evidence.h"
+#include "krylov/ritz/evidence.h"
 #include "problems.h"
 
 namespace ritzflow {

@@ -1,12 +1,12 @@
-#include "krylov/certificate.h"
+#include "krylov/certificate/certificate.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "evidence_checks.h"
-#include "krylov/companions.h"
 #include "krylov/lanczos.h"
+#include "krylov/ritz/companions.h"
 
 namespace ritzflow {
 namespace {

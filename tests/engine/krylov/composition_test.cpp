@@ -1,4 +1,4 @@
-#include "krylov/composition.h"
+#include "krylov/process/composition.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "krylov/density_grid.h"
+#include "krylov/density/density_grid.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "krylov/exact_density.h"
+#include "krylov/density/exact_density.h"
 
 namespace ritzflow {
 namespace {

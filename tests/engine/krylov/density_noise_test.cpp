@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "krylov/density.h"
-#include "krylov/probabilistic_bound.h"
-#include "krylov/share_band.h"
+#include "krylov/certificate/probabilistic_bound.h"
+#include "krylov/density/density.h"
+#include "krylov/density/share_band.h"
 #include "problems.h"
 
 namespace ritzflow {

@@ -1,13 +1,13 @@
-#include "krylov/density.h"
+#include "krylov/density/density.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "core/error.h"
-#include "krylov/certificate.h"
-#include "krylov/companions.h"
-#include "krylov/share_band.h"
+#include "krylov/certificate/certificate.h"
+#include "krylov/density/share_band.h"
+#include "krylov/ritz/companions.h"
 #include "problems.h"
 
 namespace ritzflow {

@@ -1,4 +1,4 @@
-#include "krylov/disk_basis.h"
+#include "krylov/basis/disk_basis.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

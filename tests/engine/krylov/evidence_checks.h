@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "krylov/certificate.h"
+#include "krylov/certificate/certificate.h"
 #include "problems.h"
 
 namespace ritzflow {

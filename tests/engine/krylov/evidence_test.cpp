@@ -1,4 +1,4 @@
-#include "krylov/evidence.h"
+#include "krylov/ritz/evidence.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "krylov/exact_density.h"
+#include "krylov/density/exact_density.h"
 
 #include <gtest/gtest.h>
 

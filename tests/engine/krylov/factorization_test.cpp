@@ -1,4 +1,4 @@
-#include "krylov/factorization.h"
+#include "krylov/process/factorization.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
-#include "krylov/intervals.h"
+#include "krylov/ritz/intervals.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "evidence_checks.h"
-#include "krylov/certificate.h"
+#include "krylov/certificate/certificate.h"
 #include "krylov/lanczos.h"
 
 namespace ritzflow {

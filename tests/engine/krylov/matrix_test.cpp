@@ -7,7 +7,7 @@
 #include <set>
 
 #include "evidence_checks.h"
-#include "krylov/evidence.h"
+#include "krylov/ritz/evidence.h"
 
 namespace ritzflow {
 namespace {

@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "evidence_checks.h"
-#include "krylov/companions.h"
 #include "krylov/lanczos.h"
+#include "krylov/ritz/companions.h"
 
 namespace ritzflow {
 namespace {

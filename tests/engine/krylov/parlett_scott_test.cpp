@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "krylov/evidence.h"
 #include "krylov/lanczos.h"
+#include "krylov/ritz/evidence.h"
 #include "problems.h"
 
 namespace ritzflow {

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "krylov/evidence.h"
 #include "krylov/lanczos.h"
+#include "krylov/ritz/evidence.h"
 #include "problems.h"
 
 namespace ritzflow {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/philox.h"
-#include "krylov/factorization.h"
-#include "krylov/linear_operator.h"
+#include "krylov/process/factorization.h"
+#include "krylov/process/linear_operator.h"
 
 namespace ritzflow {
 

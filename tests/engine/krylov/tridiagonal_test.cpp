@@ -1,4 +1,4 @@
-#include "krylov/tridiagonal.h"
+#include "krylov/process/tridiagonal.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "core/philox.h"
-#include "krylov/ghosts.h"
+#include "krylov/ritz/ghosts.h"
 #include "problems.h"
 
 namespace ritzflow {

@@ -1,9 +1,9 @@
-#include "krylov/two_pass.h"
+#include "krylov/ritz/two_pass.h"
 
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "krylov/evidence.h"
+#include "krylov/ritz/evidence.h"
 #include "problems.h"
 
 namespace ritzflow {

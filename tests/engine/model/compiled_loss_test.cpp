@@ -1,4 +1,4 @@
-#include "model/compiled_loss.h"
+#include "model/package/compiled_loss.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "core/error.h"
-#include "model/objective.h"
+#include "model/package/objective.h"
 #include "model_testing.h"
 
 namespace ritzflow {

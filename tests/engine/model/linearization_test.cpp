@@ -1,4 +1,4 @@
-#include "model/linearization.h"
+#include "model/autodiff/linearization.h"
 
 #include <ATen/ops/_make_dual.h>
 #include <ATen/ops/_unpack_dual.h>
@@ -7,7 +7,7 @@
 
 #include <functional>
 
-#include "model/activation.h"
+#include "model/networks/activation.h"
 #include "model_testing.h"
 
 namespace ritzflow {

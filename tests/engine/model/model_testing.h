@@ -7,7 +7,8 @@
 #include <string>
 
 #include "core/philox.h"
-#include "model/linearization.h"
+#include "model/autodiff/linearization.h"
+#include "model/networks/networks.h"
 
 /// Small problems and reference derivatives shared by the tests of the model room.
 namespace ritzflow::testing {

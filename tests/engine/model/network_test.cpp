@@ -1,8 +1,9 @@
-#include "model/network.h"
+#include "model/autodiff/network.h"
 
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "model/networks/networks.h"
 #include "model_testing.h"
 
 namespace ritzflow {

@@ -1,10 +1,10 @@
-#include "model/package.h"
+#include "model/package/package.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "model/operator_calls.h"
+#include "model/package/operator_calls.h"
 
 namespace ritzflow {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/param_space.h"
+#include "model/autodiff/param_space.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

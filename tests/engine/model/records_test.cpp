@@ -1,4 +1,4 @@
-#include "model/records.h"
+#include "model/autodiff/records.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

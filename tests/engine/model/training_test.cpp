@@ -1,10 +1,11 @@
-#include "model/training.h"
+#include "model/training/training.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "core/error.h"
+#include "model/networks/networks.h"
 #include "model_testing.h"
 
 namespace ritzflow {

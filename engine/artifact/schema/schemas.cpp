@@ -1,0 +1,64 @@
+#include <stdexcept>
+
+#include "artifact/schema/schema_fields.h"
+
+namespace ritzflow {
+namespace fields {
+
+std::vector<Field> with_common(std::vector<Field> fields) {
+  std::vector<Field> all = {
+      attr("format", text, "name of the format"),
+      attr("format_version", text, "major.minor; a reader refuses another major"),
+      optional(attr("content_sha256", text, "digest of everything outside /provenance")),
+  };
+  all.insert(all.end(), fields.begin(), fields.end());
+  return all;
+}
+
+std::vector<Field> with_segment(std::vector<Field> fields) {
+  fields.insert(fields.begin(),
+                attr("identity", text, "JSON: settings and digests that a continuation must share"));
+  return with_common(std::move(fields));
+}
+
+std::vector<Field> with_settings(std::vector<Field> fields) {
+  const std::vector<Field> settings = {
+      optional(attr("k", integer, "number of wanted eigenpairs")),
+      optional(attr("max_iters", integer, "limit on Lanczos steps")),
+      optional(attr("tol", real,
+                    "a wanted pair is converged when residual <= tol * max(|theta|, eps^(2/3) ||A||)")),
+      optional(attr("which", text, "largest, smallest, both or magnitude")),
+      optional(attr("seed", integer, "seed of the start vector")),
+      optional(attr("reorth_window", integer, "vectors in the sliding window of selective")),
+      optional(attr("reorth_period", integer, "steps between reorthogonalisations")),
+      optional(attr("krylov_dim", integer, "largest basis before a thick restart")),
+      optional(attr("dtype_basis", text,
+                    "how Lanczos vectors were stored: float64, or float32, which leaves residuals of about "
+                    "2^-24 ||A||")),
+      optional(attr("start_sha256", text, "content_sha256 of the ritz.h5 that the run started from, if any")),
+      optional(attr("start_vectors", integer, "its Ritz vectors in the start vector")),
+      optional(attr("start_random", real, "share of a random vector beside each of them")),
+      optional(attr("n_params", integer, "dimension n of the operator")),
+  };
+  fields.insert(fields.end(), settings.begin(), settings.end());
+  return fields;
+}
+
+}  // namespace fields
+
+const std::vector<Schema>& schemas() {
+  using namespace fields;
+  static const std::vector<Schema> all = {data_schema(),     model_schema(),      kfac_schema(),
+                                          operator_schema(), lanczos_schema(),    ritz_schema(),
+                                          density_schema(),  checkpoint_schema(), training_schema(),
+                                          products_schema(), sums_schema()};
+  return all;
+}
+
+const Schema& schema(const std::string& format) {
+  for (const auto& candidate : schemas())
+    if (candidate.format == format) return candidate;
+  throw std::logic_error("there is no format '" + format + "'");
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,16 @@
+#pragma once
+#include "artifact/reader.h"
+#include "artifact/writer.h"
+#include "curvature/kfac/kfac_collect.h"
+
+namespace ritzflow {
+
+inline constexpr const char* kKfacSumsFormat = "ritzflow-sums";
+
+/// Fills a segment of a K-FAC collection's checkpoint.
+void write_kfac_sums(ArtifactWriter& file, const KfacSums& sums);
+
+/// Reads it back. Throws InputError.
+KfacSums read_kfac_sums(const ArtifactReader& file);
+
+}  // namespace ritzflow

@@ -1,0 +1,34 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "krylov/process/linear_operator.h"
+#include "problem/empirical_risk.h"
+
+namespace ritzflow {
+
+/// Whose gradients the empirical Fisher matrix is the second moment of.
+///   token   every row of the loss: a token, or a sample where it has one row;
+///   sample  each sample with all of its tokens.
+enum class FisherUnit { token, sample };
+
+/// "token", "sample", and "auto": token. Throws InputError on another word.
+FisherUnit parse_fisher_unit(const std::string& word);
+
+struct EmpiricalFisherOptions {
+  FisherUnit unit = FisherUnit::token;
+  double clip = 0;  ///< gradients longer than this are scaled down to it; 0: none. Unit `sample` alone.
+};
+
+/// The empirical Fisher matrix, positive semi-definite:
+///   token   E = (1/W) sum_i w_i g_i g_i'  with g_i = grad l(f(theta, x_i), y_i) of each row;
+///   sample  E = (1/W) sum_s w_s g_s g_s'  with w_s = sum_t w_t and the mean gradient g_s = (1/w_s) sum_t w_t
+///           g_t of the sample's rows t.
+/// In both the weighted mean of the gradients is the gradient of the risk. With one row per sample they
+/// agree. Where linearizations are kept, the unit is `sample` and they are not larger than that, the rows g_s
+/// themselves are kept instead; else g_s' v comes from J v. `clip` is an L2 bound on every g_s. Throws
+/// InputError on a clip below 0, and on one with tokens as units.
+std::unique_ptr<LinearOperator> make_empirical_fisher(std::shared_ptr<const EmpiricalRisk> risk,
+                                                      const EmpiricalFisherOptions& options = {});
+
+}  // namespace ritzflow

@@ -1,0 +1,13 @@
+#pragma once
+#include <memory>
+
+#include "krylov/process/linear_operator.h"
+#include "problem/empirical_risk.h"
+
+namespace ritzflow {
+
+/// H = (1/W) sum_i w_i d2 l(f(theta, x_i), y_i) / dtheta2; symmetric, in general indefinite.
+std::unique_ptr<LinearOperator> make_hessian(std::shared_ptr<const EmpiricalRisk> risk,
+                                             HessianMode mode = HessianMode::reverse_over_reverse);
+
+}  // namespace ritzflow

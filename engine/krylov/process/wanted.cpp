@@ -1,0 +1,64 @@
+#include "krylov/process/wanted.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/error.h"
+#include "core/nearest.h"
+
+namespace ritzflow {
+
+Which parse_which(const std::string& text) {
+  if (text == "largest") return Which::largest;
+  if (text == "smallest") return Which::smallest;
+  if (text == "both") return Which::both;
+  if (text == "magnitude") return Which::magnitude;
+  throw InputError("--which '" + text + "' is not one of largest, smallest, both, magnitude" +
+                   did_you_mean(text, {"largest", "smallest", "both", "magnitude"}));
+}
+
+std::vector<WantedEnd> wanted_ends(const std::vector<double>& values, Which which, int64_t k) {
+  std::vector<size_t> down(values.size());
+  std::iota(down.begin(), down.end(), size_t{0});
+  std::vector<size_t> up(down.rbegin(), down.rend());
+  k = std::min(k, static_cast<int64_t>(values.size()));
+  switch (which) {
+    case Which::largest:
+      return {{down, k}};
+    case Which::smallest:
+      return {{up, k}};
+    case Which::both: {
+      // The ends share no candidate: each looks at its own half only.
+      const auto top = static_cast<std::ptrdiff_t>((values.size() + 1) / 2);
+      std::vector<size_t> upper(down.begin(), down.begin() + top);
+      std::vector<size_t> lower(up.begin(), up.end() - top);
+      return {{upper, (k + 1) / 2}, {lower, k / 2}};
+    }
+    case Which::magnitude:
+      std::stable_sort(down.begin(), down.end(),
+                       [&](size_t a, size_t b) { return std::abs(values[a]) > std::abs(values[b]); });
+      return {{down, k}};
+  }
+  return {};
+}
+
+int64_t wanted_converged(const std::vector<double>& values, const std::vector<bool>& converged, Which which,
+                         int64_t k) {
+  int64_t sum = 0;
+  for (const auto& [order, count] : wanted_ends(values, which, k)) {
+    const auto wanted = order.begin() + std::min(count, static_cast<int64_t>(order.size()));
+    sum += std::count_if(order.begin(), wanted, [&](size_t i) { return converged[i]; });
+  }
+  return sum;
+}
+
+double product_error(double noise, double epsilon) { return noise + 4 * epsilon; }
+
+double residual_goal(double tol, double theta, double norm_a) {
+  const double eps = std::numeric_limits<double>::epsilon();
+  return tol * std::max(std::abs(theta), std::pow(eps, 2.0 / 3.0) * norm_a);
+}
+
+}  // namespace ritzflow

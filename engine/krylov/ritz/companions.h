@@ -1,0 +1,14 @@
+#pragma once
+#include <vector>
+
+#include "krylov/ritz/evidence.h"
+
+namespace ritzflow {
+
+/// Ritz pairs that are not wanted, but worth deflating: the best converged ones, `count` at most and as long
+/// as their residuals together are small against the distance of the nearest from the wanted values. For
+/// modes that keep orthogonality to rounding.
+std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, const Combinations& basis,
+                                 Which which, int64_t k, int64_t count);
+
+}  // namespace ritzflow

@@ -1,0 +1,107 @@
+#include "spectrum/certify_run.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "app/number_checks.h"
+#include "krylov/ritz/companions.h"
+
+namespace ritzflow {
+namespace {
+
+// The wanted pairs, by their estimates, and their neighbours. The bound needs no products for residuals.
+std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const LanczosRecord& record) {
+  const Reorthogonalization mode = record.mode();
+  const LanczosOptions wanted = record.settings.options();
+  const auto candidates = ritz_candidates(process.factorization(), mode);
+  std::vector<RitzPair> pairs = wanted_pairs(candidates, process.basis(), wanted.which, wanted.k);
+  std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
+  for (RitzPair& pair : pairs) pair.verdict = Verdict::converged;
+  if (std::holds_alternative<Full>(mode) || std::holds_alternative<ThickRestart>(mode)) {
+    for (RitzPair& pair : companions(candidates, process.basis(), wanted.which, wanted.k, 2 * wanted.k)) {
+      pairs.push_back(std::move(pair));
+    }
+  }
+  return pairs;
+}
+
+// Why the search ended where the wanted pairs are not certified, and what would take it further.
+std::string end_of(const Certificate& certificate, const CertificateOptions& options) {
+  const auto unconverged = [](const RitzPair& pair) { return pair.verdict != Verdict::converged; };
+  if (std::any_of(certificate.found.begin(), certificate.found.end(), unconverged))
+    return "a pair that it found does not meet the tolerance (larger: --tol)";
+  if (certificate.out_of_rows) return "it holds as many vectors as the run (more: --krylov-dim)";
+  if (certificate.hopeless) return "the bound falls too slowly for its budget (more: --certificate-budget)";
+  return certificate.calls < options.budget ? "no fresh start vector shows more than an invariant subspace"
+                                            : "its budget is spent (more: --certificate-budget)";
+}
+
+void report(const Certificate& certificate, const CertificateOptions& options, bool is_psd) {
+  const double lowest = is_psd ? std::max(0.0, certificate.lower_bound) : certificate.lower_bound;
+  const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
+  const bool done = certificate.certifies(options.which, options.k);
+  spdlog::info(
+      "certificate: {} products (budget {}), {} pairs found beyond the wanted ones; largest {}, smallest {}; "
+      "all other eigenvalues in [{:.6g}, {:.6g}] except with probability {:g}{}",
+      certificate.calls, options.budget, certificate.found.size(), said(certificate.certified_largest),
+      said(certificate.certified_smallest), lowest, certificate.upper_bound, options.delta,
+      done ? "" : "; not certified, because " + end_of(certificate, options));
+}
+
+}  // namespace
+
+void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
+  app.option_defaults()->group("Certificate");
+  app.add_flag("--no-certificate", flags.off, "do not search for missed pairs beyond the converged ones");
+  app.add_option("--certificate-delta", flags.delta, "probability that the certificate is wrong")
+      ->check(number_between(0, 1))
+      ->capture_default_str();
+  app.add_option("--certificate-budget", flags.budget,
+                 "maximum number of products; 0: as many as the run took, at least 20")
+      ->check(integer_from(0))
+      ->capture_default_str();
+}
+
+std::string no_certificate(const CertificateFlags& flags, const Reorthogonalization& mode,
+                           const LanczosOutcome& outcome, int64_t k) {
+  if (flags.off) return "--no-certificate";
+  if (!keeps_orthogonality(mode))
+    return fmt::format("mode {} does not keep its vectors orthogonal", mode_name(mode));
+  if (outcome.settled >= k) return {};
+  return fmt::format("{} of {} wanted pairs meet the tolerance, all must (more: --max-iters)",
+                     outcome.settled, k);
+}
+
+void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateFlags& flags,
+                 const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
+                 LanczosRecord& record) {
+  const LanczosSettings& s = record.settings;
+  const int64_t budget = certificate_budget(flags.budget, process.factorization().products);
+  const std::vector<RitzPair> pairs = deflated_pairs(process, record);
+  record.certificate_budget = budget;
+  record.certificate_delta = flags.delta;
+  CertificateOptions options = {
+      .k = s.k,
+      .which = parse_which(s.which),
+      .tol = s.tol,
+      .delta = flags.delta,
+      .budget = budget,
+      .rows = certificate_rows(record.mode(), budget),
+      .seed = static_cast<uint64_t>(s.seed),
+      .draw = record.start.sha256,
+      .norm_a = norm_with(pairs, std::max(facts.norm, process.factorization().norm_estimate())),
+      .noise = s.noise_floor(record.noise),
+      .epsilon = record.epsilon};
+  if (scratch) {
+    options.new_basis = [n = op.dim(), scratch] { return make_disk_basis(n, BasisType::float64, scratch); };
+  }
+  Progress progress = stage.progress("products of the certificate", budget);
+  record.certificate = certify(op, pairs, options, [&](int64_t calls) {
+    progress.update(calls);
+    return true;  // a signal ends the product log
+  });
+  report(*record.certificate, options, facts.is_psd);
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,34 @@
+#pragma once
+#include <CLI/CLI.hpp>
+
+#include "app/stage.h"
+#include "krylov/certificate/certificate.h"
+#include "krylov/lanczos.h"
+#include "krylov/process/operator_facts.h"
+#include "spectrum/basis_plan.h"
+#include "spectrum/lanczos_file.h"
+
+namespace ritzflow {
+
+/// `--no-certificate --certificate-delta P --certificate-budget PRODUCTS`.
+struct CertificateFlags {
+  bool off = false;
+  double delta = 1e-6;
+  int64_t budget = 0;
+};
+
+void declare_certificate_flags(CLI::App& app, CertificateFlags& flags);
+
+/// Why no certificate can follow a run; empty where one can.
+std::string no_certificate(const CertificateFlags& flags, const Reorthogonalization& mode,
+                           const LanczosOutcome& outcome, int64_t k);
+
+/// certify() after a run whose wanted pairs have settled in a mode that keeps orthogonality: looks for
+/// eigenvalues that one start vector cannot show, and adds what it finds to `record`. Holds no more vectors
+/// than the run did, 20 at least: in files that `scratch` gives, in host memory where it is empty. One line
+/// of the log says what came of it, and where that is not a certificate, why.
+void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateFlags& flags,
+                 const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
+                 LanczosRecord& record);
+
+}  // namespace ritzflow

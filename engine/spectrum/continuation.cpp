@@ -1,0 +1,79 @@
+#include "spectrum/continuation.h"
+
+#include <spdlog/spdlog.h>
+
+#include "core/error.h"
+
+namespace ritzflow {
+namespace {
+
+class Check {
+ public:
+  explicit Check(const ArtifactReader& file) : name_(file.path().string()) {}
+
+  [[noreturn]] void fail(const std::string& reason) const {
+    throw InputError("--continue-from " + name_ + ": " + reason);
+  }
+
+  template <class T>
+  void same(const char* flag, const T& here, const T& there) const {
+    if (here != there) fail(fmt::format("has {} {}, this run {}; they must be the same", flag, there, here));
+  }
+
+ private:
+  std::string name_;
+};
+
+// `auto` decides by the memory available at the start, and for more products perhaps otherwise.
+void check_mode(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
+  const bool restarts = there.reorth_mode == "thick_restart";
+  const int64_t now = here.settings.krylov_dim, then = there.settings.krylov_dim;
+  const bool same = here.reorth_mode == there.reorth_mode && (!restarts || now == then);
+  if (!same && here.settings.reorth_mode == "auto")
+    check.fail(fmt::format("ran in another mode than auto takes now; name it: --reorth-mode {}{}",
+                           there.reorth_mode, restarts ? fmt::format(" --krylov-dim {}", then) : ""));
+  check.same("reorth_mode", here.reorth_mode, there.reorth_mode);
+  if (restarts) check.same("--krylov-dim", now, then);
+}
+
+void check_settings(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
+  const LanczosSettings &now = here.settings, &then = there.settings;
+  check.same("operator_sha256", here.operator_sha256, there.operator_sha256);
+  check_mode(check, here, there);
+  check.same("--seed", now.seed, then.seed);
+  const auto file = [](const std::string& sha256) { return sha256.empty() ? "none" : sha256; };
+  check.same("--start", file(here.start.sha256), file(there.start.sha256));
+  check.same("--k", now.k, then.k);
+  check.same("--which", now.which, then.which);
+  check.same("--dtype-basis", now.dtype_basis, then.dtype_basis);
+  if (here.reorth_mode == "selective") {
+    check.same("--reorth-window", now.reorth_window, then.reorth_window);
+    check.same("--reorth-period", now.reorth_period, then.reorth_period);
+  }
+  if (now.tol > then.tol)
+    check.fail(fmt::format("had --tol {:g}; a run with {:g} would have ended earlier; start a new one",
+                           then.tol, now.tol));
+}
+
+}  // namespace
+
+LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, const LanczosRecord& wanted,
+                                         const BasisPlan& plan) {
+  const ArtifactReader file(lanczos, "ritzflow-lanczos");
+  const Check check(file);
+  LanczosRecord record = read_lanczos(file);
+  check_settings(check, wanted, record);
+  KrylovFactorization& f = record.factorization;
+  if (f.products > wanted.settings.max_iters)
+    check.fail(
+        fmt::format("has {} products, more than --max-iters {}", f.products, wanted.settings.max_iters));
+  if (!file.has("basis") || !file.has("residual_vector"))
+    check.fail("kept no Lanczos vectors to resume from; --keep-basis would have");
+  f.residual_vector = file.read<double>("residual_vector");
+  auto basis = plan.make(static_cast<int64_t>(f.residual_vector.size()));
+  append_rows(file, "basis", *basis);
+  spdlog::info("resuming after product {} from {}", f.products, lanczos.string());
+  return {std::move(f), std::move(basis)};
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,132 @@
+#include "spectrum/lanczos_run.h"
+
+#include <spdlog/spdlog.h>
+
+#include "checkpoint/checkpoint_flags.h"
+#include "checkpoint/product_log.h"
+#include "core/error.h"
+#include "spectrum/continuation.h"
+#include "spectrum/expected_memory.h"
+#include "spectrum/iterate.h"
+#include "spectrum/lanczos_checkpoint.h"
+#include "spectrum/mode_decision.h"
+
+namespace ritzflow {
+namespace {
+
+constexpr int64_t kElement = sizeof(double);
+
+void add_choice(const ModeChoice& choice, LanczosRecord& record) {
+  if (const auto* restarted = std::get_if<ThickRestart>(&choice.mode))
+    record.settings.krylov_dim = restarted->krylov_dim;
+  record.reorth_mode = mode_name(choice.mode);
+  record.reorth_reason = choice.reason;
+}
+
+bool is_random(const LanczosTask& task) { return task.record.start.sha256.empty(); }
+
+int64_t expected_memory(const LanczosTask& task, const ModeChoice& choice) {
+  const int64_t start = is_random(task) ? 0 : task.record.n * kElement;
+  return state_memory(task.loaded_memory, task.product_memory, choice.vectors_in_memory + start);
+}
+
+BasisPlan plan_of(const LanczosTask& task, const ModeChoice& choice, const SegmentFolder* segments,
+                  const StageRun& stage) {
+  const LanczosSettings& s = task.record.settings;
+  return {.size = basis_size(choice.mode, task.record.n, s.max_iters, task.context.keep_all),
+          .type = parse_basis_type(s.dtype_basis),
+          .new_file = choice.on_disk ? row_files(segments, stage.out) : nullptr};
+}
+
+// A fresh process, or one that resumes from the checkpoint's newest state, or from a finished run.
+LanczosProcess start_or_continue(LinearOperator& op, const LanczosTask& task, const ModeChoice& choice,
+                                 const BasisPlan& plan, std::optional<LanczosCheckpoint>& checkpoint) {
+  const auto seed = static_cast<uint64_t>(task.record.settings.seed);
+  std::optional<LanczosCheckpoint::State> state;
+  if (checkpoint) state = checkpoint->load(op.dim());
+  if (!state && !task.continue_from.empty()) state = continued_state(task.continue_from, task.record, plan);
+  if (state)
+    return LanczosProcess(op, choice.mode, seed, std::move(state->factorization), std::move(state->basis));
+  return LanczosProcess(op, task.start, choice.mode, seed, plan.make(op.dim()));
+}
+
+LanczosOutcome iterate_to_end(LanczosProcess& process, const LanczosTask& task, const ModeChoice& choice,
+                              std::optional<LanczosCheckpoint>& checkpoint, SegmentFolder* segments,
+                              const StageRun& stage) {
+  LanczosOptions wanted = task.record.settings.options();
+  wanted.noise = task.record.settings.noise_floor(task.record.noise);
+  const LanczosOutcome outcome = iterate(process, choice.mode, wanted, stage, [&] {
+    if (checkpoint) checkpoint->offer(process);
+  });
+  if (outcome.stopped) {
+    if (checkpoint) checkpoint->save(process);
+    stop_by_signal(segments, fmt::format("{} products", process.factorization().products));
+  }
+  return outcome;
+}
+
+void certify(LinearOperator& op, const LanczosTask& task, const LanczosOutcome& outcome,
+             SegmentFolder* segments, const StageRun& stage, LanczosRun& run) {
+  const std::string without =
+      no_certificate(task.certificate, run.choice.mode, outcome, run.record.settings.k);
+  if (!without.empty()) return spdlog::info("no certificate: {}", without);
+  ProductLog logged(op, segments);
+  const RowFiles scratch = run.choice.on_disk ? scratch_row_files(segments, stage.out) : nullptr;
+  certify_run(logged, task.facts, task.certificate, run.process, scratch, stage, run.record);
+}
+
+// Bytes of Lanczos vectors that the mode had to hold.
+int64_t bytes_of_basis(const LanczosRecord& record, const Reorthogonalization& mode, BasisType type) {
+  const int64_t products = record.factorization.products, rows = rows_needed(mode);
+  return (rows == 0 ? products : std::min(rows, products)) * record.n * element_bytes(type);
+}
+
+// What lies above the tolerance where an estimate that meets it says nothing.
+std::string floor_of(const LanczosRecord& record) {
+  const double floor = record.settings.noise_floor(record.noise);
+  return floor > record.noise ? fmt::format("what a float32 basis rounds away, {:.3g} ||A||", floor)
+                              : "the operator's noise";
+}
+
+void report(const LanczosOutcome& outcome, const LanczosRecord& record) {
+  const int64_t below_noise = outcome.settled - outcome.converged;
+  const std::string certified =
+      record.certificate ? fmt::format(" and {} for the certificate", record.certificate->calls) : "";
+  spdlog::info(
+      "{} products{}, {} of {} wanted pairs have an estimated residual within tol {:.2g}{}{}",
+      record.factorization.products, certified, outcome.converged, record.settings.k, record.settings.tol,
+      below_noise == 0 ? "" : fmt::format("; {} more are below {}", below_noise, floor_of(record)),
+      keeps_orthogonality(record.mode())
+          ? ""
+          : "; repeated values are counted once: ritz-residuals separates ghosts from multiple eigenvalues");
+}
+
+}  // namespace
+
+LanczosRun run_task(TimedOperator& op, LanczosTask task, SegmentFolder* segments, const StageRun& stage) {
+  ModeChoice choice = choose_mode_once(task.record.settings, task.context, segments);
+  add_choice(choice, task.record);
+  const int64_t memory = expected_memory(task, choice);
+  const BasisPlan plan = plan_of(task, choice, segments, stage);
+  std::optional<LanczosCheckpoint> checkpoint;
+  if (segments) checkpoint.emplace(*segments, plan);
+  LanczosRun run = {
+      task.record, start_or_continue(op, task, choice, plan, checkpoint), std::move(choice), {}, memory};
+  // A random start vector is made again at the end; a warm one's file may have changed by then.
+  if (is_random(task)) std::vector<double>().swap(task.start);
+  const LanczosOutcome outcome = iterate_to_end(run.process, task, run.choice, checkpoint, segments, stage);
+  run.record.factorization = run.process.factorization();
+  run.record.converged = outcome.converged;
+  try {
+    certify(op, task, outcome, segments, stage, run);
+  } catch (const Interrupted&) {
+    if (checkpoint) checkpoint->save(run.process);
+    throw;
+  }
+  run.record.basis_bytes = bytes_of_basis(run.record, run.choice.mode, plan.type);
+  run.start = is_random(task) ? random_start(op.dim(), run.record.settings.seed) : std::move(task.start);
+  report(outcome, run.record);
+  return run;
+}
+
+}  // namespace ritzflow

@@ -1,0 +1,47 @@
+#include "spectrum/mode_decision.h"
+
+#include <spdlog/spdlog.h>
+
+namespace ritzflow {
+namespace {
+
+int64_t krylov_dim(const Reorthogonalization& mode) {
+  const auto* restarted = std::get_if<ThickRestart>(&mode);
+  return restarted != nullptr ? restarted->krylov_dim : 0;
+}
+
+nlohmann::json written(const ModeChoice& choice) {
+  return {{"reorth_mode", mode_name(choice.mode)},
+          {"krylov_dim", krylov_dim(choice.mode)},
+          {"reorth_reason", choice.reason}};
+}
+
+std::optional<ModeDecision> read(const nlohmann::json& decision) {
+  if (decision.is_null()) return std::nullopt;
+  return ModeDecision{.reorth_mode = decision.at("reorth_mode"),
+                      .krylov_dim = decision.at("krylov_dim"),
+                      .reason = decision.at("reorth_reason")};
+}
+
+}  // namespace
+
+ModeChoice choose_mode_once(const LanczosSettings& s, ModeContext context, SegmentFolder* segments) {
+  if (segments == nullptr || s.reorth_mode != "auto") return choose_mode(s, context);
+  context.decided = read(segments->decision());
+  ModeChoice choice = choose_mode(s, context);
+  segments->decide(written(choice));
+  return choice;
+}
+
+LanczosSettings resolved(LanczosSettings s, int64_t n, double noise) {
+  if (s.tol == 0) {
+    s.tol = s.reachable_tol(noise);
+    if (s.tol > 1e-8)
+      spdlog::info("tol {:.2g}: ten times the noise of a product (--tol sets another)", s.tol);
+  }
+  if (s.reorth_mode == "auto") return s;
+  if (const int64_t dim = krylov_dim(parse_mode(s, n, noise)); dim > 0) s.krylov_dim = dim;
+  return s;
+}
+
+}  // namespace ritzflow

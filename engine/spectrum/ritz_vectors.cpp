@@ -1,0 +1,155 @@
+#include "spectrum/ritz_vectors.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/nearest.h"
+#include "spectrum/expected_memory.h"
+
+namespace ritzflow {
+namespace {
+
+constexpr int64_t kElement = sizeof(double);
+
+bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
+  return a.columns == b.columns && a.beta == b.beta && a.spike == b.spike;
+}
+
+// Ritz vectors of both ends and copies among them, their products: beside the rows, wherever those lie.
+int64_t other_bytes(const RitzContext& context) {
+  return (2 * context.record.settings.k + 4) * context.record.n * kElement;
+}
+
+// Bytes of vectors beside the two of a product.
+int64_t bytes_held(const std::string& where, int64_t rows, const RitzContext& context, int64_t batch) {
+  const int64_t vector = context.record.n * kElement, k = context.record.settings.k;
+  if (where == "disk") return 0;
+  if (where == "ram") return rows + k * vector;
+  return (std::min(batch, 2 * k) + k + 2) * vector;  // combinations under way, pairs, start and newest row
+}
+
+bool reads_all_rows(const Reorthogonalization& mode) {
+  return rows_needed(mode) == 0 || std::holds_alternative<ThickRestart>(mode);
+}
+
+void require_two_pass(const Reorthogonalization& mode, const VectorSettings& settings) {
+  if (reads_all_rows(mode)) {
+    throw InputError("--basis none: mode " + mode_name(mode) +
+                     " reads all its Lanczos vectors; --basis disk holds them out of memory");
+  }
+  if (settings.repeatability > 0) {
+    throw Refusal(
+        fmt::format("--basis none: products of this operator do not repeat their bits (repeatability {:.1e} "
+                    "of its probes), and "
+                    "vectors replayed without a basis would be worthless; hold them (--basis ram or disk), "
+                    "or let lanczos keep "
+                    "them (--keep-basis)",
+                    settings.repeatability));
+  }
+}
+
+// ram, disk or none.
+std::string place(const RitzContext& context, bool stored, int64_t bytes, const VectorSettings& settings) {
+  const std::vector<std::string> places = {"ram", "disk", "none", "auto"};
+  if (std::ranges::find(places, settings.basis) == places.end())
+    throw InputError("--basis '" + settings.basis + "' is not one of ram, disk, none, auto" +
+                     did_you_mean(settings.basis, places));
+  const Reorthogonalization mode = context.record.mode();
+  const double gib = 1 << 30;
+  const std::string sizes =
+      fmt::format("{:.2f} GiB of Lanczos vectors, {:.2f} GiB of memory", static_cast<double>(bytes) / gib,
+                  static_cast<double>(settings.memory) / gib);
+  const bool fits = bytes + other_bytes(context) <= settings.memory;
+  std::string chosen = settings.basis;
+  if (chosen == "auto") {
+    const bool replayable = !stored && !reads_all_rows(mode) && settings.repeatability == 0;
+    chosen = fits ? "ram" : replayable ? "none" : "disk";
+    spdlog::info("basis {} (auto: {})", chosen, sizes);
+  }
+  if (chosen == "none") require_two_pass(mode, settings);
+  if (chosen == "ram" && !fits)
+    throw Refusal("--basis ram: " + sizes + "; --basis disk holds them out of memory");
+  if (chosen == "disk" && bytes + other_bytes(context) > settings.disk)
+    throw Refusal(fmt::format("--basis disk: {}, and {:.2f} GiB are free on the disk", sizes,
+                              static_cast<double>(settings.disk) / gib));
+  return chosen;
+}
+
+}  // namespace
+
+RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, const VectorSettings& settings,
+                         RitzContext& context, const StageRun& stage) {
+  const LanczosRecord& record = context.record;
+  const KrylovFactorization& f = record.factorization;
+  const int64_t n = op.dim();
+  BasisPlan plan = {.size = basis_size(record.mode(), n, f.products, true),
+                    .type = parse_basis_type(record.settings.dtype_basis)};
+  const bool stored = lanczos.has("basis");
+  const int64_t row = n * element_bytes(plan.type);
+  const int64_t rows = std::max(plan.size.expected, f.size()) * row;
+  const std::string where = place(context, stored, rows, settings);
+  if (where == "disk") {
+    plan.new_file = row_files(nullptr, stage.out);
+    shelf_ = make_disk_basis(n, BasisType::float64, plan.new_file);
+  }
+  const int64_t batch = (settings.memory - other_bytes(context)) / (n * kElement);
+  context.expected_memory =
+      state_memory(settings.loaded, settings.products, bytes_held(where, rows, context, batch));
+  context.basis_source = stored ? "stored" : "replayed";
+  if (where == "none") {
+    start_ = lanczos.read<double>("start_vector");
+    replay_in_two_passes(op, plan.type, batch, context, stage);
+  } else if (stored) {
+    rows_ = plan.make(n);
+    append_rows(lanczos, "basis", *rows_);
+  } else {
+    replay(op, lanczos.read<double>("start_vector"), plan, context, stage);
+  }
+}
+
+// The vectors that the run did not keep, by the same products from the same start; the bits are compared.
+void RitzVectors::replay(LinearOperator& op, std::vector<double> start, const BasisPlan& plan,
+                         RitzContext& context, const StageRun& stage) {
+  LanczosRecord& record = context.record;
+  const int64_t products = record.factorization.products;
+  LanczosProcess process(op, start, record.mode(), static_cast<uint64_t>(record.settings.seed),
+                         plan.make(op.dim()));
+  std::vector<double>().swap(start);
+  Progress progress = stage.progress("replayed products", products);
+  while (process.factorization().products < products && process.step()) {
+    progress.update(process.factorization().products);
+  }
+  rows_ = process.take_basis();
+  const KrylovFactorization& f = process.factorization();
+  replayed_ = f.products;
+  if (same_bits(f, record.factorization)) return;
+  context.basis_source = "recomputed";
+  spdlog::warn(
+      "the replay differs from the stored run in its bits; the pairs come from the replay's own relation");
+  record.factorization = f;
+  record.factorization.residual_vector = std::vector<double>();
+}
+
+void RitzVectors::replay_in_two_passes(LinearOperator& op, BasisType type, int64_t batch,
+                                       RitzContext& context, const StageRun& stage) {
+  const LanczosRecord& record = context.record;
+  const LanczosSettings& s = record.settings;
+  const KrylovFactorization& f = record.factorization;
+  context.basis_source = "two_pass";
+  progress_ = std::unique_ptr<Progress>(new Progress(stage.progress("replayed products", f.products)));
+  const auto walk = likely_walk(ritz_candidates(f, record.mode()), parse_which(s.which), s.k);
+  two_pass_ = std::make_unique<TwoPass>(
+      op, RunOfRecord{f, start_, record.mode(), static_cast<uint64_t>(s.seed), type}, walk, batch,
+      [this] { progress_->update(two_pass_->products()); });
+}
+
+const Combinations& RitzVectors::combinations() const {
+  if (two_pass_) return *two_pass_;
+  return *rows_;
+}
+
+int64_t RitzVectors::replay_calls() const { return two_pass_ ? two_pass_->products() : replayed_; }
+
+}  // namespace ritzflow

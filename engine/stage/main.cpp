@@ -1,3 +1,0 @@
-#include "stage/stage.h"
-
-int main(int argc, char** argv) { return ritzflow::run_stage(ritzflow::make_stage(), argc, argv); }

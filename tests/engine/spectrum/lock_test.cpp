@@ -1,0 +1,44 @@
+#include "checkpoint/lock.h"
+
+#include <fstream>
+
+#include "core/error.h"
+#include "stage_testing.h"
+
+namespace ritzflow {
+namespace {
+
+using Lock = StageTest;
+
+TEST_F(Lock, SecondHolderIsRefusedWithTheProcessOfTheFirst) {
+  const FolderLock held(folder_ / "checkpoint");
+  try {
+    const FolderLock second(folder_ / "checkpoint");
+    FAIL() << "two locks on one folder";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::failure);
+    const std::string text = error.what();
+    EXPECT_NE(text.find("process " + std::to_string(getpid())), std::string::npos) << text;
+    EXPECT_NE(text.find((folder_ / "checkpoint").string()), std::string::npos) << text;
+  }
+}
+
+TEST_F(Lock, FolderIsFreeAgainBehindItsHolder) {
+  {
+    const FolderLock first(folder_);
+  }
+  EXPECT_NO_THROW(const FolderLock second(folder_));
+}
+
+TEST_F(Lock, FolderThatCannotBeMadeIsAnIoErrorThatNamesIt) {
+  std::ofstream(folder_ / "file") << "no folder";
+  try {
+    const FolderLock lock(folder_ / "file" / "checkpoint");
+    FAIL() << "a folder below a file";
+  } catch (const IoError& error) {
+    EXPECT_NE(std::string(error.what()).find((folder_ / "file" / "checkpoint").string()), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace ritzflow
