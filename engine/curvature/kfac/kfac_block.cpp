@@ -44,7 +44,7 @@ at::Tensor times(const at::Tensor& g, const Pieces& pieces, int64_t width) {
 
 /// The same coordinates, ascending, neighbours as one range.
 std::vector<IndexRange> joined(std::vector<IndexRange> ranges) {
-  std::ranges::sort(ranges, {}, &Range::first);
+  std::ranges::sort(ranges, {}, &IndexRange::first);
   std::vector<IndexRange> result;
   for (const IndexRange& range : ranges) {
     if (!result.empty() && result.back().first + result.back().count == range.first) {

@@ -80,7 +80,7 @@ void TapMoments::add_outputs(SymmetricSum& sum, const at::Tensor& g) const {
   add_outer_products(sum, reduce ? g.sum(1) : g);
 }
 
-at::Tensor TapMoments::rotated_inputs(const Range& columns, const at::Tensor& u_a) const {
+at::Tensor TapMoments::rotated_inputs(const IndexRange& columns, const at::Tensor& u_a) const {
   if (kind_ == LayerKind::norm) return at::ones({samples_, 1, 1}, a_.options());
   if (kind_ == LayerKind::embedding) return a_;
   const at::Tensor a = a_.narrow(2, columns.first, columns.count);

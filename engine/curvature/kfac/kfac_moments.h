@@ -43,7 +43,7 @@ class TapMoments {
   void add_outputs(SymmetricSum& sum, const at::Tensor& g) const;
 
   /// a U_A of the inputs `columns`, for add_second_moment(); an undefined U_A is the identity.
-  at::Tensor rotated_inputs(const Range& columns, const at::Tensor& u_a) const;
+  at::Tensor rotated_inputs(const IndexRange& columns, const at::Tensor& u_a) const;
 
   /// sum [out, in] += sum_n (U_G' (sum_r g a') U_A)^2, element by element, of rotated g and a.
   void add_second_moment(at::Tensor& sum, const at::Tensor& g, const at::Tensor& a) const;
