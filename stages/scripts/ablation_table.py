@@ -25,7 +25,7 @@ import table_text
 from script_cli import InputError, Parser, run, write_text
 from sweep_config import digest
 
-ALGORITHM = 2
+ALGORITHM = 3
 ROW_AXES = list(cells.ROW_AXES)
 CELL_FIRST = [
     *cells.AXES,
@@ -62,6 +62,7 @@ def ablation(frame: pd.DataFrame) -> pd.DataFrame:
         row = dict(zip(ROW_AXES, key, strict=True))
         row["reorth_mode_ran"] = " ".join(sorted(set(done["reorth_mode_ran"].dropna())))
         row |= {"n": len(done), "missing": len(group) - len(done)}
+        row["converged_of_k"] = fewest_converged(done)
         for name in cell_records.QUANTITIES:
             values = pd.to_numeric(done[name]).astype(float)
             row[f"{name}_mean"], row[f"{name}_sd"] = values.mean(), values.std(ddof=1)
@@ -70,6 +71,14 @@ def ablation(frame: pd.DataFrame) -> pd.DataFrame:
         row["residual_ratio_worst"] = ratios.loc[np.log(ratios).abs().idxmax()] if ratios.count() else np.nan
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def fewest_converged(done: pd.DataFrame) -> str:
+    """ "8/10": converged pairs, at most k, of the cell that has the fewest, and k; empty without a cell."""
+    if done.empty:
+        return ""
+    k = int(done["k_requested"].max())
+    return f"{int(min(done['n_converged'].min(), k))}/{k}"
 
 
 def commit() -> str:

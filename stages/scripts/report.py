@@ -16,7 +16,7 @@ import table_text
 import yaml
 from script_cli import InputError, Parser, run, write_text
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 CAPTIONS = {
     "spectrum": "Returned Ritz values by rank, first seed and probe. Crosses: the unfiltered list, where a "
@@ -79,7 +79,7 @@ def main():
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
     results = parser.parse_args().results
     path = results / "tables" / "ablation.csv"
-    table = pd.read_csv(path, comment="#", keep_default_na=True).fillna({"reorth_mode_ran": ""})
+    table = pd.read_csv(path, comment="#", keep_default_na=True).fillna({"reorth_mode_ran": "", "block": ""})
     notes = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ")]
     config = cells.sweep(results)
     found = stale.standing(results, config)

@@ -89,6 +89,7 @@ COLUMNS = (
     Column("mode", "mode", mode),
     Column("n", "$n$", cells_averaged),
     Column("λ_max", r"$\lambda_{\max}$", of("lambda_max_mean", plus_minus, "lambda_max_sd")),
+    Column("converged", "converged", of("converged_of_k", str)),
     Column("wrong", "wrong", of("wrong_of_top_k_mean", count)),
     Column("naive wrong", "naive", of("naive_wrong_of_top_k_mean", count)),
     Column("ghosts", "ghosts", of("naive_ghosts_mean", count)),
@@ -106,7 +107,8 @@ COLUMNS = (
 )
 
 LEGEND = (
-    "λ_max: mean ± standard deviation over n cells (seeds and probes). wrong: entries of the returned "
+    "λ_max: mean ± standard deviation over n cells (seeds and probes). converged: pairs of the k wanted ones "
+    "that converged, in the cell with the fewest. wrong: entries of the returned "
     "top-k list that are not the full mode's, mean; naive: the same for the unfiltered list. ghosts: "
     "copies in the unfiltered list, mean. negative: share of negative eigenvalues in the whole "
     "spectrum with its bounds, mean, of indefinite operators; of thick_restart and auto, whose runs may "

@@ -65,6 +65,7 @@ def write_cell(results, cell):
         "max_eigenvalue": naive[0],
         "min_eigenvalue": None,
         "converged": bool(np.all(residuals <= 1e-6 * naive)),
+        "k_requested": K,
         "n_converged": int(np.sum(residuals <= 1e-6 * naive)),
         "naive_ghosts": int(np.sum(np.abs(np.diff(naive)) < 1e-8 * naive[0])),
         "max_residual": residuals.max(),

@@ -8,7 +8,7 @@ import cells
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROW_COLUMNS = ("n", "missing", "residual_ratio_worst")
+ROW_COLUMNS = ("n", "missing", "converged_of_k", "residual_ratio_worst")
 
 
 @pytest.mark.parametrize("name", [*cell_records.QUANTITIES, *ablation_table.CELL_FIRST, *ROW_COLUMNS])

@@ -202,11 +202,20 @@ def test_cells_name_the_files_they_came_from(results):
             assert file.attrs["content_sha256"] == cell["lanczos_sha256"]
 
 
+def test_rows_tell_how_many_of_the_wanted_pairs_converged(results):
+    fewest = min(
+        json.loads(path.read_text())["n_converged"]
+        for path in results.glob("cells/m_1/seed*/step5/hessian/off/probe*/metrics.json")
+    )
+    assert row(results, 5, "off")["converged_of_k"] == f"{min(fewest, synthetic.K)}/{synthetic.K}"
+    assert "| converged |" in (results / "tables" / "ablation.md").read_text()
+
+
 def test_latex_escapes_names_and_has_a_label(results):
     text = (results / "tables" / "ablation.tex").read_text()
     assert r"\textit{m\_1, step 5}" in text and r"\label{tab:ritzflow-s-ablation}" in text
     lines = text[text.index(r"\toprule") : text.index(r"\bottomrule")].splitlines()
-    assert {line.count("&") for line in lines if "&" in line} == {13}
+    assert {line.count("&") for line in lines if "&" in line} == {14}
 
 
 def test_each_figure_is_svg_and_png(results):
@@ -218,6 +227,7 @@ def test_each_figure_is_svg_and_png(results):
 
 def test_report_refers_to_no_other_file(results):
     text = (results / "report.html").read_text()
+    assert ">nan<" not in text and " nan<" not in text
     assert 'src="data:image/svg+xml;base64,' in text and "http" not in text.replace("http://www.w3.org", "")
 
 
