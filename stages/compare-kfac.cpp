@@ -99,7 +99,7 @@ Json record(const Compared& pair, const Flags& flags, bool exact) {
   return all;
 }
 
-std::vector<double> part_of(const std::vector<double>& x, const std::vector<Range>& ranges) {
+std::vector<double> part_of(const std::vector<double>& x, const std::vector<IndexRange>& ranges) {
   std::vector<double> part;
   for (const auto& range : ranges) {
     part.insert(part.end(), x.begin() + range.first, x.begin() + range.first + range.count);

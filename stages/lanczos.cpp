@@ -32,8 +32,9 @@ void declare(CLI::App& app, Options& options) {
       app, options.basis,
       "where Lanczos vectors are held: ram | disk (beside the output, or in the checkpoint, of "
       "which they are a part) | auto: ram if they fit; the results are bit-identical");
-  declare_certificate_flags(app, options.certificate);
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
+  declare_certificate_flags(app, options.certificate);
+  app.option_defaults()->group("Start");
   app.add_option(
          "--continue-from", options.continue_from,
          "lanczos.h5 with a basis: resumes where that run ended, with --max-iters raised or --tol lowered")

@@ -58,7 +58,7 @@ void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
       ->check(number_between(0, 1))
       ->capture_default_str();
   app.add_option("--certificate-budget", flags.budget,
-                 "maximum number of products; 0: as many as the run took, at least 20")
+                 "maximum number of products; 0: as many as the run took, at least 30")
       ->check(integer_from(0))
       ->capture_default_str();
 }

@@ -90,7 +90,7 @@ BasisSize basis_size(const Reorthogonalization& mode, int64_t n, int64_t max_ite
 }
 
 int64_t certificate_budget(int64_t budget, int64_t products) {
-  return budget > 0 ? budget : std::max<int64_t>(20, products);
+  return budget > 0 ? budget : std::max<int64_t>(30, products);
 }
 
 int64_t certificate_rows(const Reorthogonalization& mode, int64_t budget) {

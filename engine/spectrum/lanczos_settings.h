@@ -38,7 +38,7 @@ void check_lanczos_settings(const LanczosSettings& settings, int64_t n);
 /// Rows that a basis of this run holds: all, or the newest that the mode reads.
 BasisSize basis_size(const Reorthogonalization& mode, int64_t n, int64_t max_iters, bool keep_all);
 
-/// Products that a certificate may spend: `budget`, or where that is 0 as many as the run, 20 at least.
+/// Products that a certificate may spend: `budget`, or where that is 0 as many as the run, at least 30.
 int64_t certificate_budget(int64_t budget, int64_t products);
 
 /// Lanczos vectors that it holds at most: as many as the run where that restarts, 20 at least.

@@ -18,7 +18,7 @@ EQUATIONS = {
     "validate": "alpha = diag(H)",
 }
 DEFAULTS = {
-    "lanczos": {"--k": "10", "--max-iters": "100", "--tol": "1e-08", "--which": "largest", "--seed": "0"},
+    "lanczos": {"--k": "10", "--max-iters": "100", "--which": "largest", "--seed": "0"},
     "build-operator": {"--step": "final", "--ggn-mode": "auto", "--dtype-compute": "float32"},
 }
 TENSOR_FREE = ("density", "metrics", "validate")

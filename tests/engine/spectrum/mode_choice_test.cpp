@@ -47,7 +47,7 @@ TEST(ChooseMode, AutoSaysWhetherNoiseLeavesRoomForTheTolerance) {
   EXPECT_NE(reason(1e-4).find("above tol 1e-06: no mode can"), std::string::npos);
 }
 
-// The vectors of the certificate count, too: 20 at least.
+// The vectors of the certificate count as well: at least 30.
 TEST(ChooseMode, AutoIsRefusedOnlyWhereNoBasisFits) {
   for (int64_t rows = 10; rows < 120; ++rows) {
     const ModeContext context{.n = kDimension, .memory = rows * kRow, .certificate = true};
