@@ -176,7 +176,7 @@ def test_metrics_are_those_of_the_returned_values(records, dense):
 
 
 def test_every_metric_is_explained_in_the_documentation(records):
-    text = (ROOT / "docs" / "metrics.md").read_text()
+    text = (ROOT / "docs" / "metrics.md").read_text().partition("## metrics.json")[2]
     explained = set(re.findall(r"^\| `([^`]+)` \|", text, re.M))
     written = set().union(*(record.keys() for record in records.values()))
     assert written <= explained, written - explained
@@ -187,7 +187,7 @@ def test_spectrum_prints_the_eigenvalues_of_the_staged_path(good):
     flags = ("--k", 4, "--max-iters", 24, "--tol", 1e-5, "--reorth-mode", "full")
     done = run("spectrum", "--data", good.data, "--model", good.model, "--operator", "hessian", *flags)
     assert done.returncode == 0, done.stderr
-    rows = [line.split() for line in done.stdout.splitlines()[2:]]
+    rows = [line.split() for line in done.stdout.splitlines() if line.split()[0].isdigit()]
     with h5py.File(good.ritz) as f:
         assert [float(row[1]) for row in rows] == [float(f"{value:.9g}") for value in f["eigenvalues"]]
         assert [row[-1] for row in rows] == list(f["verdicts"].asstr())

@@ -58,7 +58,7 @@ def test_limit_that_the_basis_sets_is_named_where_pairs_do_not_converge(dense, t
     for tol, dtype, named in ((1e-9, "float32", True), (1e-9, "float64", False), (1e-6, "float32", False)):
         lanczos, ritz = tmp_path / "lanczos.h5", tmp_path / "ritz.h5"
         done = run("lanczos", *flags, "--tol", tol, "--dtype-basis", dtype, "--out", lanczos)
-        below = "for 6 more it is below what a float32 basis rounds away, 5.96e-08 ||A||"
+        below = "6 more are below what a float32 basis rounds away, 5.96e-08 ||A||"
         assert done.returncode == 0 and (below in done.stderr) == named, done.stderr
         make(ritz, "ritz-residuals", "--operator", dense.operator, "--lanczos", lanczos)
         with h5py.File(ritz) as f:

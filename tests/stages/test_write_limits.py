@@ -84,7 +84,7 @@ def test_run_that_cannot_be_extended_says_why(dense, tmp_path):
     kept = make(tmp_path / "kept.h5", *lanczos(dense), "--keep-basis")
     bare = make(tmp_path / "bare.h5", *lanczos(dense))
     for earlier, settings, words in (
-        (bare, {}, "kept no Lanczos vectors to go on from; --keep-basis would have"),
+        (bare, {}, "kept no Lanczos vectors to resume from; --keep-basis would have"),
         (kept, {"seed": 2}, "has --seed 1, this run 2; they must be the same"),
         (kept, {"tol": 1e-3}, "would have ended earlier"),
         (kept, {"max_iters": 5}, "more than --max-iters 5"),

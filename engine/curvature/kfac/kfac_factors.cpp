@@ -67,7 +67,8 @@ void check_fits(const KroneckerLayer& layer, int64_t rows, int64_t columns) {
 }
 
 /// The part `along` of the joined pieces.
-std::vector<at::Tensor> cut(const std::vector<at::Tensor>& pieces, int64_t dimension, const IndexRange& along) {
+std::vector<at::Tensor> cut(const std::vector<at::Tensor>& pieces, int64_t dimension,
+                            const IndexRange& along) {
   std::vector<at::Tensor> parts;
   int64_t offset = 0;
   for (const auto& piece : pieces) {

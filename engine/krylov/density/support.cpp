@@ -9,7 +9,7 @@
 namespace ritzflow {
 
 Interval support(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules,
-              const DensityOptions& options, double slack) {
+                 const DensityOptions& options, double slack) {
   Interval range{-HUGE_VAL, HUGE_VAL}, seen{HUGE_VAL, -HUGE_VAL};
   // Two ends of each probe may be wrong, together with no more than delta (union bound).
   const double delta = options.delta / (2 * static_cast<double>(probes.size()));
