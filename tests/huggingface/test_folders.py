@@ -179,8 +179,8 @@ def test_an_adapter_without_its_base_is_refused(tmp_path):
     path = tmp_path / "adapter" / "adapter_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": "company/model"}))
     require_refused(
-        options(tmp_path / "adapter"), "its base 'company/model' is no folder here; name one by --hf-base"
+        options(tmp_path / "adapter"), "its base 'company/model' is not a folder here; name one by --hf-base"
     )
     require_refused(
-        options(tmp_path / "base", base=tmp_path / "base"), "is no adapter (no adapter_config.json)"
+        options(tmp_path / "base", base=tmp_path / "base"), "is not an adapter (no adapter_config.json)"
     )

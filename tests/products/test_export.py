@@ -121,7 +121,7 @@ def test_products_verified_in_float32_are_traced_and_held_in_float32_alone(sampl
 def test_verification_in_float32_is_no_check_of_float64_products(monkeypatch, tmp_path):
     flags = ["--hf", "x", "--data", "d", "--out", tmp_path / "m.h5", "--verify", "float32"]
     monkeypatch.setattr(sys, "argv", ["export_products", *map(str, flags), "--dtype-compute", "float64"])
-    with pytest.raises(InputError, match="--verify float32 is no check of float64 products"):
+    with pytest.raises(InputError, match="--verify float32 is not a check of float64 products"):
         export_products.parse()
 
 

@@ -41,7 +41,7 @@ def network(function):
 
 @pytest.mark.parametrize("name", COUPLED)
 def test_samples_that_depend_on_one_another_are_refused_with_the_layer(name):
-    reason = r"depends on the other samples of its batch: .* behind layer '2' \(Calls\); --whole-batch"
+    reason = r"depends on the other samples of its batch: .* after layer '2' \(Calls\); --whole-batch"
     if "size" in name:
         reason = "value changes by .* in a batch of 4"
     with pytest.raises(Refusal, match=reason):

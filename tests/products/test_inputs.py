@@ -77,7 +77,7 @@ def test_a_group_of_inputs_is_given_to_the_module_by_name(tmp_path):
     ("datasets", "reason"),
     [
         ({"inputs__x": np.ones((2, 1)), "shared__x": np.ones(3)}, "'x' is in both inputs and shared"),
-        ({"inputs__a-b": np.ones((2, 1))}, "'a-b' is no name that an argument of a module can have"),
+        ({"inputs__a-b": np.ones((2, 1))}, "'a-b' is not a name that an argument of a module can have"),
     ],
 )
 def test_names_that_no_argument_can_have_are_refused(tmp_path, datasets, reason):

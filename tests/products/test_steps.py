@@ -101,8 +101,8 @@ def test_a_step_has_the_digest_that_it_has_in_a_file_of_its_own(folder):
     ("more", "message"),
     [
         (["--steps", "7"], "no file of step 7; there are those of 0, 10"),
-        (["--steps", "x"], "--steps: 'x' is no step"),
-        (["--steps", "123456789"], "'123456789' is no step; expected numbers of at most 8 digits"),
+        (["--steps", "x"], "--steps: 'x' is not a step"),
+        (["--steps", "123456789"], "'123456789' is not a step; expected numbers of at most 8 digits"),
     ],
 )
 def test_steps_that_are_not_there_are_refused(folder, more, message):

@@ -59,7 +59,7 @@ def base_of(folder: Path, config: dict, base: Path | None) -> Path:
     for place in (named, folder / named):
         if named.name and (place / "config.json").is_file():
             return place
-    raise InputError(f"--hf: {folder}: its base '{named}' is no folder here; name one by --hf-base")
+    raise InputError(f"--hf: {folder}: its base '{named}' is not a folder here; name one by --hf-base")
 
 
 def kind_of(base: Path, config: dict) -> type:

@@ -150,7 +150,7 @@ def require_names(path: Path, inputs, shared: dict) -> None:
     names = [*inputs, *shared] if isinstance(inputs, dict) else list(shared)
     for name in names:
         if not name.isidentifier():
-            raise InputError(f"--data: {path}: '{name}' is no name that an argument of a module can have")
+            raise InputError(f"--data: {path}: '{name}' is not a name that an argument of a module can have")
         if names.count(name) > 1:
             raise InputError(f"--data: {path}: '{name}' is in both inputs and shared")
 

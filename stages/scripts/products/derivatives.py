@@ -200,8 +200,8 @@ def differences(function, at: Tensors, t: Tensors) -> tuple[list[Tensors], Tenso
     with torch.no_grad():
         for step in STEPS:
             ahead = function([x + step * a for x, a in zip(at, t)])
-            behind = function([x - step * a for x, a in zip(at, t)])
-            found.append([(a - b) / (2 * step) for a, b in zip(ahead, behind)])
+            backward = function([x - step * a for x, a in zip(at, t)])
+            found.append([(a - b) / (2 * step) for a, b in zip(ahead, backward)])
         return found, function(at)
 
 

@@ -110,7 +110,7 @@ def check(options) -> None:
     if options.micro_batch is not None and options.micro_batch < 1:
         raise InputError(f"--micro-batch: {options.micro_batch} is below 1")
     if options.verify == "float32" and options.dtype_compute != ["float32"]:
-        raise InputError("--verify float32 is no check of float64 products; leave --verify out")
+        raise InputError("--verify float32 is not a check of float64 products; leave --verify out")
     if not options.out.parent.is_dir():
         raise InputError(f"--out: {options.out.parent}: no such folder")
 
@@ -134,6 +134,6 @@ def check_steps(options) -> None:
     for word in words:
         if word != weights_files.FINAL and not (word.isdecimal() and len(word) <= 8):
             raise InputError(
-                f"--steps: '{word}' is no step; expected numbers of at most 8 digits, final, or all"
+                f"--steps: '{word}' is not a step; expected numbers of at most 8 digits, final, or all"
             )
     options.steps = [word if word == weights_files.FINAL else int(word) for word in words]

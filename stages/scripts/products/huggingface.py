@@ -31,7 +31,7 @@ def load_folder(folder: Path, base: Path | None) -> tuple[Model, str]:
 
         return load_adapter(folder, base)
     if base is not None:
-        raise InputError(f"--hf-base: {folder} is no adapter (no adapter_config.json); leave --hf-base out")
+        raise InputError(f"--hf-base: {folder} is not an adapter (no adapter_config.json): omit --hf-base")
     config = read_json(folder, "config.json")
     module, missing = load_model(folder, class_of(folder, config))
     refuse_missing(folder, missing)

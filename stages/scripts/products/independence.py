@@ -73,12 +73,12 @@ def rows(x: Slots, order: torch.Tensor) -> Slots:
 
 
 def others_replaced(x: Slots, half: int) -> Slots:
-    """The samples behind the first half become the first one: values that the module can surely take."""
+    """The samples after the first half become the first one: values that the module can surely take."""
     return rows(x, torch.cat([torch.arange(half), torch.zeros(samples_in(x) - half, dtype=torch.long)]))
 
 
 def first_layer(model: Model, x: Slots, tolerance: float) -> str:
-    """`, first behind layer 'norm' (BatchNorm1d)`: whose output of a sample changes with the others."""
+    """`, first after layer 'norm' (BatchNorm1d)`: whose output of a sample changes with the others."""
     count = samples_in(x)
     half, order = torch.arange((count + 1) // 2), torch.arange(count).flip(0)
     plain = layer_outputs(model, x)
@@ -87,7 +87,7 @@ def first_layer(model: Model, x: Slots, tolerance: float) -> str:
         for (name, a), (_, b) in zip(plain, layer_outputs(model, other)):
             of_samples = len(a) == len(b) == count
             if of_samples and (a[before] - b[after]).norm() > tolerance * a[before].norm():
-                return f", first behind {name}"
+                return f", first after {name}"
     return ""
 
 

@@ -80,11 +80,11 @@ def difference_errors(loss: CustomLoss, runner: Runner, z, y, u) -> dict[str, fl
 
 
 def worst(at: dict, index: int, step: float, expected) -> float:
-    behind, ahead = ((at[0][index] - at[-1][index]) / step, (at[1][index] - at[0][index]) / step)
-    central = (ahead + behind) / 2
+    backward, forward = ((at[0][index] - at[-1][index]) / step, (at[1][index] - at[0][index]) / step)
+    central = (forward + backward) / 2
     size = torch.stack([central.abs(), expected.abs()]).amax(0)
     rounding = 1e-3 * float(size.mean()) + 1e-14 * at[0][index].abs() / step
-    smooth = (ahead - behind).abs() <= 1e-2 * size + rounding
+    smooth = (forward - backward).abs() <= 1e-2 * size + rounding
     gaps = ((central - expected).abs() - rounding).clamp(min=0) / size.clamp(min=1e-300)
     return float(gaps[smooth].max()) if smooth.any() else 0.0
 

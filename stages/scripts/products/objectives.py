@@ -4,7 +4,7 @@
 
 It calls the module as it likes: with derivatives by the inputs, on parts of a sample, on the whole batch. It
 is exported as a module whose only output is the loss of a sample and which takes the targets as one more
-input; l(z) = z is the loss behind it. J is then the gradients of the samples, and the Hessian that of their
+input; l(z) = z is the loss after it. J is then the gradients of the samples, and the Hessian that of their
 mean.
 """
 

@@ -52,7 +52,7 @@ class Views:
         return self._known.get(id(base_of(tensor)), (None,))[0]
 
     def of(self, tensor: torch.Tensor) -> View | None:
-        """Where in its parameter a tensor lies; none where it is no part of one, or repeats elements."""
+        """Where in its parameter a tensor lies; none where it is not part of one, or repeats elements."""
         name, parameter = self._known.get(id(base_of(tensor)), (None, None))
         repeats = any(step == 0 and size > 1 for size, step in zip(tensor.shape, tensor.stride()))
         if name is None or repeats or not parameter.is_contiguous():

@@ -26,8 +26,8 @@ def in_type(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 class AtLeast(TorchDispatchMode):
     """Operations that name a narrower type for their result give `dtype`.
 
-    Language models cast norms and softmax to float32 lest bfloat16 be too coarse; in float64 the same cast
-    would throw digits away, as autocast to bfloat16 does in float32.
+    Language models cast norms and softmax to float32, as bfloat16 would be too coarse; in float64 the same
+    cast would throw digits away, as autocast to bfloat16 does in float32.
     """
 
     def __init__(self, dtype: torch.dtype):

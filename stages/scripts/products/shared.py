@@ -47,7 +47,7 @@ class Shared:
     compiled: bool = False
 
     def add(self, dtype: str, functions: dict[str, Function], constants: dict, tolerance: float) -> None:
-        """Takes functions in a type, but for those of K-FAC's layers, which nothing here checks."""
+        """Takes functions in a type, except those of K-FAC's layers, which nothing here checks."""
         listings = {
             name: {"inputs": f.inputs, "outputs": f.outputs, "calls": calls.listed(f.graph)}
             for name, f in functions.items()

@@ -20,7 +20,7 @@ from products.trace import forward, reason
 from products.verify import relative_error
 
 SAMPLES = 4  # suffice: derivatives are wrong in every sample, or in none
-MOVE = 0.03  # of the parameters, relative to their root mean square: nothing is hidden behind a zero
+MOVE = 0.03  # of the parameters, relative to their root mean square: nothing is hidden by a zero
 
 
 WORDS = {"jvp": "Jacobian product", "gradient": "gradient", "hessian": "Hessian product"}
@@ -104,7 +104,7 @@ def own_ways(model: Model, eager: Eager) -> str:
 
 
 def own_functions(node) -> set[str]:
-    """Names of the user's autograd.Functions behind a node of autograd's graph."""
+    """Names of the user's autograd.Functions reached from a node of autograd's graph."""
     seen, todo, names = set(), [node], set()
     while todo:
         node = todo.pop()

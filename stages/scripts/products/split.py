@@ -21,7 +21,7 @@ from products.trace import Trace, is_free
 
 aten = torch.ops.aten
 
-# The functions behind each product; the first ones are the base of all.
+# The functions of each product; the first ones are the base of all.
 BASE = ("primal", "jvp", "vjp")
 PRODUCTS = {"ggn": (), "hessian": ("hvp_primal", "hvp_jvp", "hvp_vjp"), "kfac": ("taps", "taps_vjp")}
 
@@ -79,25 +79,25 @@ class Splitter:
         def fixed(node):
             return self.varies[node] <= constant
 
-        for node in self.behind([self.trace.outputs[name] for name in outputs], stop=fixed):
+        for node in self.ancestors([self.trace.outputs[name] for name in outputs], stop=fixed):
             if fixed(node):
                 found |= {base for base in self.bases(node) if base not in self.slots}
         return sorted(found, key=self.order.get)
 
     def intermediates(self, first: str, last: list[str]) -> list[torch.fx.Node]:
-        """Values on the way to `first` that `last` needs, too."""
-        known = set(self.behind([self.trace.outputs[first]], stop=self.slots.__contains__))
+        """Values on the way to `first` that `last` needs as well."""
+        known = set(self.ancestors([self.trace.outputs[first]], stop=self.slots.__contains__))
         found = set()
 
         def stop(node):
             return node in known or node in self.slots
 
-        for node in self.behind([self.trace.outputs[name] for name in last], stop=stop):
+        for node in self.ancestors([self.trace.outputs[name] for name in last], stop=stop):
             if node in known:
                 found |= {base for base in self.bases(node) if base not in self.slots}
         return sorted(found, key=self.order.get)
 
-    def behind(self, nodes, stop):
+    def ancestors(self, nodes, stop):
         """All nodes that `nodes` are made from, up to and with those where `stop` holds."""
         seen, todo = set(), list(nodes)
         while todo:
@@ -120,7 +120,7 @@ class Splitter:
         results = [self.trace.outputs[name] for name in ends] + list(kept)
         new = [node for node in kept if node not in self.slots]
         graph, copies, inputs = torch.fx.Graph(), {}, []
-        needed = sorted(self.behind(results, stop=self.slots.__contains__), key=self.order.get)
+        needed = sorted(self.ancestors(results, stop=self.slots.__contains__), key=self.order.get)
         for node in needed:
             if node in self.slots:
                 copies[node] = graph.placeholder(node.name)

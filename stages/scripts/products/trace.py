@@ -261,7 +261,7 @@ def refuse_operations(graph: torch.fx.Graph, model: Model) -> None:
         what = f"{model.origin}: {node.target}{model.places.of(str(node.target))}"
         if torch.Tag.nondeterministic_seeded in node.target.tags:
             raise Refusal(
-                f"{what} draws random numbers, in evaluation mode, too: take their mean there, or let them "
+                f"{what} draws random numbers, also in evaluation mode: take their mean there, or let them "
                 "be an input"
             )
         if is_mutable(node):
@@ -324,7 +324,7 @@ def lift_constants(
 def is_free(node: torch.fx.Node) -> bool:
     """Costs nothing to make again: a view, a tensor filled with a number, one of several views.
 
-    An operation with several new results (layer norm) is no view, and its results are kept one by one.
+    An operation with several new results (layer norm) is not a view, and its results are kept one by one.
     """
     if node.op == "placeholder":
         return False
@@ -336,7 +336,7 @@ def is_free(node: torch.fx.Node) -> bool:
 
 
 def keep_as_real(graph: torch.fx.Graph) -> None:
-    """Puts a copy in pairs of real numbers behind every complex result: packages hold real values alone."""
+    """Puts a copy in pairs of real numbers after every complex result: packages hold real values alone."""
     for node in list(graph.nodes):
         value = node.meta.get("val")
         if isinstance(value, torch.Tensor) and value.is_complex() and not is_free(node):
@@ -346,9 +346,9 @@ def keep_as_real(graph: torch.fx.Graph) -> None:
             node.replace_all_uses_with(again, delete_user_cb=lambda user, pairs=pairs: user is not pairs)
 
 
-def called(graph: torch.fx.Graph, behind: torch.fx.Node, operation, argument: torch.fx.Node) -> torch.fx.Node:
-    """A new operation on one tensor behind a node."""
-    with graph.inserting_after(behind):
+def called(graph: torch.fx.Graph, after: torch.fx.Node, operation, argument: torch.fx.Node) -> torch.fx.Node:
+    """A new operation on one tensor after a node."""
+    with graph.inserting_after(after):
         node = graph.call_function(operation, (argument,))
     node.meta["val"] = operation(argument.meta["val"])
     return node
