@@ -122,14 +122,15 @@ rule ro_crate:
 
 
 # Asked for by name, and run each time: cells again from the data on, compared with those of the sweep.
-# More of them: snakemake audit --set-resources audit:cells=10 audit:draw=1 (cells=0: all).
+# More of them: snakemake audit --set-resources audit:cells=10 audit:draw=1 (cells=0: all). A cluster has no number of
+# cores: workflow.cores would end the run there.
 rule audit:
     input:
         sweep=rules.sweep.output.sweep,
         metrics=every("metrics"),
     log:
         f"{RESULTS}/logs/audit.log",
-    threads: workflow.cores or 1
+    threads: workflow.resource_settings.cores or 1
     resources:
         cells=3,
         draw=0,
