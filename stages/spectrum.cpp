@@ -68,12 +68,13 @@ std::string beyond(const Spectrum& s) {
 }
 
 void print_table(const Spectrum& s) {
-  fmt::print("# {} of dimension {}; mode {}, {} products; relative noise of a product {:.1e}\n", s.kind, s.n,
-             s.record.reorth_mode, s.operator_calls(), s.facts.noise);
-  fmt::print("{:>4}  {:>16}  {:>9}  {:>33}  {}\n", "#", "eigenvalue", "residual", "interval", "verdict");
+  fmt::print(
+      "# {} of dimension {}; mode {}, {} products and {} for residuals; relative noise of a product {:.1e}\n",
+      s.kind, s.n, s.record.reorth_mode, s.record.operator_calls(), s.evidence.operator_calls, s.facts.noise);
+  fmt::print("{:>4}  {:>16}  {:>9}  {:>35}  {}\n", "#", "eigenvalue", "residual", "interval", "verdict");
   int64_t rank = 0;
   for (const RitzPair& pair : s.evidence.pairs) {
-    fmt::print("{:>4}  {:>16.9g}  {:>9.2e}  [{:>15.8g}, {:>15.8g}]  {}\n", ++rank, pair.value, pair.residual,
+    fmt::print("{:>4}  {:>16.9g}  {:>9.2e}  [{:>16.9g}, {:>16.9g}]  {}\n", ++rank, pair.value, pair.residual,
                pair.interval[0], pair.interval[1], verdict_name(pair.verdict));
   }
   if (s.certified()) fmt::print("# {}\n", beyond(s));

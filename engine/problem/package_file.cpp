@@ -205,8 +205,11 @@ std::shared_ptr<const Package> opened(const fs::path& packages, const std::strin
                                       const Require& require) {
   const fs::path folder = packages / key;
   if (!fs::is_directory(folder)) {
-    throw InputError(fmt::format("{}: no such package; export the model again, or with --packages {}",
-                                 folder.string(), packages.string()));
+    throw InputError(
+        fmt::format("{}: no such package; the products of an exported model lie in a folder of packages: "
+                    "copy it there with "
+                    "the model, or export the model again with --packages {}",
+                    folder.string(), packages.string()));
   }
   const std::string text = read_all(folder / "manifest.json");
   if (sha256_hex(std::string_view(text)) != key) damaged(folder / "manifest.json");

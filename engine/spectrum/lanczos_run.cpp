@@ -95,7 +95,9 @@ void report(const LanczosOutcome& outcome, const LanczosRecord& record) {
   spdlog::info(
       "{} products{}, {} of {} wanted pairs have an estimated residual within tol {:.2g}{}{}",
       record.factorization.products, certified, outcome.converged, record.settings.k, record.settings.tol,
-      below_noise == 0 ? "" : fmt::format("; {} more are below {}", below_noise, floor_of(record)),
+      below_noise == 0 ? ""
+                       : fmt::format("; {} more are below {}, where only true residuals decide", below_noise,
+                                     floor_of(record)),
       keeps_orthogonality(record.mode())
           ? ""
           : "; repeated values are counted once: ritz-residuals separates ghosts from multiple eigenvalues");

@@ -187,8 +187,10 @@ const Package& package_in(const Packages& packages, at::ScalarType type, const s
   const auto found = packages.find(type);
   if (found != packages.end()) return *found->second;
   const std::string wanted = type == at::kDouble ? "float64" : "float32";
-  throw Refusal("--dtype-compute " + wanted + ": the " + what +
-                " was exported for another type; export the model again with --dtype-compute " + wanted);
+  const std::string held = type == at::kDouble ? "float32" : "float64";
+  throw Refusal("--dtype-compute " + wanted + ": the " + what + " was exported for products in " + held +
+                "; use --dtype-compute " + held + ", or export the model again with --dtype-compute " +
+                wanted);
 }
 
 }  // namespace ritzflow
