@@ -131,7 +131,7 @@ def kept_and_rebuilt(folder, operator, *flags):
     assert attribute(folder, "linearizations") == "kept"
     refusal = build(folder, operator, *flags, "--memory", 1)
     assert refusal.returncode == 3
-    least = re.search(r"needs (\d+ [KM]iB)", refusal.stderr)[1].replace(" ", "")
+    least = "".join(re.search(r"needs (\d+) (?:bytes|([KM]iB))", refusal.stderr).groups(""))
     rebuilt = dense(folder, operator, *flags, "--memory", least)
     assert attribute(folder, "linearizations") == "rebuilt"
     return kept, rebuilt
