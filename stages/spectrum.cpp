@@ -1,7 +1,6 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
-#include <cmath>
 #include <cstdio>
 
 #include "app/stage.h"
@@ -61,10 +60,10 @@ std::string beyond(const Spectrum& s) {
     return "not certified: copies of multiple eigenvalues and others may be missing from this list";
   const Certificate& found = *s.record.certificate;
   if (!(found.lower_bound <= found.upper_bound)) return "certified: no eigenvalue is missing from this list";
-  const double lower = s.facts.is_psd ? std::max(0.0, found.lower_bound) : found.lower_bound;
   return fmt::format(
       "{}certified: eigenvalues not in this list lie in [{:.9g}, {:.9g}], with probability at least 1 - {:g}",
-      s.certified() ? "" : "not ", lower, found.upper_bound, s.record.certificate_delta);
+      s.certified() ? "" : "not ", lower_bound_of(found, s.facts.is_psd), found.upper_bound,
+      s.record.certificate_delta);
 }
 
 void print_table(const Spectrum& s) {
@@ -78,11 +77,6 @@ void print_table(const Spectrum& s) {
                pair.interval[0], pair.interval[1], verdict_name(pair.verdict));
   }
   if (s.certified()) fmt::print("# {}\n", beyond(s));
-}
-
-// Infinity has no number in JSON; null stands for it and for what is unknown.
-nlohmann::json finite_or_null(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
 }
 
 void print_json(const Spectrum& s) {
@@ -105,8 +99,9 @@ void print_json(const Spectrum& s) {
     all["intervals"].push_back(pair.interval);
     all["verdicts"].push_back(verdict_name(pair.verdict));
   }
-  all["upper_bound"] = found ? finite_or_null(found->upper_bound) : nlohmann::json();
-  all["lower_bound"] = found ? finite_or_null(found->lower_bound) : nlohmann::json();
+  all["upper_bound"] =
+      found ? nlohmann::json(found->upper_bound) : nlohmann::json();  // dump() writes infinity as null
+  all["lower_bound"] = found ? nlohmann::json(found->lower_bound) : nlohmann::json();
   fmt::print("{}\n", all.dump(1));
 }
 

@@ -38,15 +38,14 @@ std::string end_of(const Certificate& certificate, const CertificateOptions& opt
 }
 
 void report(const Certificate& certificate, const CertificateOptions& options, bool is_psd) {
-  const double lowest = is_psd ? std::max(0.0, certificate.lower_bound) : certificate.lower_bound;
   const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
   const bool done = certificate.certifies(options.which, options.k);
   spdlog::info(
       "certificate: {} products (budget {}), {} pairs found beyond the wanted ones; largest {}, smallest {}; "
       "all other eigenvalues in [{:.6g}, {:.6g}] except with probability {:g}{}",
       certificate.calls, options.budget, certificate.found.size(), said(certificate.certified_largest),
-      said(certificate.certified_smallest), lowest, certificate.upper_bound, options.delta,
-      done ? "" : "; not certified, because " + end_of(certificate, options));
+      said(certificate.certified_smallest), lower_bound_of(certificate, is_psd), certificate.upper_bound,
+      options.delta, done ? "" : "; not certified, because " + end_of(certificate, options));
 }
 
 }  // namespace
@@ -61,6 +60,10 @@ void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
                  "maximum number of products; 0: as many as the run took, at least 30")
       ->check(integer_from(0))
       ->capture_default_str();
+}
+
+double lower_bound_of(const Certificate& certificate, bool is_psd) {
+  return is_psd ? std::max(0.0, certificate.lower_bound) : certificate.lower_bound;
 }
 
 std::string no_certificate(const CertificateFlags& flags, const Reorthogonalization& mode,

@@ -19,6 +19,9 @@ struct CertificateFlags {
 
 void declare_certificate_flags(CLI::App& app, CertificateFlags& flags);
 
+/// The lower bound of a certificate, which for a semi-definite operator is at least 0.
+double lower_bound_of(const Certificate& certificate, bool is_psd);
+
 /// Why no certificate can follow a run; empty where one can.
 std::string no_certificate(const CertificateFlags& flags, const Reorthogonalization& mode,
                            const LanczosOutcome& outcome, int64_t k);
