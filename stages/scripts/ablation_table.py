@@ -22,7 +22,8 @@ import pandas as pd
 import stale
 import summaries
 import table_text
-from script_cli import InputError, Parser, run, write_text
+from atomic_write import write_text
+from script_cli import InputError, Parser, run
 from sweep_config import digest
 
 ALGORITHM = 3

@@ -1,13 +1,13 @@
 """Artifacts that Python writes: their two digests (docs/formats.md has the rules), and by rename only."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
+from atomic_write import atomic_write
 from script_cli import InputError
 
 USER_BLOCK = 512
@@ -108,11 +108,9 @@ def write(
 
     attributes: of the root by name, of another object as `path@name`.
     """
-    part = out.with_name(out.name + ".part")
-    try:
-        with h5py.File(
-            part, "w", userblock_size=USER_BLOCK
-        ) as file:  # h5py keeps no object times: same content, same bytes
+    with atomic_write(out) as part:
+        # h5py keeps no object times: same content, same bytes
+        with h5py.File(part, "w", userblock_size=USER_BLOCK) as file:
             for name, values in data.items():
                 create(file, name, values)
             for name, value in attributes.items():
@@ -122,8 +120,3 @@ def write(
                 file.create_group("provenance").attrs.update(provenance)
             file.attrs["content_sha256"] = content_sha256(file)
         seal(part)
-        with part.open("rb") as handle:
-            os.fsync(handle.fileno())
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)

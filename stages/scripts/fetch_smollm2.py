@@ -8,10 +8,9 @@ The folder holds config, weights and tokenizer as save_pretrained() writes them.
 """
 
 import importlib.util
-import os
-import shutil
 from pathlib import Path
 
+from atomic_write import atomic_write
 from script_cli import InputError, Parser, run
 
 ALGORITHM = 1
@@ -47,13 +46,9 @@ def main():
     out = parser.parse_args().out
     from transformers import AutoTokenizer
 
-    part = out.with_name(f"{out.name}.part.{os.getpid()}")
-    try:
+    with atomic_write(out) as part:
         plain_model(gguf_folder()).save_pretrained(part)
         AutoTokenizer.from_pretrained(gguf_folder(), gguf_file=FILE).save_pretrained(part)
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 if __name__ == "__main__":

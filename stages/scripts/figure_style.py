@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib
+from atomic_write import atomic_write
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -62,8 +63,7 @@ def save(figure, stem: Path, made_from: str) -> None:
     """`stem`.svg and `stem`.png, without dates, with the digest of what they show as their description."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     for suffix, facts in (("svg", {"Date": None, "Creator": "ritzflow"}), ("png", {"Software": "ritzflow"})):
-        part = stem.with_name(f"{stem.name}.part.{suffix}")
-        figure.savefig(part, metadata={**facts, "Description": made_from})
+        with atomic_write(stem.with_name(f"{stem.name}.{suffix}")) as part:
+            figure.savefig(part, format=suffix, metadata={**facts, "Description": made_from})
         figure.set_layout_engine("none")  # the layout is found once, for both files
-        part.replace(stem.with_name(f"{stem.name}.{suffix}"))
     plt.close(figure)

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from script_cli import write_text
+from atomic_write import write_text
 from sweep_config import canonical
 
 FOLDER = Path(".snakemake/ritzflow")

@@ -12,7 +12,8 @@ import cells
 import h5py
 import stale
 import summaries
-from script_cli import InputError, Parser, run, write_text
+from atomic_write import write_text
+from script_cli import InputError, Parser, run
 
 FACTS = ("program_version", "commit", "dirty", "compiler", "libraries", "cpu", "host", "threads")
 TIMES = ("started", "finished")

@@ -3,7 +3,7 @@
 import json
 
 import freeze
-from script_cli import write_text
+from atomic_write import write_text
 
 PLACE, VERSION = freeze.FOLDER / "memory.json", 1
 

@@ -14,7 +14,8 @@ import stale
 import summaries
 import table_text
 import yaml
-from script_cli import InputError, Parser, run, write_text
+from atomic_write import write_text
+from script_cli import InputError, Parser, run
 
 ALGORITHM = 2
 

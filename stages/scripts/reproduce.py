@@ -16,6 +16,7 @@ import cells
 import pandas as pd
 import places
 import stale
+from atomic_write import write_text
 from script_cli import InputError, Parser, run
 
 MARK = ".audit"  # in a folder that may be removed, as it was made here
@@ -89,11 +90,11 @@ def row(cell: dict, verdicts: list[dict]) -> dict:
 def write_tables(rows: list[dict], footer: str, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     table = pd.DataFrame(rows)
-    table.to_csv(folder / "reproducibility.csv", index=False)
+    write_text(folder / "reproducibility.csv", table.to_csv(index=False))
     shown = table.drop(columns=["lanczos_sha256", "ritz_sha256"]).fillna("")
     lines = ["| " + " | ".join(map(str, line)) + " |" for line in shown.itertuples(index=False)]
     head = ["| " + " | ".join(shown.columns) + " |", "|" + "---|" * len(shown.columns)]
-    (folder / "reproducibility.md").write_text("\n".join([*head, *lines, "", footer, ""]))
+    write_text(folder / "reproducibility.md", "\n".join([*head, *lines, "", footer, ""]))
 
 
 def main():

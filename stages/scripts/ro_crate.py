@@ -11,8 +11,9 @@ from pathlib import Path
 
 import cells
 import stale
+from atomic_write import write_text
 from provenance import artifacts
-from script_cli import PROJECT_VERSION, Parser, run, write_text
+from script_cli import PROJECT_VERSION, Parser, run
 
 PROFILE = "https://w3id.org/ro/crate/1.1"
 METADATA = "ro-crate-metadata.json"

@@ -2,10 +2,8 @@
 
 import argparse
 import difflib
-import os
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 PROJECT_VERSION = "0.1.0"
 
@@ -39,13 +37,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         raise InputError(message)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write beside `path`, then rename: it is complete or as it was."""
-    part = path.with_name(f"{path.name}.part.{os.getpid()}")
-    part.write_text(text)
-    part.replace(path)
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

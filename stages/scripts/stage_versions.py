@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import sweep_config
-from script_cli import InputError, write_text
+from atomic_write import write_text
+from script_cli import InputError
 
 SCRIPTS = Path(__file__).resolve().parent
 BINARIES = SCRIPTS.parents[1] / "build" / "bin"

@@ -22,7 +22,8 @@ import made_with
 import recorded
 import training_sources
 import weights_files
-from script_cli import InputError, Parser, run, write_text
+from atomic_write import write_text
+from script_cli import InputError, Parser, run
 
 ALGORITHM = 1
 # replaced: by path, size and dates of weights that the command must not leave as they were.

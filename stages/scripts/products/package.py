@@ -8,16 +8,15 @@ SHA256SUMS         of these files, as `sha256sum -c` reads it
 
 import hashlib
 import json
-import os
 import platform
 import re
-import shutil
 import sys
 import time
 import warnings
 from pathlib import Path
 
 import torch
+from atomic_write import atomic_write
 
 from products.calls import listed
 from products.split import Function
@@ -111,7 +110,6 @@ class Writer:
         self.manifest = text(description)
         self.key = digest(self.manifest)
         self.folder = packages / self.key
-        self.part = packages / f"{self.key}.part.{os.getpid()}"
 
     def exists(self) -> bool:
         return (self.folder / "SHA256SUMS").is_file()
@@ -119,35 +117,22 @@ class Writer:
     def write(self, functions: dict[str, Function], check=None) -> None:
         """Functions as operator calls, or compiled where there is a `check` of what the compiler made; it is
         given the folder, and raises Refusal."""
-        self.part.mkdir(parents=True)
-        try:
-            (self.part / "manifest.json").write_bytes(self.manifest)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self.folder) as part:
+            part.mkdir()
+            (part / "manifest.json").write_bytes(self.manifest)
             for name, function in functions.items():
                 if not function.outputs:
                     continue  # nobody calls it
                 if check:
-                    compile_function(name, function, self.part / f"{name}.pt2")
+                    compile_function(name, function, part / f"{name}.pt2")
                 else:
-                    (self.part / f"{name}.json").write_bytes(text(listed(function.graph)))
+                    (part / f"{name}.json").write_bytes(text(listed(function.graph)))
             if check:
-                check(self.part)
-            files = sorted(self.part.iterdir())
+                check(part)
+            files = sorted(part.iterdir())
             sums = [f"{digest(file.read_bytes())}  {file.name}\n" for file in files]
-            (self.part / "SHA256SUMS").write_text("".join(sums))
-            for file in self.part.iterdir():
-                flush(file)
-            self.part.rename(self.folder)
-            flush(self.folder.parent)
-        finally:
-            shutil.rmtree(self.part, ignore_errors=True)
-
-
-def flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            (part / "SHA256SUMS").write_text("".join(sums))
 
 
 def examples(function: Function) -> tuple[torch.Tensor, ...]:

@@ -9,7 +9,6 @@ is seen.
 import fcntl
 import hashlib
 import json
-import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import made_with
 import torch
+from atomic_write import atomic_write
 
 from products import calls, package
 from products.data import Samples
@@ -150,6 +150,5 @@ def save(packages: Path, key: str, shared: Shared) -> None:
     content["constants"] = {
         name: {n: value.clone() for n, value in kept.constants.items()} for name, kept in shared.types.items()
     }
-    part = packages / FOLDER / f"{key}.part.{os.getpid()}"
-    torch.save(content, part)
-    part.replace(packages / FOLDER / f"{key}.pt")
+    with atomic_write(packages / FOLDER / f"{key}.pt") as part:
+        torch.save(content, part)
