@@ -10,15 +10,9 @@ SCRIPTS = ROOT / "stages" / "scripts"
 BINARIES = ROOT / "build" / "bin"
 sys.path.insert(0, str(SCRIPTS))
 
-import artifacts
-import blocks
-import places
-import stage_flags
-import stage_versions
-import sweep_config
-import sweep_file
-import weights_files
-from script_cli import run as one_line_errors
+from ritzflow.common import weights_files
+from ritzflow.common.script_cli import run as one_line_errors
+from ritzflow.sweep import artifacts, blocks, places, stage_flags, stage_versions, sweep_config, sweep_file
 
 # Stages and scripts are called by name. Snakemake takes braces in a shell command for names of its own.
 PROGRAMS = shlex.quote(f"{BINARIES}:{SCRIPTS}:{Path(sys.executable).parent}")

@@ -4,10 +4,7 @@
 import os
 import time
 
-import freeze
-import interruption
-import plan
-import results_lock
+from ritzflow.sweep import freeze, interruption, plan, results_lock
 
 PLAN = plan.Plan()
 SWEEP_FILE = Path(workflow.configfiles[0])

@@ -14,17 +14,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import blocks
-import cell_records
-import cells
 import numpy as np
 import pandas as pd
-import stale
-import summaries
-import table_text
-from atomic_write import write_text
-from script_cli import InputError, Parser, run
-from sweep_config import digest
+
+from ritzflow.common.atomic_write import write_text
+from ritzflow.common.script_cli import InputError, Parser, run
+from ritzflow.sweep import blocks, cells, stale, summaries
+from ritzflow.sweep.sweep_config import digest
+from ritzflow.tables import cell_records, table_text
 
 ALGORITHM = 3
 ROW_AXES = list(cells.ROW_AXES)

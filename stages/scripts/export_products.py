@@ -13,18 +13,24 @@ with eager autograd in float64 before anything is written (--verify float32: in 
 import os
 from pathlib import Path
 
-import environment  # noqa: F401
-import made_with
+from ritzflow.common import environment  # noqa: F401
+
+# isort: split
 import torch
-import weights_files
-from artifact_digest import digest_of
-from products import data, eager, export_flags, losses, model_file, objectives, shared, standard_losses
-from products.evaluation import evaluation_mode, refuse_batch_statistics
-from products.exporter import AtOtherWeights, Exporter, say, told
-from products.loss_export import fitted
-from products.modules import Model, load_module
-from products.weights import load_weights, refuse_not_finite
-from script_cli import InputError, Parser, Refusal, run
+
+from ritzflow.common import made_with, weights_files
+from ritzflow.common.artifact_digest import digest_of
+from ritzflow.common.script_cli import InputError, Parser, Refusal, run
+from ritzflow.export import export_flags
+from ritzflow.export.exporter import AtOtherWeights, Exporter, say, told
+from ritzflow.export.losses import losses, objectives, standard_losses
+from ritzflow.export.module import data
+from ritzflow.export.module.evaluation import evaluation_mode, refuse_batch_statistics
+from ritzflow.export.module.modules import Model, load_module
+from ritzflow.export.package import model_file, shared
+from ritzflow.export.package.loss_export import fitted
+from ritzflow.export.trace import eager
+from ritzflow.export.weights.weights import load_weights, refuse_not_finite
 
 ALGORITHM = 5
 
@@ -40,7 +46,7 @@ def parse():
 def loaded(options, weights: Path) -> Model:
     """The module with its weights, a Hugging Face folder where that is asked for, in evaluation mode."""
     if options.hf:
-        from products.huggingface import load_folder
+        from ritzflow.export.weights.huggingface import load_folder
 
         model, line = load_folder(weights, options.hf_base)
         say(line)

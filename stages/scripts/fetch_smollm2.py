@@ -10,8 +10,8 @@ The folder holds config, weights and tokenizer as save_pretrained() writes them.
 import importlib.util
 from pathlib import Path
 
-from atomic_write import atomic_write
-from script_cli import InputError, Parser, run
+from ritzflow.common.atomic_write import atomic_write
+from ritzflow.common.script_cli import InputError, Parser, run
 
 ALGORITHM = 1
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -11,18 +11,16 @@ density the first seed.
 import functools
 from pathlib import Path
 
-import artifact_digest
-import cell_records
-import cells
-import figure_style as style
 import h5py
 import numpy as np
-import places
-import stale
-import summaries
 from matplotlib.ticker import MaxNLocator
 from scipy.linalg import eigvalsh_tridiagonal
-from script_cli import Parser, run
+
+from ritzflow.common import artifact_digest
+from ritzflow.common.script_cli import Parser, run
+from ritzflow.sweep import cells, places, stale, summaries
+from ritzflow.tables import cell_records
+from ritzflow.tables import figure_style as style
 
 ALGORITHM = 1
 require_whole = functools.cache(artifact_digest.require_whole)  # once for all panels of a file

@@ -13,19 +13,22 @@ import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
-import environment  # noqa: F401
-import made_with
+from ritzflow.common import environment  # noqa: F401
+
+# isort: split
 import numpy as np
-from artifact_digest import write
-from data_sources.kinds import KNOWN, load
-from data_sources.samples import Samples
-from prepared_data.content import Content
-from prepared_data.inputs import read_inputs
-from prepared_data.labels import Reading
-from prepared_data.split import NONE, draw, fraction
-from prepared_data.summary import summary
-from prepared_data.targets import TASKS, read_targets
-from script_cli import InputError, Parser, run
+
+from ritzflow.common import made_with
+from ritzflow.common.artifact_digest import write
+from ritzflow.common.script_cli import InputError, Parser, run
+from ritzflow.data.prepared.content import Content
+from ritzflow.data.prepared.inputs import read_inputs
+from ritzflow.data.prepared.labels import Reading
+from ritzflow.data.prepared.split import NONE, draw, fraction
+from ritzflow.data.prepared.summary import summary
+from ritzflow.data.prepared.targets import TASKS, read_targets
+from ritzflow.data.sources.kinds import KNOWN, load
+from ritzflow.data.sources.samples import Samples
 
 ALGORITHM = 2
 LEAST = {"samples": 2, "context": 1, "max_length": 1, "num_classes": 2, "image_size": 1, "seed": 0}

@@ -8,41 +8,13 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import cells
-import h5py
-import stale
-import summaries
-from atomic_write import write_text
-from script_cli import InputError, Parser, run
+from ritzflow.common.atomic_write import write_text
+from ritzflow.common.script_cli import Parser, run
+from ritzflow.sweep import cells, stale, summaries
+from ritzflow.tables.artifact_facts import artifacts
 
 FACTS = ("program_version", "commit", "dirty", "compiler", "libraries", "cpu", "host", "threads")
 TIMES = ("started", "finished")
-
-
-def plain(value):
-    """A JSON value of an HDF5 attribute; nested facts are stored as JSON text."""
-    if isinstance(value, bytes | str):
-        text = value.decode() if isinstance(value, bytes) else value
-        return json.loads(text) if text[:1] in ("{", "[") else text
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
-def artifact(path: Path, results: Path) -> dict:
-    """What an artifact says about its making, with its own digest."""
-    with h5py.File(path) as file:
-        record = {"artifact": str(path.relative_to(results)), "format": plain(file.attrs["format"])}
-        record["content_sha256"] = plain(file.attrs.get("content_sha256", ""))
-        if "provenance" in file:
-            record |= {name: plain(value) for name, value in file["provenance"].attrs.items()}
-    return record
-
-
-def artifacts(results: Path, found: stale.Comparison) -> list[dict]:
-    """The records of the sweep's HDF5 files that stand, by name. Raises InputError where there are none."""
-    paths = [p for p in sorted(found.records) if p.endswith(".h5") and p not in found.reasons]
-    if not paths:
-        raise InputError(f"{results}: no artifact of its sweep.json stands; run the sweep first")
-    return [artifact(results / path, results) for path in paths]
 
 
 def summary(records: list[dict]) -> dict:

@@ -8,14 +8,13 @@ import base64
 import html
 from pathlib import Path
 
-import cells
 import pandas as pd
-import stale
-import summaries
-import table_text
 import yaml
-from atomic_write import write_text
-from script_cli import InputError, Parser, run
+
+from ritzflow.common.atomic_write import write_text
+from ritzflow.common.script_cli import InputError, Parser, run
+from ritzflow.sweep import cells, stale, summaries
+from ritzflow.tables import table_text
 
 ALGORITHM = 2
 

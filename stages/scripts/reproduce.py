@@ -11,16 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cell_records
-import cells
 import pandas as pd
-import places
-import stale
-from atomic_write import write_text
-from script_cli import InputError, Parser, run
+
+from ritzflow.common.atomic_write import write_text
+from ritzflow.common.locations import ROOT
+from ritzflow.common.script_cli import InputError, Parser, run
+from ritzflow.sweep import cells, places, stale
+from ritzflow.tables import cell_records
 
 MARK = ".audit"  # in a folder that may be removed, as it was made here
-SNAKEFILE = Path(__file__).resolve().parents[2] / "Snakefile"
+SNAKEFILE = ROOT / "Snakefile"
 UNSEEN = ("missing", "damaged")
 VERDICTS = ("same bytes", "same content", "within tolerance", "different", *UNSEEN)  # from best to worst
 CELL_FILES = ("lanczos.h5", "ritz.h5", "metrics.json")

@@ -9,11 +9,10 @@ import json
 import mimetypes
 from pathlib import Path
 
-import cells
-import stale
-from atomic_write import write_text
-from provenance import artifacts
-from script_cli import PROJECT_VERSION, Parser, run
+from ritzflow.common.atomic_write import write_text
+from ritzflow.common.script_cli import PROJECT_VERSION, Parser, run
+from ritzflow.sweep import cells, stale
+from ritzflow.tables.artifact_facts import artifacts
 
 PROFILE = "https://w3id.org/ro/crate/1.1"
 METADATA = "ro-crate-metadata.json"

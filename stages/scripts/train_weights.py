@@ -18,12 +18,10 @@ from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 
-import made_with
-import recorded
-import training_sources
-import weights_files
-from atomic_write import write_text
-from script_cli import InputError, Parser, run
+from ritzflow.common import made_with, weights_files
+from ritzflow.common.atomic_write import write_text
+from ritzflow.common.script_cli import InputError, Parser, run
+from ritzflow.sweep import recorded, training_sources
 
 ALGORITHM = 1
 # replaced: by path, size and dates of weights that the command must not leave as they were.

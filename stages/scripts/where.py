@@ -6,7 +6,7 @@ where.py results/demo
 
 from pathlib import Path
 
-from script_cli import InputError, Parser, run
+from ritzflow.common.script_cli import InputError, Parser, run
 
 PRODUCTS = {"table": "tables/ablation.md", "figure": "figures/overview.png", "report": "report.html"}
 

@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "stages" / "scripts")]
 
 import export_products  # noqa: E402
-from products import data, modules, verify  # noqa: E402
-from products.inputs import typed  # noqa: E402
 
+from ritzflow.export.module import data, modules  # noqa: E402
+from ritzflow.export.module.inputs import typed  # noqa: E402
+from ritzflow.export.trace import verify  # noqa: E402
 from tests.models import own_models  # noqa: E402
 
 ROUNDS = 9

@@ -17,8 +17,10 @@ from exports import ROOT  # noqa: E402
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 from export_products import loaded  # noqa: E402
-from products import data, eager  # noqa: E402
-from products.exporter import Exporter  # noqa: E402
+
+from ritzflow.export.exporter import Exporter  # noqa: E402
+from ritzflow.export.module import data  # noqa: E402
+from ritzflow.export.trace import eager  # noqa: E402
 
 SMALL = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 3}
 RANDOM = np.random.default_rng(0)

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from small_models import SAMPLES, gpt2, lora, model_of, options, saved, transformers  # isort: skip
-from products.exporter import Exporter
 from test_products import MODELS
+
+from ritzflow.export.exporter import Exporter
 
 EXPERTS = "model.layers.0.mlp.experts"
 WITHOUT = {  # parameters that are added, and experts held as one tensor of matrices

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from small_models import SAMPLES, bert, gpt2, lora, mixtral, model_of, options, saved, transformers  # isort: skip
-from products.exporter import Exporter
-from script_cli import InputError, Refusal
+from ritzflow.common.script_cli import InputError, Refusal
+from ritzflow.export.exporter import Exporter
 
 
 def change_weights(folder, change, name="model.safetensors"):

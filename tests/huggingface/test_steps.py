@@ -16,9 +16,10 @@ import yaml
 from small_models import LABELS, ROOT, SAMPLES, TOKENS, transformers  # isort: skip
 import export_products
 from problems import dense, relative_error
-from script_cli import InputError
 from test_products import reference
 from test_stages import EXACT
+
+from ritzflow.common.script_cli import InputError
 
 TRAIN = """
 import sys

@@ -7,11 +7,12 @@ import torch
 from dense import Reference
 from exports import make_reference
 from problems import relative_error
-from products import data, evaluation, inputs, modules
-from products.eager import Eager
-from products.exporter import Exporter
-from products.tensors import like
 from torch import nn
+
+from ritzflow.export.exporter import Exporter
+from ritzflow.export.module import data, evaluation, inputs, modules
+from ritzflow.export.module.tensors import like
+from ritzflow.export.trace.eager import Eager
 
 
 def samples_of(x: torch.Tensor, classes: int = 3) -> data.Samples:

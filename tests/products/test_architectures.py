@@ -11,8 +11,9 @@ from architectures import ARCHITECTURES, REFUSED, USUAL
 from exports import run
 from named_problems import export
 from problems import build, dense, relative_error
-from script_cli import Refusal
 from uses_of_layers import UsesOfLayers, require_eigenvalues
+
+from ritzflow.common.script_cli import Refusal
 
 ALL = bool(os.environ.get("RITZFLOW_ALL_LAYERS"))
 EXACT = ("--dtype-compute", "float64")

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from products import compile_choice, data
 from small_export import exporter, samples_of
 from torch import nn
+
+from ritzflow.export.module import data
+from ritzflow.export.package import compile_choice
 
 
 @pytest.fixture

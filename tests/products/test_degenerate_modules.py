@@ -13,8 +13,8 @@ from problems import build, dense
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import export_products
-from script_cli import Refusal
 
+from ritzflow.common.script_cli import Refusal
 from tests.models import degenerate
 
 MLP = ("classification", (4,), 3)

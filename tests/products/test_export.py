@@ -8,10 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from exports import own_models
-from products import modules, package, trace, verify
-from script_cli import InputError, Refusal
 from small_export import exporter, samples_of
 from torch import nn
+
+from ritzflow.common.script_cli import InputError, Refusal
+from ritzflow.export.module import modules
+from ritzflow.export.package import package
+from ritzflow.export.trace import trace, verify
 
 
 @pytest.fixture

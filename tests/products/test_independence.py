@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from script_cli import Refusal
 from small_export import Calls, verified
 from torch import nn
+
+from ritzflow.common.script_cli import Refusal
 
 
 class Detached(torch.autograd.Function):

@@ -13,10 +13,10 @@ from torch import nn
 
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
-from products import data, eager, inputs, modules, trace
-from products.logits import layout_of
-from script_cli import InputError
-
+from ritzflow.common.script_cli import InputError
+from ritzflow.export.module import data, inputs, modules
+from ritzflow.export.module.logits import layout_of
+from ritzflow.export.trace import eager, trace
 from tests.models import named_inputs
 
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 from exports import ROOT
 from layers_of_torch import LAYERS, NOT_LAYERS, REFUSED, Net
-from script_cli import Refusal
 from small_export import errors_against_dense, exporter, samples_of
 from torch import nn
+
+from ritzflow.common.script_cli import Refusal
 
 ALL = bool(os.environ.get("RITZFLOW_ALL_LAYERS"))
 NAMES = list(LAYERS) if ALL else [name for name in LAYERS if name in REFUSED or LAYERS[name].usual]

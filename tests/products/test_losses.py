@@ -17,9 +17,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import export_products
-from products.losses import CustomLoss
-from script_cli import InputError, Refusal
 
+from ritzflow.common.script_cli import InputError, Refusal
+from ritzflow.export.losses.losses import CustomLoss
 from tests.models import own_losses
 
 SAMPLES = 7
@@ -308,7 +308,7 @@ def test_a_loss_that_is_said_to_be_convex_must_be_so_on_the_data(tmp_path, monke
     ],
 )
 def test_a_loss_that_cannot_be_found_is_named(place, reason):
-    from products.losses import load
+    from ritzflow.export.losses.losses import load
 
     with pytest.raises(InputError, match="--loss: ") as error:
         load(place, False, ())

@@ -1,5 +1,6 @@
 """Modules as they are handed out: in training mode, wrapped, frozen in part, in half precision."""
 
+import subprocess
 import sys
 import warnings
 from types import SimpleNamespace
@@ -16,9 +17,11 @@ from torch.utils.checkpoint import checkpoint
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import export_products
-from products import data, evaluation, modules, summary
-from products.exporter import Exporter
-from script_cli import InputError, Refusal
+
+from ritzflow.common.script_cli import InputError, Refusal
+from ritzflow.export import summary
+from ritzflow.export.exporter import Exporter
+from ritzflow.export.module import data, evaluation, modules
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.array([0, 2, 1])
@@ -126,6 +129,23 @@ def test_what_the_users_code_raises_is_one_line_with_its_place(number, tmp_path,
     with pytest.raises(InputError) as error:
         modules.load_module(f"broken_{number}:net", {})
     assert str(error.value) == message
+
+
+def test_the_users_modules_may_have_the_names_of_our_rooms(tmp_path, monkeypatch):
+    names = ("common", "data", "environment", "export", "modules", "places", "sweep", "tables", "weights")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("WIDTH = 3\n")
+    lines = ["from torch import nn", *(f"from {name} import WIDTH" for name in names)]
+    (tmp_path / "mine.py").write_text("\n".join([*lines, "def net(): return nn.Linear(WIDTH, 2)"]))
+    call = [
+        sys.executable,
+        "-P",
+        "-c",
+        "import export_products as e; print(e.load_module('mine:net', {}).module)",
+    ]
+    path = {"PYTHONPATH": str(ROOT / "stages" / "scripts")}
+    done = subprocess.run(call, cwd=tmp_path, env=path, capture_output=True, text=True)
+    assert done.stdout.startswith("Linear(in_features=3"), done.stderr
 
 
 def in_place(module):

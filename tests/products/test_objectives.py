@@ -14,8 +14,8 @@ from test_losses import rows_of
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 import export_products
-from script_cli import InputError, Refusal
 
+from ritzflow.common.script_cli import InputError, Refusal
 from tests.models import own_losses, preferences
 
 SAMPLES = 7

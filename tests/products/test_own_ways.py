@@ -3,12 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from products import modules
-from products.model_file import Weights
-from script_cli import Refusal
 from small_export import errors_against_dense, exporter, samples_of
 from torch import nn
 from torch.nn.utils import parametrizations
+
+from ritzflow.common.script_cli import Refusal
+from ritzflow.export.module import modules
+from ritzflow.export.package.model_file import Weights
 
 
 class Net(nn.Module):

@@ -11,9 +11,10 @@ import re
 import pytest
 import torch
 from layers_of_torch import LAYERS, REFUSED, Layer, flat
-from script_cli import Refusal
 from small_export import errors_against_rows, exporter, samples_of
 from torch import nn
+
+from ritzflow.common.script_cli import Refusal
 
 COUNT = int(os.environ.get("RITZFLOW_RANDOM_NETS", "200"))
 LARGE = [name for name in sorted(LAYERS) if name.startswith(("LSTM", "GRU", "RNN", "Transformer"))]

@@ -3,11 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from products.objectives import fresh
-from products.places import Detaches
-from script_cli import Refusal
 from small_export import Calls, verified
 from torch import nn
+
+from ritzflow.common.script_cli import Refusal
+from ritzflow.export.losses.objectives import fresh
+from ritzflow.export.module.places import Detaches
 
 
 class Sine(torch.autograd.Function):

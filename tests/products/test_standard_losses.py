@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from problems import build, dense, relative_error
-from script_cli import InputError
 from test_losses import exported
+
+from ritzflow.common.script_cli import InputError
 
 WEIGHTS = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
 WEIGHTED = ("--class-weights", "1", "2", "0.5")

@@ -8,8 +8,8 @@ import pytest
 import torch
 from exports import Case, make_reference, run, write_data
 from problems import dense, relative_error
-from script_cli import InputError
 
+from ritzflow.common.script_cli import InputError
 from tests.models import own_models
 
 CASE = Case("normalised", "classification", (4,), 3)

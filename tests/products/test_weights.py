@@ -19,9 +19,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
-import made_with
-from products import model_file, modules, weights
-from script_cli import InputError, Refusal
+from ritzflow.common import made_with
+from ritzflow.common.script_cli import InputError, Refusal
+from ritzflow.export.module import modules
+from ritzflow.export.package import model_file
+from ritzflow.export.weights import weights
 
 
 class Net(nn.Module):

@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages" / "scripts"))
-import recorded  # noqa: E402
+from ritzflow.sweep import recorded  # noqa: E402
 
 NET = {
     "data": {"source": "digits", "samples": 60},

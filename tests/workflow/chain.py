@@ -7,8 +7,9 @@ import hashlib
 import json
 import shlex
 
-import artifacts
 import h5py
+
+from ritzflow.sweep import artifacts
 
 ALGORITHMS = dict.fromkeys(
     (

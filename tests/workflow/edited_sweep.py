@@ -6,12 +6,12 @@ import random
 import subprocess
 import time
 
-import artifacts
 import numpy as np
 import pandas as pd
-import sweep_config
 import yaml
 from scripts_under_test import SNAKEMAKE
+
+from ritzflow.sweep import artifacts, sweep_config
 
 BASE = {
     "name": "edits",

@@ -7,7 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import scripts_under_test  # noqa: F401
-from script_cli import InputError
+
+from ritzflow.common.script_cli import InputError
 
 OUT = "data.h5"
 

@@ -13,12 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import artifacts
-import cells
-import places
-import recorded
-import stage_flags
-import stage_versions
+from ritzflow.sweep import artifacts, cells, places, recorded, stage_flags, stage_versions
 
 FOLDERS = (stage_versions.BINARIES, stage_versions.SCRIPTS, Path(sys.executable).parent, os.environ["PATH"])
 PATH = ":".join(map(str, FOLDERS))

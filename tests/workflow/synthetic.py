@@ -2,12 +2,11 @@
 
 import json
 
-import cells
 import chain
 import h5py
 import numpy as np
-import places
-import stage_versions
+
+from ritzflow.sweep import cells, places, stage_versions
 
 K, STEPS, DIM = 4, 24, 60
 EPS = np.finfo(float).eps

@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 
-import blocks
 import h5py
 import pytest
-import sweep_config
-from script_cli import InputError
 from scripts_under_test import ROOT, SCRIPTS
+
+from ritzflow.common.script_cli import InputError
+from ritzflow.sweep import blocks, sweep_config
 
 MODELS = {
     "mlp": ("digits", {"kind": "mlp", "hidden": [4, 3]}),

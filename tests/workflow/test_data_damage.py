@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from script_cli import InputError
+
+from ritzflow.common.script_cli import InputError
 
 X, LABELS = np.random.default_rng(0).normal(size=(12, 3)), np.arange(12) % 2
 RUNS = 12

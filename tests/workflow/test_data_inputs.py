@@ -3,7 +3,8 @@
 import h5py
 import numpy as np
 import pytest
-from artifact_digest import content_sha256
+
+from ritzflow.common.artifact_digest import content_sha256
 
 N = 30
 LABELS = np.arange(N) % 3
@@ -95,7 +96,7 @@ def test_blocks_change_nothing_but_rounding(prepare, monkeypatch):
     inputs, targets = RANDOM.normal(size=(N, 4)), RANDOM.normal(size=N)
     whole = prepare.npz(inputs, targets)
     with monkeypatch.context() as small:
-        small.setattr("data_sources.samples.BLOCK", 28)
+        small.setattr("ritzflow.data.sources.samples.BLOCK", 28)
         small.setattr("artifact_digest.BLOCK", 28)
         cut = prepare.npz(inputs, targets)
     assert cut.data.keys() == whole.data.keys()

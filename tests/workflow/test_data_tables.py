@@ -92,7 +92,7 @@ def test_numbers_among_words_and_in_quotes_count(prepare):
 
 
 def test_files_longer_than_a_chunk_are_whole(prepare, monkeypatch):
-    monkeypatch.setattr("data_sources.table_files.VALUES", 7 * FRAME.shape[1])
+    monkeypatch.setattr("ritzflow.data.sources.table_files.VALUES", 7 * FRAME.shape[1])
     done = prepare(save("csv", FRAME), "--inputs", "height", "--targets", "species", *PLAIN)
     np.testing.assert_array_equal(done["inputs"], FEATURES[:, 1:2])
 

@@ -102,7 +102,7 @@ def test_as_many_labels_as_samples_are_refused(prepare):
 
 
 def test_too_many_labels_to_be_counted_are_refused(prepare, monkeypatch):
-    monkeypatch.setattr("prepared_data.facts.DISTINCT", 5)
+    monkeypatch.setattr("ritzflow.data.prepared.facts.DISTINCT", 5)
     assert "different labels; --task regression" in prepare.npz_refusal(X, np.arange(N) % 7)
     assert prepare.npz(X, X[:, 0]).attributes["task"] == "regression"
 

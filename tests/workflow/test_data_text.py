@@ -24,7 +24,7 @@ class Words:
 
 @pytest.fixture
 def texts(prepare, monkeypatch):
-    monkeypatch.setattr("data_sources.tokenized.load_tokenizer", lambda options: Words())
+    monkeypatch.setattr("ritzflow.data.sources.tokenized.load_tokenizer", lambda options: Words())
     lines = ["text,other,label", *(",".join(row) for row in ROWS)]
     Path("mine.csv").write_text("\n".join(lines) + "\n")
     Path("model").mkdir()

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import ablation_table
-import cell_records
-import cells
 import pytest
+
+from ritzflow.sweep import cells
+from ritzflow.tables import cell_records
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW_COLUMNS = ("n", "missing", "converged_of_k", "residual_ratio_worst")

@@ -24,8 +24,8 @@ def test_a_script_runs_by_the_projects_own_python(name):
 def test_without_the_projects_python_one_line_says_how_to_make_it(tmp_path):
     folder = tmp_path / "stages" / "scripts"
     folder.mkdir(parents=True)
-    for name in ("environment.py", "prepare_data.py"):
-        shutil.copy(SCRIPTS / name, folder)
+    shutil.copy(SCRIPTS / "prepare_data.py", folder)
+    shutil.copytree(SCRIPTS / "ritzflow", folder / "ritzflow")
     done = call_without_packages(folder / "prepare_data.py")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.endswith("; `make venv` makes .venv\n")

@@ -7,9 +7,10 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-import sweep_config
 import yaml
 from scripts_under_test import ROOT, SNAKEMAKE
+
+from ritzflow.sweep import sweep_config
 
 DOCUMENTS = ("README.md", "configs/README.md")
 BLOCKS = [

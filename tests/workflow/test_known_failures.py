@@ -5,8 +5,9 @@ import re
 import subprocess
 
 import pytest
-import sweep_config
 from scripts_under_test import ROOT, SNAKEMAKE
+
+from ritzflow.sweep import sweep_config
 
 KEYS = json.loads(sweep_config.SCHEMA.read_text())["$defs"]["operator"]["properties"]
 TINY = (ROOT / "configs" / "tiny.yaml").read_text()

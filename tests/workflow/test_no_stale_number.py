@@ -18,7 +18,8 @@ import pytest
 import yaml
 from edited_sweep import Sweep, write_data
 from scripts_under_test import SCRIPTS, SNAKEMAKE
-from sweep_config import digest
+
+from ritzflow.sweep.sweep_config import digest
 
 GGN = {"operators": {"ggn": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
 

@@ -5,7 +5,8 @@ import hashlib
 import h5py
 import numpy as np
 import pytest
-from artifact_digest import content_sha256
+
+from ritzflow.common.artifact_digest import content_sha256
 
 OUT = "data.h5"
 

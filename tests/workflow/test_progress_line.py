@@ -3,8 +3,9 @@
 import io
 import sys
 
-import progress_line
 import pytest
+
+from ritzflow.common import progress_line
 
 
 class Terminal(io.StringIO):

@@ -15,12 +15,11 @@ import sys
 import time
 
 import ablation_table
-import artifacts
 import edited_sweep
 import pandas as pd
-import recorded
 import reference_run
-import sweep_config
+
+from ritzflow.sweep import artifacts, recorded, sweep_config
 
 SEQUENCES = int(os.environ.get("RITZFLOW_EDITS", "40"))
 TARGETS = ("ablation_table", "provenance")  # figures and report take as long as all the rest

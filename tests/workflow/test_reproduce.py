@@ -3,8 +3,8 @@
 import pytest
 import scripts_under_test  # noqa: F401
 
-import cells  # isort: skip
-import places  # isort: skip
+from ritzflow.sweep import cells  # isort: skip
+from ritzflow.sweep import places  # isort: skip
 import reproduce  # isort: skip
 
 CELL = dict.fromkeys(cells.AXES, "x")

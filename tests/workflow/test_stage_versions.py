@@ -3,8 +3,9 @@
 import os
 
 import pytest
-import stage_versions
-from script_cli import InputError
+
+from ritzflow.common.script_cli import InputError
+from ritzflow.sweep import stage_versions
 
 
 @pytest.fixture

@@ -5,17 +5,12 @@ import json
 import os
 import shutil
 
-import artifacts
-import cell_records
-import cells
 import chain
 import h5py
-import plan
 import pytest
-import recorded
-import stale
-import summaries
-import sweep_config
+
+from ritzflow.sweep import artifacts, cells, plan, recorded, stale, summaries, sweep_config
+from ritzflow.tables import cell_records
 
 RAW = {
     "name": "s",

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-import stage_flags
-import sweep_config
 import yaml
 from jsonschema import Draft202012Validator
-from script_cli import Parser
+
+from ritzflow.common.script_cli import Parser
+from ritzflow.sweep import stage_flags, sweep_config
 
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = """
@@ -350,7 +350,7 @@ OF_THE_SWEEP = {"help", "version", "steps", "products", "dtype_compute", "data",
 
 
 def test_every_flag_of_an_export_is_a_key_of_a_module():
-    from products import export_flags  # imports torch
+    from ritzflow.export import export_flags  # imports torch
 
     parser = Parser("x", 1, "x")
     export_flags.declare(parser)

@@ -8,16 +8,15 @@ import shutil
 import subprocess
 import sys
 
-import cell_records
-import cells
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import stale
-import sweep_config
 import synthetic
 from scripts_under_test import SCRIPTS
+
+from ritzflow.sweep import cells, stale, sweep_config
+from ritzflow.tables import cell_records
 
 SWEEP = {
     "name": "s",
@@ -176,7 +175,8 @@ def test_rows_keep_all_axes_but_seed_and_probe_apart(results):
 
 def test_two_records_of_one_cell_are_refused(results):
     import ablation_table
-    from script_cli import InputError
+
+    from ritzflow.common.script_cli import InputError
 
     config = cells.sweep(results)
     records, gone = cell_records.read_all(results, config, stale.standing(results, config))

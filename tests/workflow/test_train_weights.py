@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import train_weights
-import training_sources
-from script_cli import InputError
+
+from ritzflow.common.script_cli import InputError
+from ritzflow.sweep import training_sources
 
 TRAIN = """
 import sys

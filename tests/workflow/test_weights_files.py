@@ -1,8 +1,9 @@
 """Files of weights found by {seed} and {step} in their path; no other brace means anything."""
 
 import pytest
-import weights_files
-from script_cli import InputError
+
+from ritzflow.common import weights_files
+from ritzflow.common.script_cli import InputError
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@
 namespace ritzflow {
 
 /// sin(phi (stream + 1) i), i = first + 1 .. first + count, phi the golden ratio, float64: fixed vectors that
-/// Python makes alike (stages/scripts/products/tensors.py).
+/// Python makes alike (stages/scripts/ritzflow/export/module/tensors.py).
 at::Tensor wave(int64_t count, int64_t stream, int64_t first = 0);
 
 /// One wave cut into pieces of the shapes, types and devices of `tensors`.

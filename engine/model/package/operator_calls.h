@@ -8,8 +8,9 @@
 namespace ritzflow {
 
 /// A function as a list of operator calls that LibTorch's dispatcher runs one by one: a traced graph without
-/// Python and without TorchScript (format: stages/scripts/products/calls.py). It holds no values, so that
-/// threads may run it at the same time. It runs on the device of its inputs, whichever it was traced on.
+/// Python and without TorchScript (format: stages/scripts/ritzflow/export/trace/calls.py). It holds no
+/// values, so that threads may run it at the same time. It runs on the device of its inputs, whichever it was
+/// traced on.
 class OperatorCalls {
  public:
   /// Throws InputError where an operator is unknown to this LibTorch or the list is malformed.

@@ -19,7 +19,7 @@ namespace ritzflow {
 using PackageFunction = std::function<std::vector<at::Tensor>(std::vector<at::Tensor>, at::Device)>;
 
 /// The layout of a tensor that passes between the functions of a package, and its name: `theta:<parameter>`,
-/// `buffer:<name>`, `x`, `z`, `v:<parameter>`, ... (stages/scripts/products/split.py).
+/// `buffer:<name>`, `x`, `z`, `v:<parameter>`, ... (stages/scripts/ritzflow/export/trace/split.py).
 struct Slot {
   std::string name;
   std::vector<int64_t> shape, strides;

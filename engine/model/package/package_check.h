@@ -9,7 +9,7 @@
 namespace ritzflow {
 
 /// Norm and four projections of z, u, g and h at fixed vectors and the model's own weights: what its packages
-/// must reproduce (stages/scripts/products/verify.py, check_values).
+/// must reproduce (stages/scripts/ritzflow/export/trace/verify.py, check_values).
 using CheckValues = std::map<std::string, std::vector<double>>;
 
 /// Throws Refusal unless norm and projections of `found` are the expected ones, within `tolerance` of the

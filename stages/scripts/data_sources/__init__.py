@@ -1,1 +1,0 @@
-"""Where data come from, one kind of source a file: each gives Samples (samples.py)."""

@@ -1,1 +1,0 @@
-"""Curvature products of any PyTorch module: traced once, split, and stored for the C++ stages."""

@@ -1,0 +1,1 @@
+"""Samples as data.h5 has them: split, targets, scaling, checks."""

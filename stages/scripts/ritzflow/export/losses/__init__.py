@@ -1,0 +1,1 @@
+"""Losses and objectives of the user's own."""

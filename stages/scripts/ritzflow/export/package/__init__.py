@@ -1,0 +1,1 @@
+"""Packages and model.h5 on disk."""

@@ -1,0 +1,1 @@
+"""Inputs and output gradients of layers, for K-FAC."""

@@ -1,0 +1,1 @@
+"""The traced functions, their derivatives, and their comparison with eager autograd."""

@@ -1,0 +1,1 @@
+"""Weights of the user's module: files, Hugging Face folders, adapters."""

@@ -1,0 +1,138 @@
+"""What each stage is told in a cell of a sweep: its settings by flag, and the same as command-line words.
+
+`cell` maps the axes (model, seed, step, operator, block, reorth_mode, probe) to their values, as far as the
+stage knows them. Paths of artifacts are no settings: what they hold is compared by digest.
+"""
+
+import json
+import shlex
+
+from ritzflow.common import weights_files
+from ritzflow.sweep import blocks, sweep_config
+from ritzflow.sweep.stage_versions import KRONECKER_KINDS
+
+OF_COLLECTION = ("kfac_approx", "fisher_type", "token_terms", "max_factor", "split_qkv")
+SHARED_WITH_COLLECTION = ("mc_samples", "dtype_compute", "device", "batch_size")
+REGULARIZATION = {"regularization_mode": "off", "regularization": 1e-8}  # as the stage `metrics` has them
+
+
+def words(options: dict) -> str:
+    """Flags of the options that are set, in one order whatever the sweep file's; true is a bare flag."""
+    said = []
+    for name, value in sorted(options.items()):
+        if value is None or value is False or value == []:
+            continue
+        said.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            said.extend(value if isinstance(value, list) else [value])
+    return shlex.join(map(str, said))
+
+
+def is_kronecker(config: dict, cell: dict) -> bool:
+    return config["operators"][cell["operator"]]["kind"] in KRONECKER_KINDS
+
+
+def data(config: dict, cell: dict) -> dict:
+    options = dict(config["models"][cell["model"]]["data"])
+    standardize = options.pop("standardize")
+    return {**options, "no_standardize": not standardize}
+
+
+def training(config: dict, cell: dict) -> dict:
+    return {"seed": cell["seed"]}
+
+
+def spec(config: dict, cell: dict) -> dict:
+    """What train-model gets as a file, and model.h5 keeps as its attribute `spec`."""
+    model = config["models"][cell["model"]]
+    known = {key: value for key, value in model["training"].items() if value is not None}
+    return {"architecture": model["architecture"], "training": known, "steps": model["steps"]}
+
+
+def export(config: dict, cell: dict) -> dict:
+    """Products are exported in every type that an operator of the sweep computes in."""
+    options = dict(config["models"][cell["model"]]["architecture"])
+    del options["kind"]
+    kwargs, strict = options.pop("kwargs"), options.pop("strict")
+    options["no_strict"] = not strict
+    key, place = weights_files.key_of(options), weights(config, cell)
+    options |= {key: place, "steps": steps_in(place, config, cell)}
+    if options.get("hf_base"):
+        options["hf_base"] = weights_files.of_seed(options["hf_base"], cell["seed"])
+    if key == "weights":
+        options["kwargs"] = json.dumps(kwargs, sort_keys=True)
+    kinds = {operator["kind"] for operator in config["operators"].values()}
+    hessian, kronecker = "hessian" in kinds, kinds & set(KRONECKER_KINDS)
+    options["products"] = ["ggn", *(["hessian"] if hessian else []), *(["kfac"] if kronecker else [])]
+    options["dtype_compute"] = sorted(
+        {operator["dtype_compute"] for operator in config["operators"].values()}
+    )
+    return options
+
+
+def weights(config: dict, cell: dict) -> str:
+    """The file with a module's weights, or its Hugging Face folder, with the seed in its name; {step} in it
+    stands for each step."""
+    return weights_files.of_seed(sweep_config.weights_of(config["models"][cell["model"]]), cell["seed"])
+
+
+def steps_in(weights: str, config: dict, cell: dict) -> list[str] | None:
+    """The steps of which there are files, as words."""
+    steps = config["models"][cell["model"]]["steps"]
+    if weights_files.STEP not in weights:
+        return None
+    return [steps] if steps == weights_files.ALL else [str(step) for step in steps]
+
+
+def weights_training(config: dict, cell: dict) -> dict:
+    """The command that makes a module's weights, and where."""
+    command = config["models"][cell["model"]]["training"]["command"]
+    return {"command": weights_files.of_seed(command, cell["seed"]), "weights": weights(config, cell)}
+
+
+def weights_run(config: dict, cell: dict) -> dict:
+    """The same with the steps that are wanted, which are no setting of a training."""
+    made = weights_training(config, cell)
+    return {**made, "steps": steps_in(made["weights"], config, cell)}
+
+
+def collection(config: dict, cell: dict) -> dict:
+    options = config["operators"][cell["operator"]]
+    known = {name: options[name] for name in (*OF_COLLECTION, *SHARED_WITH_COLLECTION)}
+    return {**known, "step": cell["step"]}
+
+
+def operator(config: dict, cell: dict) -> dict:
+    options = dict(config["operators"][cell["operator"]])
+    collected = ("mc_samples", "device") if is_kronecker(config, cell) else ()
+    for name in (*OF_COLLECTION, *collected, *REGULARIZATION, "blocks"):
+        del options[name]
+    options["params_filter"] = options["params_filter"] or blocks.params_filter(cell["block"])
+    return {"operator": options.pop("kind"), **options, "step": cell["step"]}
+
+
+def comparison(config: dict, cell: dict) -> dict:
+    return {"k": config["lanczos"]["k"]}
+
+
+def lanczos(config: dict, cell: dict) -> dict:
+    options = dict(config["lanczos"])
+    options["no_certificate"] = options.pop("certificate") is False
+    return {**options, "reorth_mode": cell["reorth_mode"], "seed": cell["probe"]}
+
+
+def metrics(config: dict, cell: dict) -> dict:
+    options = config["operators"][cell["operator"]]
+    return {
+        name: default if options[name] is None else options[name] for name, default in REGULARIZATION.items()
+    }
+
+
+def none(config: dict, cell: dict) -> dict:
+    """ritz-residuals and density: all that they do follows from their inputs."""
+    return {}
+
+
+def of_model(config: dict, cell: dict) -> dict:
+    trained = sweep_config.is_trained(config["models"][cell["model"]])
+    return training(config, cell) if trained else export(config, cell)

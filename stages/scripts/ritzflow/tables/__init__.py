@@ -1,0 +1,1 @@
+"""What a paper prints: records of cells, text of tables, style of figures."""

@@ -1,0 +1,70 @@
+"""How every figure looks: one style, one colour and dash a mode, the same bytes for the same data."""
+
+from pathlib import Path
+
+import matplotlib
+
+from ritzflow.common.atomic_write import atomic_write
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+# Okabe and Ito's colours, distinguishable by colour-blind readers; dashes and markers say the same again.
+MODES = {
+    "full": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    "selective": {"color": "#D55E00", "linestyle": "-", "marker": "s"},
+    "off": {"color": "#444444", "linestyle": (0, (5, 2)), "marker": "D"},
+    "auto": {"color": "#009E73", "linestyle": (0, (1, 1.5)), "marker": "^"},
+    "partial": {"color": "#CC79A7", "linestyle": "-.", "marker": "v"},
+    "parlett_scott": {"color": "#E69F00", "linestyle": (0, (3, 1, 1, 1)), "marker": "P"},
+    "thick_restart": {"color": "#56B4E9", "linestyle": (0, (7, 1)), "marker": "X"},
+}
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.3,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "ritzflow",
+    "svg.fonttype": "path",
+    "savefig.dpi": 160,
+}
+
+
+def grid(rows: int, columns: int, width: float = 2.8, height: float = 1.95):
+    """A figure of small multiples and its axes [rows, columns]."""
+    plt.rcParams.update(STYLE)
+    return plt.subplots(rows, columns, figsize=(width * columns, height * rows + 0.35), squeeze=False)
+
+
+def mode_legend(figure, modes) -> None:
+    """One legend for all panels, below them, so that it hides no data."""
+    handles = [
+        plt.Line2D([], [], **MODES[m], markersize=4, markerfacecolor="white", label=m.replace("_", " "))
+        for m in modes
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=3.2)
+
+
+def save(figure, stem: Path, made_from: str) -> None:
+    """`stem`.svg and `stem`.png, without dates, with the digest of what they show as their description."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for suffix, facts in (("svg", {"Date": None, "Creator": "ritzflow"}), ("png", {"Software": "ritzflow"})):
+        with atomic_write(stem.with_name(f"{stem.name}.{suffix}")) as part:
+            figure.savefig(part, format=suffix, metadata={**facts, "Description": made_from})
+        figure.set_layout_engine("none")  # the layout is found once, for both files
+    plt.close(figure)
