@@ -27,10 +27,10 @@ include: "stages/rules/tables.smk"
 rule all:
     default_target: True
     input:
-        all_of("lanczos"),
-        all_of("ritz-residuals"),
-        all_of("metrics"),
-        all_of("density"),
+        jobs.all_of("lanczos"),
+        jobs.all_of("ritz-residuals"),
+        jobs.all_of("metrics"),
+        jobs.all_of("density"),
         every("metrics", UNTRAINED),
         every("density", UNTRAINED),
         rules.ablation_table.output,
@@ -49,5 +49,5 @@ onstart:
 onerror:
     # The tables of what stands: cells that failed are shown as missing.
     if UNTRAINED:
-        shell(f"cp {shlex.quote(str(SWEEP_FILE))} {RESULTS}/sweep.json")
+        shell(f"cp {shlex.quote(str(jobs.file))} {RESULTS}/sweep.json")
     shell(f"test ! -f {RESULTS}/sweep.json || ablation_table.py --after-failure {RESULTS}")

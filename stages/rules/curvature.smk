@@ -5,9 +5,9 @@
 
 rule collect_kfac:
     input:
-        data=made_from(artifacts.kfac, "data"),
-        model=made_from(artifacts.kfac, "model"),
-        again=again(artifacts.kfac),
+        data=jobs.made_from(artifacts.kfac, "data"),
+        model=jobs.made_from(artifacts.kfac, "model"),
+        again=jobs.again(artifacts.kfac),
     output:
         kfac=at(places.KFAC),
     log:
@@ -16,9 +16,9 @@ rule collect_kfac:
         f"{RESULTS}/benchmarks/{OPERATOR}/collect-kfac.tsv"
     threads: 1
     resources:
-        gpu=gpus,
+        gpu=jobs.gpus_of_collection,
     params:
-        flags=flags_of(stage_flags.collection),
+        flags=jobs.flags(stage_flags.collection),
         checkpoint=f"{SWEEP['name']}/{OPERATOR}",
     message:
         "Kronecker factors {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
@@ -30,10 +30,10 @@ rule collect_kfac:
 
 rule build_operator:
     input:
-        data=made_from(artifacts.operator, "data"),
-        model=made_from(artifacts.operator, "model"),
-        kfac=made_from(artifacts.operator, "kfac"),
-        again=again(artifacts.operator),
+        data=jobs.made_from(artifacts.operator, "data"),
+        model=jobs.made_from(artifacts.operator, "model"),
+        kfac=jobs.made_from(artifacts.operator, "kfac"),
+        again=jobs.again(artifacts.operator),
     output:
         operator=at(places.OPERATOR),
     log:
@@ -42,9 +42,9 @@ rule build_operator:
         f"{RESULTS}/benchmarks/{OPERATOR}/build-operator.tsv"
     threads: 1
     resources:
-        gpu=gpus_of_products,
+        gpu=jobs.gpus,
     params:
-        flags=flags_of(stage_flags.operator),
+        flags=jobs.flags(stage_flags.operator),
         kfac=lambda wildcards, input: stage_flags.words({"kfac": input.kfac}),
         checkpoint=f"{SWEEP['name']}/{OPERATOR}",
     message:
@@ -57,8 +57,8 @@ rule build_operator:
 
 rule compare_kfac:
     input:
-        operator=made_from(artifacts.comparison, "operator"),
-        again=again(artifacts.comparison),
+        operator=jobs.made_from(artifacts.comparison, "operator"),
+        again=jobs.again(artifacts.comparison),
     output:
         comparison=at(places.COMPARISON),
     log:
@@ -67,7 +67,7 @@ rule compare_kfac:
         f"{RESULTS}/benchmarks/{OPERATOR}/compare-kfac.tsv"
     threads: 1
     params:
-        flags=flags_of(stage_flags.comparison),
+        flags=jobs.flags(stage_flags.comparison),
     message:
         "comparison {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
@@ -77,8 +77,8 @@ rule compare_kfac:
 
 rule lanczos:
     input:
-        operator=made_from(artifacts.lanczos, "operator"),
-        again=again(artifacts.lanczos),
+        operator=jobs.made_from(artifacts.lanczos, "operator"),
+        again=jobs.again(artifacts.lanczos),
     output:
         lanczos=at(places.LANCZOS),
     log:
@@ -87,9 +87,9 @@ rule lanczos:
         f"{RESULTS}/benchmarks/{CELL}/lanczos.tsv"
     threads: 1
     resources:
-        gpu=gpus_of_products,
+        gpu=jobs.gpus,
     params:
-        flags=flags_of(stage_flags.lanczos),
+        flags=jobs.flags(stage_flags.lanczos),
         checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
         "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
@@ -101,9 +101,9 @@ rule lanczos:
 
 rule ritz_residuals:
     input:
-        operator=made_from(artifacts.ritz, "operator"),
-        lanczos=made_from(artifacts.ritz, "lanczos"),
-        again=again(artifacts.ritz),
+        operator=jobs.made_from(artifacts.ritz, "operator"),
+        lanczos=jobs.made_from(artifacts.ritz, "lanczos"),
+        again=jobs.again(artifacts.ritz),
     output:
         ritz=at(places.RITZ),
     log:
@@ -112,7 +112,7 @@ rule ritz_residuals:
         f"{RESULTS}/benchmarks/{CELL}/ritz-residuals.tsv"
     threads: 1
     resources:
-        gpu=gpus_of_products,
+        gpu=jobs.gpus,
     params:
         checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
@@ -126,9 +126,9 @@ rule ritz_residuals:
 # No separate density for thick_restart and auto: T of a run that restarted is not a quadrature of its probe.
 rule density:
     input:
-        operator=made_from(artifacts.density, "operator"),
-        probes=made_from(artifacts.density, "lanczos"),
-        again=again(artifacts.density),
+        operator=jobs.made_from(artifacts.density, "operator"),
+        probes=jobs.made_from(artifacts.density, "lanczos"),
+        again=jobs.again(artifacts.density),
     output:
         density=at(places.DENSITY),
     log:
@@ -144,10 +144,10 @@ rule density:
 
 rule metrics:
     input:
-        ritz=made_from(artifacts.metrics, "ritz"),
-        operator=made_from(artifacts.metrics, "operator"),
-        density=made_from(artifacts.metrics, "density"),
-        again=again(artifacts.metrics),
+        ritz=jobs.made_from(artifacts.metrics, "ritz"),
+        operator=jobs.made_from(artifacts.metrics, "operator"),
+        density=jobs.made_from(artifacts.metrics, "density"),
+        again=jobs.again(artifacts.metrics),
     output:
         metrics=at(places.METRICS),
     log:
@@ -157,7 +157,7 @@ rule metrics:
     threads: 1
     params:
         density=lambda wildcards, input: stage_flags.words({"density": input.density}),
-        flags=flags_of(stage_flags.metrics),
+        flags=jobs.flags(stage_flags.metrics),
     message:
         "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
     shell:

@@ -3,8 +3,8 @@
 
 rule prepare_data:
     input:
-        source=data_file,
-        again=again(artifacts.data),
+        source=jobs.data_file,
+        again=jobs.again(artifacts.data),
     output:
         data=at(places.DATA),
     log:
@@ -12,8 +12,8 @@ rule prepare_data:
     benchmark:
         f"{RESULTS}/benchmarks/data/{{model}}.tsv"
     params:
-        flags=flags_of(stage_flags.data),
-        python=python_of,
+        flags=jobs.flags(stage_flags.data),
+        python=jobs.python,
     message:
         "data {wildcards.model}"
     shell:

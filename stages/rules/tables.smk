@@ -4,8 +4,8 @@
 rule sweep:
     input:
         frozen=frozen,
-        trainings=[ancient(path) for path in all_of("train_weights", UNTRAINED)],
-        again=PLAN.marker("sweep.json"),
+        trainings=[ancient(path) for path in jobs.all_of("train_weights", UNTRAINED)],
+        again=jobs.plan.marker("sweep.json"),
     output:
         sweep=f"{RESULTS}/sweep.json",
     log:
@@ -21,12 +21,12 @@ rule sweep:
 
 rule ablation_table:
     input:
-        sweep=summary("tables", rules.sweep.output.sweep),
-        lanczos=summary("tables", every("lanczos")),
-        ritz=summary("tables", every("ritz-residuals")),
-        metrics=summary("tables", every("metrics")),
-        comparisons=summary("tables", every("compare-kfac")),
-        again=PLAN.marker("tables"),
+        sweep=jobs.summary("tables", rules.sweep.output.sweep),
+        lanczos=jobs.summary("tables", every("lanczos")),
+        ritz=jobs.summary("tables", every("ritz-residuals")),
+        metrics=jobs.summary("tables", every("metrics")),
+        comparisons=jobs.summary("tables", every("compare-kfac")),
+        again=jobs.plan.marker("tables"),
     output:
         csv=f"{RESULTS}/tables/ablation.csv",
         md=f"{RESULTS}/tables/ablation.md",
@@ -44,12 +44,12 @@ rule ablation_table:
 
 rule figures:
     input:
-        sweep=summary("figures", rules.sweep.output.sweep),
-        lanczos=summary("figures", every("lanczos")),
-        ritz=summary("figures", every("ritz-residuals")),
-        metrics=summary("figures", every("metrics")),
-        densities=summary("figures", every("density")),
-        again=PLAN.marker("figures"),
+        sweep=jobs.summary("figures", rules.sweep.output.sweep),
+        lanczos=jobs.summary("figures", every("lanczos")),
+        ritz=jobs.summary("figures", every("ritz-residuals")),
+        metrics=jobs.summary("figures", every("metrics")),
+        densities=jobs.summary("figures", every("density")),
+        again=jobs.plan.marker("figures"),
     output:
         multiext(f"{RESULTS}/figures/spectrum", ".svg", ".png"),
         multiext(f"{RESULTS}/figures/density", ".svg", ".png"),
@@ -68,10 +68,10 @@ rule figures:
 
 rule report:
     input:
-        sweep=summary("report", rules.sweep.output.sweep),
-        table=summary("report", rules.ablation_table.output.csv),
-        figures=summary("report", rules.figures.output),
-        again=PLAN.marker("report"),
+        sweep=jobs.summary("report", rules.sweep.output.sweep),
+        table=jobs.summary("report", rules.ablation_table.output.csv),
+        figures=jobs.summary("report", rules.figures.output),
+        again=jobs.plan.marker("report"),
     output:
         html=f"{RESULTS}/report.html",
     log:
@@ -86,11 +86,11 @@ rule report:
 
 rule provenance:
     input:
-        sweep=summary("provenance", rules.sweep.output.sweep),
-        lanczos=summary("provenance", every("lanczos")),
-        ritz=summary("provenance", every("ritz-residuals")),
-        densities=summary("provenance", every("density")),
-        again=PLAN.marker("provenance"),
+        sweep=jobs.summary("provenance", rules.sweep.output.sweep),
+        lanczos=jobs.summary("provenance", every("lanczos")),
+        ritz=jobs.summary("provenance", every("ritz-residuals")),
+        densities=jobs.summary("provenance", every("density")),
+        again=jobs.plan.marker("provenance"),
     output:
         provenance=f"{RESULTS}/provenance.json",
     log:
@@ -108,7 +108,7 @@ rule ro_crate:
     input:
         report=rules.report.output.html,
         provenance=rules.provenance.output.provenance,
-        again=PLAN.marker("ro_crate"),
+        again=jobs.plan.marker("ro_crate"),
     output:
         crate=f"{RESULTS}/ro-crate-metadata.json",
     log:
@@ -135,7 +135,7 @@ rule audit:
         cells=3,
         draw=0,
     params:
-        sweep_file=lambda wildcards: str(SWEEP_FILE),
+        sweep_file=lambda wildcards: str(jobs.file),
     message:
         "audit: {resources.cells} cells again"
     shell:

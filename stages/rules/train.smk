@@ -4,8 +4,8 @@
 
 rule train_model:
     input:
-        data=made_from(artifacts.model, "data"),
-        again=again(artifacts.model),
+        data=jobs.made_from(artifacts.model, "data"),
+        again=jobs.again(artifacts.model),
     output:
         model=at(places.MODEL),
         spec=at(f"cells/{RUN}/model.json"),
@@ -14,11 +14,11 @@ rule train_model:
     benchmark:
         f"{RESULTS}/benchmarks/{RUN}/train-model.tsv"
     wildcard_constraints:
-        model=names_of_models(trained=True),
+        model=jobs.models(trained=True),
     threads: 1
     params:
-        spec=model_spec,
-        flags=flags_of(stage_flags.training),
+        spec=jobs.spec,
+        flags=jobs.flags(stage_flags.training),
         checkpoint=f"{SWEEP['name']}/{RUN}",
     message:
         "train {wildcards.model} seed {wildcards.seed}"
@@ -33,7 +33,7 @@ rule train_model:
 # `final` and `all` of `steps` are known only thereafter.
 checkpoint train_weights:
     input:
-        again=again(artifacts.training),
+        again=jobs.again(artifacts.training),
     output:
         training=at(places.TRAINING),
     log:
@@ -43,7 +43,7 @@ checkpoint train_weights:
     retries: 0
     threads: 1
     params:
-        flags=flags_of(stage_flags.weights_run),
+        flags=jobs.flags(stage_flags.weights_run),
     message:
         "train {wildcards.model} seed {wildcards.seed} by its command"
     shell:
@@ -52,10 +52,10 @@ checkpoint train_weights:
 
 rule export_products:
     input:
-        data=made_from(artifacts.model, "data"),
-        training=made_from(artifacts.model, "training"),
-        files=module_files,
-        again=again(artifacts.model),
+        data=jobs.made_from(artifacts.model, "data"),
+        training=jobs.made_from(artifacts.model, "training"),
+        files=jobs.module_files,
+        again=jobs.again(artifacts.model),
     output:
         model=at(places.MODEL),
     log:
@@ -63,11 +63,11 @@ rule export_products:
     benchmark:
         f"{RESULTS}/benchmarks/{RUN}/export-products.tsv"
     wildcard_constraints:
-        model=names_of_models(trained=False),
+        model=jobs.models(trained=False),
     threads: 1
     params:
-        flags=flags_of(stage_flags.export),
-        python=python_of,
+        flags=jobs.flags(stage_flags.export),
+        python=jobs.python,
     message:
         "products {wildcards.model} seed {wildcards.seed}"
     shell:

@@ -4,7 +4,9 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+T = TypeVar("T")
 PROJECT_VERSION = "0.1.0"
 
 
@@ -45,18 +47,16 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def run(main: Callable[[], None]) -> None:
-    """Call `main`; end with status 2 on bad input, 3 on a refusal, 1 on a failed read or write."""
+def run(main: Callable[[], T]) -> T:
+    """What `main` gives; ends with status 2 on bad input, 3 on a refusal, 1 on a failed read or write."""
     try:
-        main()
+        return main()
     except InputError as error:
         status, lines = 2, str(error).splitlines()
     except Refusal as error:
         status, lines = 3, str(error).splitlines()
     except OSError as error:
         status, lines = 1, [str(error)]
-    else:
-        return
     for line in lines:
         print(f"error: {line}", file=sys.stderr)
     sys.exit(status)
