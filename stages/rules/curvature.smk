@@ -14,6 +14,8 @@ rule collect_kfac:
         f"{RESULTS}/logs/{OPERATOR}/collect-kfac.log",
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/collect-kfac.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         gpu=jobs.gpus_of_collection,
@@ -40,6 +42,8 @@ rule build_operator:
         f"{RESULTS}/logs/{OPERATOR}/build-operator.log",
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/build-operator.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         gpu=jobs.gpus,
@@ -65,6 +69,8 @@ rule compare_kfac:
         f"{RESULTS}/logs/{OPERATOR}/compare-kfac.log",
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/compare-kfac.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     params:
         flags=jobs.flags(stage_flags.comparison),
@@ -85,6 +91,8 @@ rule lanczos:
         f"{RESULTS}/logs/{CELL}/lanczos.log",
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/lanczos.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         gpu=jobs.gpus,
@@ -110,6 +118,8 @@ rule ritz_residuals:
         f"{RESULTS}/logs/{CELL}/ritz-residuals.log",
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/ritz-residuals.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         gpu=jobs.gpus,
@@ -135,6 +145,8 @@ rule density:
         f"{RESULTS}/logs/{DENSITY}/density.log",
     benchmark:
         f"{RESULTS}/benchmarks/{DENSITY}/density.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     message:
         "density {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
@@ -154,6 +166,8 @@ rule metrics:
         f"{RESULTS}/logs/{CELL}/metrics.log",
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/metrics.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     params:
         density=lambda wildcards, input: stage_flags.words({"density": input.density}),

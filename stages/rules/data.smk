@@ -11,6 +11,8 @@ rule prepare_data:
         f"{RESULTS}/logs/data/{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{model}}.tsv"
+    conda:
+        "environment.yaml"
     params:
         flags=jobs.flags(stage_flags.data),
         python=jobs.python,

@@ -13,6 +13,8 @@ rule sweep:
     benchmark:
         f"{RESULTS}/benchmarks/sweep.tsv"
     priority: 1
+    conda:
+        "environment.yaml"
     message:
         "configuration"
     shell:
@@ -36,6 +38,8 @@ rule ablation_table:
         f"{RESULTS}/logs/ablation_table.log",
     benchmark:
         f"{RESULTS}/benchmarks/ablation_table.tsv"
+    conda:
+        "environment.yaml"
     message:
         "tables"
     shell:
@@ -60,6 +64,8 @@ rule figures:
         f"{RESULTS}/logs/figures.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures.tsv"
+    conda:
+        "environment.yaml"
     message:
         "figures"
     shell:
@@ -78,6 +84,8 @@ rule report:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
+    conda:
+        "environment.yaml"
     message:
         "report"
     shell:
@@ -97,6 +105,8 @@ rule provenance:
         f"{RESULTS}/logs/provenance.log",
     benchmark:
         f"{RESULTS}/benchmarks/provenance.tsv"
+    conda:
+        "environment.yaml"
     message:
         "provenance"
     shell:
@@ -115,6 +125,8 @@ rule ro_crate:
         f"{RESULTS}/logs/ro_crate.log",
     benchmark:
         f"{RESULTS}/benchmarks/ro_crate.tsv"
+    conda:
+        "environment.yaml"
     message:
         "RO-Crate"
     shell:
@@ -130,6 +142,8 @@ rule audit:
         metrics=every("metrics"),
     log:
         f"{RESULTS}/logs/audit.log",
+    conda:
+        "environment.yaml"
     threads: workflow.resource_settings.cores or 1
     resources:
         cells=3,

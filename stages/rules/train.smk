@@ -15,6 +15,8 @@ rule train_model:
         f"{RESULTS}/benchmarks/{RUN}/train-model.tsv"
     wildcard_constraints:
         model=jobs.models(trained=True),
+    conda:
+        "environment.yaml"
     threads: 1
     params:
         spec=jobs.spec,
@@ -41,6 +43,8 @@ checkpoint train_weights:
     benchmark:
         f"{RESULTS}/benchmarks/{RUN}/train-weights.tsv"
     retries: 0
+    conda:
+        "environment.yaml"
     threads: 1
     params:
         flags=jobs.flags(stage_flags.weights_run),
@@ -64,6 +68,8 @@ rule export_products:
         f"{RESULTS}/benchmarks/{RUN}/export-products.tsv"
     wildcard_constraints:
         model=jobs.models(trained=False),
+    conda:
+        "environment.yaml"
     threads: 1
     params:
         flags=jobs.flags(stage_flags.export),

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "stages" / "scripts"
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "stages" / "scripts"
 
 
 def call_without_packages(script):
@@ -30,3 +32,9 @@ def test_without_the_projects_python_one_line_says_how_to_make_it(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.endswith("; `make venv` makes .venv\n")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_conda_environment_of_the_rules_has_the_packages_of_the_scripts():
+    environment = yaml.safe_load((ROOT / "stages" / "rules" / "environment.yaml").read_text())
+    pinned = (ROOT / "requirements.txt").read_text().split("\n\n")[0].splitlines()[1:]
+    assert environment["dependencies"][-1] == {"pip": pinned}
