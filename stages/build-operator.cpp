@@ -1,11 +1,12 @@
 #include <spdlog/spdlog.h>
 
-#include "app/number_checks.h"
+#include "app/settings_flags.h"
 #include "app/stage.h"
-#include "checkpoint/checkpoint_flags.h"
 #include "checkpoint/product_log.h"
+#include "checkpoint/resuming.h"
 #include "curvature/operator_file.h"
 #include "operator_flags.h"
+#include "settings/values.h"
 #include "spectrum/expected_memory.h"
 
 namespace ritzflow {
@@ -13,59 +14,45 @@ namespace {
 
 struct Flags {
   OperatorFlags of_operator;
-  CheckpointFlags checkpoint;
+  CheckpointSettings checkpoint;
 };
 
 constexpr int kAlgorithm = 3;
 
 void declare(CLI::App& app, Flags& flags) {
-  declare_operator_flags(app, flags.of_operator);
-  declare_checkpoint_flags(app, flags.checkpoint);
-  app.add_option("--seed", flags.of_operator.settings.seed, "of Monte-Carlo draws and probe vectors")
-      ->check(integer_from(0))
-      ->capture_default_str();
+  flags.of_operator.declare(app);
+  add_flags(app, flags.of_operator.draws(), "Operator");
+  add_flags(app, flags.checkpoint, "Checkpoints");
 }
 
 // What a continuation must share with the run whose products it takes.
 nlohmann::json identity(const BuiltOperator& built) {
   const OperatorSettings& s = built.settings;
-  return {{"operator", s.kind},
-          {"data_sha256", built.digests.data},
-          {"model_sha256", built.digests.model},
-          {"matrix_sha256", built.digests.matrix},
-          {"kfac_sha256", built.digests.kfac},
-          {"step", s.step},
-          {"ggn_mode", s.ggn_mode},
-          {"mc_samples", s.mc_samples},
-          {"params_filter", s.params_filter},
-          {"batch_size", s.batch_size},
-          {"dtype_compute", s.dtype_compute},
-          {"hessian_mode", s.hessian_mode},
-          {"fisher_unit", s.fisher_unit},
-          {"fisher_clip", s.fisher_clip},
-          {"linearizations", s.linearizations},
-          {"compute_threads", s.compute_threads},
-          {"device", s.device},
-          {"uncovered", s.uncovered},
-          {"damping", s.damping},
-          {"power", s.power},
-          {"seed", s.seed},
-          {"algorithm", kAlgorithm}};
+  nlohmann::json all = identity_of(s);
+  all.update(identity_of(s.risk));
+  all.update(identity_of(s.draws));
+  std::visit([&](const auto& of_kind) { all.update(identity_of(of_kind)); }, s.of_kind);
+  all["data_sha256"] = built.digests.data;
+  all["model_sha256"] = built.digests.model;
+  all["matrix_sha256"] = built.digests.matrix;
+  all["kfac_sha256"] = built.digests.kfac;
+  if (built.plan) all["linearizations"] = word(built.plan->lifetime);
+  all["algorithm"] = kAlgorithm;
+  return all;
 }
 
 void run(const Flags& flags, const StageRun& stage) {
   const BuiltOperator built = build_operator(flags.of_operator.parsed());
   const auto segments = open_segments(flags.checkpoint, "build-operator", identity(built));
   ProductLog products(*built.op, segments.get());
-  const int64_t memory =
-      state_memory(built.loaded_memory, host_memory_needed(built.settings, built.op->dim()),
-                   probe_vectors * built.op->dim() * int64_t{sizeof(double)});
+  const int64_t memory = state_memory(built.loaded_memory, built.product_memory(),
+                                      probe_vectors * built.op->dim() * int64_t{sizeof(double)});
   const Probes probes = checked_probes(built, products);
   nlohmann::json provenance = stage.provenance(attempts_of(segments.get()));
   if (memory > 0) provenance["expected_memory_bytes"] = memory;
   const OperatorInfo info = write_operator(built, probes, stage.out, provenance);
   retire(segments.get(), flags.checkpoint, stage.out);
-  spdlog::info("{} of dimension {}: norm about {:.6g}, noise {:.2g} of it", info.kind, info.n_params,
+  spdlog::info("{} of dimension {}: norm about {:.6g}, noise {:.2g} of it", word(info.kind), info.n_params,
                info.norm(), info.noise());
 }
 

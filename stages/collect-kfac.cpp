@@ -1,66 +1,32 @@
 #include <ATen/core/grad_mode.h>
 #include <spdlog/spdlog.h>
 
-#include "app/number_checks.h"
+#include "app/settings_flags.h"
 #include "app/stage.h"
-#include "checkpoint/checkpoint_flags.h"
+#include "checkpoint/resuming.h"
 #include "core/error.h"
 #include "curvature/kfac/kfac_collect.h"
 #include "curvature/kfac/kfac_file.h"
 #include "curvature/kfac/kfac_sums_file.h"
 #include "curvature/risk_point.h"
+#include "settings/values.h"
 
 namespace ritzflow {
 namespace {
 
 struct Flags {
-  OperatorSettings settings;
-  std::string kfac_approx = "expand", fisher_type = "type2", token_terms = "auto";
-  int64_t mc_samples = 1;
-  PlanOptions plan;
-  bool no_ekfac = false;
-  CheckpointFlags checkpoint;
+  RiskSettings risk;
+  CollectionSettings collection;
+  CheckpointSettings checkpoint;
 };
 
 constexpr int kAlgorithm = 3;
 
 void declare(CLI::App& app, Flags& flags) {
-  OperatorSettings& s = flags.settings;
-  app.option_defaults()->group("Input");
-  app.add_option("--data", s.data, "data.h5: the samples that the factors average over")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--model", s.model, "model.h5: the network and its parameters theta")
-      ->type_name("FILE")
-      ->required();
-  app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
-  app.option_defaults()->group("Factors");
-  app.add_option("--kfac-approx", flags.kfac_approx, "expand | reduce: positions that share a weight")
-      ->capture_default_str();
-  app.add_option("--fisher-type", flags.fisher_type,
-                 "type2 (exact; one backward pass per logit) | mc (one per draw) | empirical")
-      ->capture_default_str();
-  app.add_option(
-         "--token-terms", flags.token_terms,
-         "type2, empirical: separate (exact; a backward pass a token) | signs (all tokens at once, random "
-         "signs) | sum (all at once; products between tokens stay) | auto (separate up to 512 passes)")
-      ->capture_default_str();
-  app.add_option("--mc-samples", flags.mc_samples, "mc: draws per row; signs: draws of signs")
-      ->capture_default_str();
-  app.add_option("--seed", s.seed, "seed of the draws")->check(integer_from(0))->capture_default_str();
-  app.add_flag("--no-ekfac", flags.no_ekfac, "leave the second pass and `ekfac_eigenvalues` out");
-  app.add_flag("--split-qkv", flags.plan.split_qkv, "a fused query, key and value as three layers");
-  app.add_option("--max-factor", flags.plan.max_factor,
-                 "rows of the widest dense factor; wider ones are kept as diagonal blocks")
-      ->capture_default_str();
-  app.option_defaults()->group("Products");
-  app.add_option("--batch-size", s.batch_size,
-                 "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows)");
-  app.add_option("--dtype-compute", s.dtype_compute, "float32 | float64; sums are float64 in both")
-      ->capture_default_str();
-  app.add_option("--device", s.device, "cpu | cuda: where products run; eigenpairs are the processors' work")
-      ->capture_default_str();
-  declare_checkpoint_flags(app, flags.checkpoint);
+  add_flags(app, flags.risk, "Input");
+  for (const char* needed : {"--data", "--model"}) app.get_option(needed)->required();
+  add_flags(app, flags.collection, "Factors");
+  add_flags(app, flags.checkpoint, "Checkpoints");
 }
 
 int64_t outputs_of(const EmpiricalRisk& risk) {
@@ -70,23 +36,24 @@ int64_t outputs_of(const EmpiricalRisk& risk) {
 
 /// Whether a sample has several terms of the loss whose treatment makes a difference.
 bool has_terms(const Flags& flags, const EmpiricalRisk& risk) {
-  return risk.rows_per_sample() > 1 && flags.fisher_type != "mc";
+  return risk.rows_per_sample() > 1 && flags.collection.fisher_type != FisherType::mc;
 }
 
 KfacOptions options_of(const Flags& flags, const EmpiricalRisk& risk) {
-  const FisherType type = parse_fisher_type(flags.fisher_type);
+  const CollectionSettings& asked = flags.collection;
+  const FisherType type = asked.fisher_type;
   const int64_t terms = risk.rows_per_sample(), outputs = outputs_of(risk);
-  KfacOptions options{.sharing = parse_weight_sharing(flags.kfac_approx),
+  KfacOptions options{.sharing = asked.kfac_approx,
                       .fisher = {.type = type,
-                                 .terms = choose_token_terms(flags.token_terms, type, terms, outputs),
-                                 .mc_samples = flags.mc_samples,
-                                 .seed = static_cast<uint64_t>(flags.settings.seed)},
-                      .ekfac = !flags.no_ekfac,
-                      .plan = flags.plan};
+                                 .terms = choose_token_terms(asked.token_terms, type, terms, outputs),
+                                 .mc_samples = asked.mc_samples,
+                                 .seed = static_cast<uint64_t>(asked.seed)},
+                      .ekfac = !asked.no_ekfac,
+                      .plan = {.split_qkv = asked.split_qkv, .max_factor = asked.max_factor}};
   const int64_t passes = cotangent_count(options.fisher, terms, outputs);
   if (has_terms(flags, risk)) {
     spdlog::info("token terms {}: {} backward passes over the data ({} for separate, the exact one)",
-                 to_string(options.fisher.terms), passes, cotangent_count({.type = type}, terms, outputs));
+                 word(options.fisher.terms), passes, cotangent_count({.type = type}, terms, outputs));
   }
   if (passes > 1000) {
     spdlog::warn("{} backward passes over the data; --fisher-type mc needs one a draw", passes);
@@ -95,22 +62,13 @@ KfacOptions options_of(const Flags& flags, const EmpiricalRisk& risk) {
 }
 
 // What a continuation must share with the collection that it resumes.
-nlohmann::json identity(const Flags& flags, const KfacOptions& options, const RiskPoint& point) {
-  return {{"data_sha256", point.digests.data},
-          {"model_sha256", point.digests.model},
-          {"step", point.settings.step},
-          {"batch_size", point.settings.batch_size},
-          {"dtype_compute", flags.settings.dtype_compute},
-          {"device", flags.settings.device},
-          {"kfac_approx", flags.kfac_approx},
-          {"fisher_type", flags.fisher_type},
-          {"token_terms", to_string(options.fisher.terms)},
-          {"mc_samples", flags.mc_samples},
-          {"seed", flags.settings.seed},
-          {"ekfac", options.ekfac},
-          {"split_qkv", flags.plan.split_qkv},
-          {"max_factor", flags.plan.max_factor},
-          {"algorithm", kAlgorithm}};
+nlohmann::json identity(const Flags& flags, const RiskPoint& point) {
+  nlohmann::json all = identity_of(flags.collection);
+  all.update(identity_of(point.settings));
+  all["data_sha256"] = point.digests.data;
+  all["model_sha256"] = point.digests.model;
+  all["algorithm"] = kAlgorithm;
+  return all;
 }
 
 KfacSums newest_sums(const SegmentFolder* segments) {
@@ -141,28 +99,23 @@ KroneckerFactors collect_in_segments(const EmpiricalRisk& risk, const KfacOption
 }
 
 void run(const Flags& flags, const StageRun& stage) {
-  const RiskPoint point = load_risk(flags.settings);
+  const RiskPoint point = load_risk(flags.risk, {});
   const EmpiricalRisk& risk = *point.risk;
   const KfacOptions options = options_of(flags, risk);
-  const auto segments = open_segments(flags.checkpoint, "collect-kfac", identity(flags, options, point));
+  const auto segments = open_segments(flags.checkpoint, "collect-kfac", identity(flags, point));
   const auto factors = collect_in_segments(risk, options, segments.get(), stage);
   const Coverage covered = coverage(factors, risk.network().params());
   spdlog::info("{}", covered.text());
   if (factors.layers.empty())
     throw Refusal("no layer of this model has Kronecker factors; nothing was written");
-  const KfacOrigin origin{.kfac_approx = flags.kfac_approx,
-                          .fisher_type = flags.fisher_type,
-                          .token_terms = has_terms(flags, risk) ? to_string(options.fisher.terms) : "",
-                          .dtype_compute = flags.settings.dtype_compute,
-                          .device = flags.settings.device,
-                          .loss = risk.loss_function().name(),
-                          .mc_samples = flags.mc_samples,
-                          .seed = flags.settings.seed,
-                          .step = std::stoll(point.settings.step),
-                          .batch_size_used = point.settings.batch_size,
-                          .data_sha256 = point.digests.data,
-                          .model_sha256 = point.digests.model};
-  write_kfac(stage.out, factors, covered, origin, stage.provenance(attempts_of(segments.get())));
+  const Collection collection{
+      .settings = flags.collection,
+      .risk = point.settings,
+      .token_terms = has_terms(flags, risk) ? std::optional(options.fisher.terms) : std::nullopt,
+      .loss = risk.loss_function().name(),
+      .data_sha256 = point.digests.data,
+      .model_sha256 = point.digests.model};
+  write_kfac(stage.out, factors, covered, collection, stage.provenance(attempts_of(segments.get())));
   retire(segments.get(), flags.checkpoint, stage.out);
 }
 

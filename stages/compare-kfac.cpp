@@ -46,8 +46,8 @@ void declare(CLI::App& app, Flags& flags) {
 /// The exact Gauss-Newton matrix at the point of a K-FAC operator, over the same parameters.
 BuiltOperator exact_ggn(const OperatorSettings& of_kfac) {
   OperatorSettings settings = of_kfac;
-  settings.kind = "ggn";
-  settings.ggn_mode = "true";
+  settings.kind = OperatorKind::ggn;
+  settings.of_kind = GgnSettings{GgnMode::exact};
   return build_operator(settings);
 }
 
@@ -147,16 +147,17 @@ Json compare(std::unique_ptr<LinearOperator> kfac, std::unique_ptr<LinearOperato
 
 void run(const Flags& flags, const StageRun& stage) {
   OpenOperator kfac = open_operator(flags.op);
-  if (kfac.settings.kfac.empty()) {
-    throw InputError(flags.op.string() + ": is an operator of kind " + kfac.info.kind +
+  const auto* settings = std::get_if<KroneckerSettings>(&kfac.settings.of_kind);
+  if (settings == nullptr) {
+    throw InputError(flags.op.string() + ": is an operator of kind " + word(kfac.info.kind) +
                      ", expected kfac or ekfac");
   }
-  if (kfac.settings.damping != 0 || kfac.settings.power != 1) {
+  if (settings->damping != 0 || settings->power != 1) {
     spdlog::warn("the operator is (K + {} I)^{}, which no Gauss-Newton matrix is meant to equal",
-                 kfac.settings.damping, kfac.settings.power);
+                 settings->damping, settings->power);
   }
   Json all = compare(std::move(kfac.op), exact_ggn(kfac.settings).op, flags, stage);
-  all["operator"] = kfac.info.kind;
+  all["operator"] = word(kfac.info.kind);
   all["coverage"] = kfac.coverage;
   all["operator_sha256"] = kfac.info.sha256;
   all["k"] = flags.k;
@@ -164,7 +165,7 @@ void run(const Flags& flags, const StageRun& stage) {
   write_sealed_json(stage.out, all);
   spdlog::info(
       "{} against the Gauss-Newton matrix: relative Frobenius error {}, overlap of the leading {} {}",
-      kfac.info.kind, all["kfac_error"].dump(), all["eigenvalues"].size(), all["overlap"].dump());
+      word(kfac.info.kind), all["kfac_error"].dump(), all["eigenvalues"].size(), all["overlap"].dump());
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include <spdlog/spdlog.h>
 
-#include "app/number_checks.h"
+#include "app/settings_flags.h"
 #include "app/stage.h"
 #include "core/error.h"
 #include "krylov/density/exact_density.h"
@@ -12,11 +12,10 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   std::string operator_file;
-  DensityOptions density;
+  DensitySettings density;
 };
 
 void declare(CLI::App& app, Options& options) {
-  DensityOptions& d = options.density;
   app.add_option("LANCZOS", options.files, "lanczos.h5 of each probe vector, all of one operator and mode")
       ->type_name("FILE");
   app.add_option("--operator", options.operator_file,
@@ -24,21 +23,7 @@ void declare(CLI::App& app, Options& options) {
                  "exact, and runs "
                  "are only checked to be of it")
       ->type_name("FILE");
-  app.add_option("--grid-points", d.grid_points, "points of the grid")
-      ->check(integer_from(2, 1 << 20))
-      ->capture_default_str();
-  app.add_option(
-         "--bandwidth", d.bandwidth,
-         "standard deviation of the smoothing Gaussians, in units of eigenvalues; 0: a hundredth of the "
-         "range")
-      ->check(number_from(0))
-      ->capture_default_str();
-  app.add_option("--deviations", d.deviations, "of the Monte-Carlo error that every bound allows for")
-      ->check(number_between(0))
-      ->capture_default_str();
-  app.add_option("--delta", d.delta, "probability that either end of the support is wrong")
-      ->check(number_between(0, 1))
-      ->capture_default_str();
+  add_flags(app, options.density, "Density");
 }
 
 void report(const std::string& origin, const SpectralDensity& density) {
@@ -59,6 +44,11 @@ bool semidefinite(const std::string& path, const DensityInput& input) {
   return file.attribute<bool>("is_psd");
 }
 
+DensityOptions options_of(const DensitySettings& s) {
+  return {
+      .grid_points = s.grid_points, .bandwidth = s.bandwidth, .deviations = s.deviations, .delta = s.delta};
+}
+
 // Runs add nothing to a spectrum in closed form, but those of another operator are a mistake.
 void write_exact(const Options& options, const ExactDensityInput& known, const StageRun& stage) {
   for (const auto& path : options.files) {
@@ -66,7 +56,7 @@ void write_exact(const Options& options, const ExactDensityInput& known, const S
     require_runs_of(options.operator_file, known.operator_sha256,
                     file.attribute<std::string>("operator_sha256"));
   }
-  const SpectralDensity density = exact_density(known.spectrum, options.density);
+  const SpectralDensity density = exact_density(known.spectrum, options_of(options.density));
   write_density(stage.out, known, density, stage.provenance());
   report(fmt::format("all {} eigenvalues in closed form", known.spectrum.size()), density);
 }
@@ -84,7 +74,7 @@ void run(const Options& options, const StageRun& stage) {
                   ": its spectrum is not known in closed form; give a lanczos.h5 for each probe vector");
   }
   const DensityInput input = read_density_input(options.files);
-  DensityOptions wanted = options.density;
+  DensityOptions wanted = options_of(options.density);
   wanted.n = input.n;
   wanted.widening = input.widening;
   wanted.semidefinite = semidefinite(options.operator_file, input);

@@ -1,9 +1,11 @@
 #include <spdlog/spdlog.h>
 
+#include "app/settings_flags.h"
 #include "app/stage.h"
-#include "checkpoint/checkpoint_flags.h"
+#include "checkpoint/resuming.h"
 #include "core/error.h"
 #include "curvature/operator_file.h"
+#include "settings/values.h"
 #include "spectrum/lanczos_run.h"
 #include "spectrum/mode_decision.h"
 #include "spectrum/warm_start.h"
@@ -17,9 +19,9 @@ struct Options {
   bool keep_basis = false;
   std::string continue_from;
   std::string start;
-  BasisFlags basis;
-  CertificateFlags certificate;
-  CheckpointFlags checkpoint;
+  BasisSettings<BasisPlace> basis;
+  CertificateSettings certificate;
+  CheckpointSettings checkpoint;
 };
 
 void declare(CLI::App& app, Options& options) {
@@ -27,13 +29,10 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")
       ->type_name("FILE")
       ->required();
-  declare_lanczos_flags(app, options.settings);
-  declare_basis_flags(
-      app, options.basis,
-      "where Lanczos vectors are held: ram | disk (beside the output, or in the checkpoint, of "
-      "which they are a part) | auto: ram if they fit; the results are bit-identical");
+  add_flags(app, options.settings, "Lanczos");
+  add_flags(app, options.basis, "Basis");
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
-  declare_certificate_flags(app, options.certificate);
+  add_flags(app, options.certificate, "Certificate");
   app.option_defaults()->group("Start");
   app.add_option(
          "--continue-from", options.continue_from,
@@ -44,7 +43,7 @@ void declare(CLI::App& app, Options& options) {
                  "operator. "
                  "Such a run makes no density")
       ->type_name("FILE");
-  declare_checkpoint_flags(app, options.checkpoint);
+  add_flags(app, options.checkpoint, "Checkpoints");
 }
 
 constexpr int kAlgorithm = 5;
@@ -52,25 +51,14 @@ constexpr int kAlgorithm = 5;
 // What a continuation must share with the run that it resumes: what was asked for, not what `auto` makes
 // of it, which depends on the memory available then and is decided once (choose_mode_once()).
 nlohmann::json identity(const LanczosRecord& record, const Options& options) {
-  const LanczosSettings& s = record.settings;
-  return {{"operator_sha256", record.operator_sha256},
-          {"algorithm", kAlgorithm},
-          {"reorth_mode", s.reorth_mode},
-          {"reorth_window", s.reorth_window},
-          {"reorth_period", s.reorth_period},
-          {"krylov_dim", s.krylov_dim},
-          {"noise", record.noise},
-          {"dtype_basis", s.dtype_basis},
-          {"seed", s.seed},
-          {"start_sha256", record.start.sha256},
-          {"k", s.k},
-          {"tol", s.tol},
-          {"which", s.which},
-          {"max_iters", s.max_iters},
-          {"certificate", !options.certificate.off},
-          {"certificate_delta", options.certificate.delta},
-          {"certificate_budget", options.certificate.budget},
-          {"keep_basis", options.keep_basis}};
+  nlohmann::json all = identity_of(record.settings);
+  all.update(identity_of(options.certificate));
+  all["operator_sha256"] = record.operator_sha256;
+  all["noise"] = record.noise;
+  all["start_sha256"] = record.start.sha256;
+  all["keep_basis"] = options.keep_basis;
+  all["algorithm"] = kAlgorithm;
+  return all;
 }
 
 // The vector that the run begins with; says in `made_of` what a warm one was made of.
@@ -81,15 +69,15 @@ std::vector<double> start_vector(const Options& options, int64_t n, WarmStart& m
 }
 
 ModeContext context(const Options& options, const OpenOperator& opened, const StageRun& stage) {
-  const std::filesystem::path checkpoint = options.checkpoint.root;
+  const std::filesystem::path checkpoint = options.checkpoint.checkpoint;
   return {.n = opened.op->dim(),
-          .memory = options.basis.memory_bytes(),
+          .memory = vector_memory(options.basis.basis_memory),
           .noise = opened.info.noise(),
           .basis = options.basis.basis,
           .disk = free_disk(checkpoint.empty() ? stage.out : checkpoint),
           .keep_all = options.keep_basis,
-          .certificate = !options.certificate.off,
-          .certificate_budget = options.certificate.budget};
+          .certificate = !options.certificate.no_certificate,
+          .certificate_budget = options.certificate.certificate_budget};
 }
 
 // What is known of the run before its mode is chosen.
@@ -122,7 +110,7 @@ LanczosTask task_of(const Options& options, const OpenOperator& opened, const St
                       .start = {},
                       .continue_from = options.continue_from,
                       .loaded_memory = opened.loaded_memory,
-                      .product_memory = host_memory_needed(opened.settings, opened.op->dim())};
+                      .product_memory = opened.product_memory};
   task.start = start_vector(options, task.record.n, task.record.start);
   return task;
 }

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "app/number_checks.h"
+#include "app/settings_flags.h"
 #include "app/stage.h"
 #include "artifact/text_file.h"
 #include "core/error.h"
@@ -27,16 +27,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.op,
                  "operator.h5: where its spectrum is known in closed form, the values are checked against it")
       ->type_name("FILE");
-  app.add_option(
-         "--regularization-mode", options.regularization.mode,
-         "what is added to the reported values of a semi-definite operator: off | fixed (regularization) | "
-         "relative (regularization * lambda_max) | auto (relative, above condition number 1e12)")
-      ->check(CLI::IsMember({"off", "fixed", "relative", "auto"}))
-      ->capture_default_str();
-  app.add_option("--regularization", options.regularization.amount,
-                 "its amount, of mode relative or auto a share")
-      ->check(number_from(0))
-      ->capture_default_str();
+  add_flags(app, options.regularization, "Regularization");
 }
 
 /// Throws unless the pairs are of this very operator: against another one's spectrum a check says nothing.
@@ -56,7 +47,7 @@ void add_closed_form(nlohmann::ordered_json& record, const std::string& op, cons
   if (op.empty()) return;
   const ArtifactReader file(op, "ritzflow-operator");
   require_operator_of(ritz, file);
-  if (eigenvalues.empty() || ritz.attribute<std::string>("which") != "largest") return;
+  if (eigenvalues.empty() || ritz.attribute<std::string>("which") != word(Which::largest)) return;
   if (!file.has("spectrum")) return;
   const ClosedFormCheck check = check_closed_form(eigenvalues, file.read<double>("spectrum"));
   record["closed_form_error"] = check.error;

@@ -1,101 +1,76 @@
 #pragma once
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
-#include "core/memory_size.h"
-#include "curvature/flag_kinds.h"
-#include "curvature/operator_settings.h"
+#include "app/settings_flags.h"
+#include "core/error.h"
+#include "settings/operator_settings.h"
 
 namespace ritzflow {
 
-/// The flags that say which operator is meant, shared by `build-operator` and `spectrum`.
-struct OperatorFlags {
-  OperatorSettings settings;
-  std::string matrix;
-  std::string memory = "4GiB";
-  const CLI::App* app = nullptr;  ///< where they are declared: it knows which ones the user wrote
+/// The flags that say which operator is meant, shared by `build-operator` and `spectrum`: those of every
+/// kind, of which the ones of the kind that is asked for are taken.
+class OperatorFlags {
+ public:
+  void declare(CLI::App& app) {
+    app_ = &app;
+    add(common_.risk, "Input");
+    add(common_, "Operator");
+    std::apply([&](auto&... of_kind) { (add(of_kind, "Operator"), ...); }, kinds_);
+  }
 
-  /// The settings with `--matrix` taken apart. Throws InputError on a malformed one, and on flags that do not
-  /// apply to the operator.
+  /// For a stage that has a flag for them.
+  DrawSettings& draws() { return common_.draws; }
+
+  /// The settings of the operator. Throws InputError where a flag says nothing of its kind: it would be
+  /// ignored, and the result would pass for what it is not.
   OperatorSettings parsed() const {
-    require_flags_apply(settings.kind, given());
-    OperatorSettings all = settings;
-    all.memory = parse_memory("--memory", memory);
-    if (!matrix.empty()) all.matrix = parse_matrix_place(matrix);
-    return all;
+    require_flags_apply();
+    OperatorSettings settings = common_;
+    settings.of_kind = default_settings(settings.kind);
+    std::visit([&]<class T>(T& of_kind) { of_kind = std::get<T>(kinds_); }, settings.of_kind);
+    return settings;
   }
 
  private:
-  // Defaults that are written out say nothing new.
-  std::vector<std::string> given() const {
-    std::vector<std::string> names;
-    for (const CLI::Option* option : app->get_options()) {
-      if (option->count() > 0 && option->results().back() != option->get_default_str())
-        names.push_back(option->get_name());
-    }
-    return names;
+  template <class S>
+  void add(S& settings, const std::string& group) {
+    add_flags(*app_, settings, group);
+    each_setting(settings, [&](auto&, const About& about) {
+      if (!about.only_for.empty()) kinds_of_flag_[flag_of(about.name)] = about.only_for;
+    });
   }
-};
 
-inline void declare_operator_flags(CLI::App& app, OperatorFlags& flags) {
-  OperatorSettings& s = flags.settings;
-  flags.app = &app;
-  app.option_defaults()->group("Input");
-  app.add_option("--data", s.data, "data.h5: the samples that the risk averages over")->type_name("FILE");
-  app.add_option("--model", s.model, "model.h5: the network and its parameters theta")->type_name("FILE");
-  app.add_option("--step", s.step, "training step: a number in model.h5, or final")->capture_default_str();
-  app.add_option("--kfac", s.kfac, "kfac, ekfac: kfac.h5 of collect-kfac")->type_name("FILE");
-  app.add_option("--matrix", flags.matrix, "FILE.h5:/dataset: symmetric [n,n], or [n] as a diagonal")
-      ->type_name("FILE:/DATASET");
-  app.option_defaults()->group("Operator");
-  app.add_option("--operator", s.kind, "hessian | ggn | mc_fisher | empirical_fisher | kfac | ekfac | matrix")
-      ->required();
-  app.add_option("--ggn-mode", s.ggn_mode, "ggn: true | empirical (rank one) | auto (= true)")
-      ->capture_default_str();
-  app.add_option("--mc-samples", s.mc_samples, "mc_fisher: draws per row")->capture_default_str();
-  app.add_option(
-         "--hessian-mode", s.hessian_mode,
-         "hessian: reverse_over_reverse | forward_over_reverse | reverse_over_forward: nesting of the "
-         "two derivatives; changes cost and rounding")
-      ->capture_default_str();
-  app.add_option("--fisher-unit", s.fisher_unit,
-                 "empirical_fisher: sample | token | auto (= token): whose gradients; they agree where "
-                 "a sample is one term of the loss")
-      ->capture_default_str();
-  app.add_option("--fisher-clip", s.fisher_clip,
-                 "empirical_fisher: L2 bound of a sample's gradient (0: none)")
-      ->capture_default_str();
-  app.add_option(
-         "--uncovered", s.uncovered,
-         "kfac, ekfac: zero | identity | exact_ggn | refuse: how parameters without factors are treated")
-      ->capture_default_str();
-  app.add_option("--damping", s.damping, "kfac, ekfac: d >= 0 of the operator (K + d I)^p")
-      ->capture_default_str();
-  app.add_option("--power", s.power, "kfac, ekfac: p = 1, -1 (inverse) or -0.5 (inverse square root)")
-      ->capture_default_str();
-  app.add_option("--params-filter", s.params_filter, "GLOB ... of parameter names, '!GLOB' excludes");
-  app.add_option("--dtype-compute", s.dtype_compute,
-                 "float32 | float64 | bfloat16 (features alone; the rest in float32); a matrix is applied in "
-                 "float64")
-      ->capture_default_str();
-  app.add_flag("--force", s.force, "a Hessian in bfloat16, whatever its noise");
-  app.option_defaults()->group("Products");
-  app.add_option(
-      "--batch-size", s.batch_size,
-      "samples in a micro-batch; changes cost and rounding, no more (default: about 512 rows, fewer "
-      "where --memory asks for it)");
-  app.add_option("--memory", flags.memory,
-                 "bytes that products may use, as 4GiB or 512MiB: decides the micro-batch and whether "
-                 "linearizations are kept")
-      ->capture_default_str();
-  app.add_option("--compute-threads", s.compute_threads,
-                 "threads inside one micro-batch; part of the result's bits, unlike --threads")
-      ->capture_default_str();
-  app.add_option(
-         "--device", s.device,
-         "cpu | cuda: where products run, of which --memory is then the memory; vectors stay in host memory")
-      ->capture_default_str();
-}
+  // Defaults that are written out say nothing new.
+  void require_flags_apply() const {
+    for (const CLI::Option* option : app_->get_options()) {
+      const auto found = kinds_of_flag_.find(option->get_name());
+      if (found == kinds_of_flag_.end() || option->count() == 0) continue;
+      if (option->results().back() == option->get_default_str()) continue;
+      const auto& kinds = found->second;
+      if (std::ranges::find(kinds, word(common_.kind)) != kinds.end()) continue;
+      throw InputError(fmt::format("{} is for {}, not {}; leave it out", option->get_name(), listed(kinds),
+                                   word(common_.kind)));
+    }
+  }
+
+  static std::string listed(std::span<const std::string_view> kinds) {
+    const auto all_but_last = kinds.first(kinds.size() - 1);
+    return fmt::format("{}{}{}", fmt::join(all_but_last, ", "), all_but_last.empty() ? "" : " and ",
+                       kinds.back());
+  }
+
+  OperatorSettings common_;
+  std::tuple<HessianSettings, GgnSettings, McFisherSettings, EmpiricalFisherSettings, KroneckerSettings,
+             MatrixSettings>
+      kinds_;
+  std::map<std::string, std::span<const std::string_view>> kinds_of_flag_;
+  CLI::App* app_ = nullptr;  ///< knows which flags the user wrote
+};
 
 }  // namespace ritzflow

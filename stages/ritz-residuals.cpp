@@ -1,8 +1,9 @@
 #include <spdlog/spdlog.h>
 
+#include "app/settings_flags.h"
 #include "app/stage.h"
-#include "checkpoint/checkpoint_flags.h"
 #include "checkpoint/product_log.h"
+#include "checkpoint/resuming.h"
 #include "core/error.h"
 #include "curvature/operator_file.h"
 #include "spectrum/lanczos_file.h"
@@ -14,8 +15,8 @@ namespace {
 
 struct Options {
   std::string operator_file, lanczos_file;
-  BasisFlags basis;
-  CheckpointFlags checkpoint;
+  BasisSettings<ReplayPlace> basis;
+  CheckpointSettings checkpoint;
 };
 
 constexpr int kAlgorithm = 5;
@@ -26,11 +27,8 @@ void declare(CLI::App& app, Options& options) {
       ->type_name("FILE")
       ->required();
   app.add_option("--lanczos", options.lanczos_file, "lanczos.h5 of lanczos")->type_name("FILE")->required();
-  declare_basis_flags(
-      app, options.basis,
-      "where Lanczos vectors are held, stored or replayed ones: ram | disk (beside the output) | "
-      "none: a two-pass replay in the memory of two, for modes off and selective | auto");
-  declare_checkpoint_flags(app, options.checkpoint);
+  add_flags(app, options.basis, "Basis");
+  add_flags(app, options.checkpoint, "Checkpoints");
 }
 
 void check_pair(const Options& options, const OpenOperator& opened, const LanczosRecord& record) {
@@ -43,12 +41,12 @@ void check_pair(const Options& options, const OpenOperator& opened, const Lanczo
 
 // The attributes of the operator that tables and readers of ritz.h5 need.
 std::map<std::string, Attribute> attributes_of(const OperatorInfo& info) {
-  return {{"operator", info.kind},
+  return {{"operator", word(info.kind)},
           {"is_psd", info.is_psd},
           {"n_params", info.n_params},
           {"batch_size_used", info.batch_size_used},
           {"step", info.step},
-          {"dtype_compute", info.dtype_compute},
+          {"dtype_compute", word(info.dtype_compute)},
           {"operator_sha256", info.sha256}};
 }
 
@@ -68,11 +66,11 @@ void run(const Options& options, const StageRun& stage) {
   ProductLog op(*opened.op, segments.get());
   const RitzVectors vectors(op, file,
                             {.basis = options.basis.basis,
-                             .memory = options.basis.memory_bytes(),
+                             .memory = vector_memory(options.basis.basis_memory),
                              .disk = free_disk(stage.out),
                              .repeatability = opened.info.probes.repeatability,
                              .loaded = opened.loaded_memory,
-                             .products = host_memory_needed(opened.settings, opened.op->dim())},
+                             .products = opened.product_memory},
                             context, stage);
   RitzEvidence evidence =
       run_evidence(op, opened.info.facts(), vectors.combinations(), vectors.shelf(), context);

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "app/settings_flags.h"
 #include "app/stage.h"
 #include "core/error.h"
 #include "curvature/operator_file.h"
@@ -19,18 +20,16 @@ namespace {
 struct Options {
   OperatorFlags op;
   LanczosSettings lanczos;
-  BasisFlags basis;
-  CertificateFlags certificate;
+  BasisSettings<BasisPlace> basis;
+  CertificateSettings certificate;
   std::string format = "table";
 };
 
 void declare(CLI::App& app, Options& options) {
-  declare_operator_flags(app, options.op);
-  declare_lanczos_flags(app, options.lanczos);
-  declare_basis_flags(
-      app, options.basis,
-      "where Lanczos vectors are held: ram | disk (in the current folder) | auto: ram if they fit");
-  declare_certificate_flags(app, options.certificate);
+  options.op.declare(app);
+  add_flags(app, options.lanczos, "Lanczos");
+  add_flags(app, options.basis, "Basis");
+  add_flags(app, options.certificate, "Certificate");
   app.option_defaults()->group("Output and resources");
   app.add_option("--format", options.format, "table | json, on stdout")
       ->check(CLI::IsMember({"table", "json"}))
@@ -50,7 +49,7 @@ struct Spectrum {
   /// Whether no eigenvalue beyond those listed was missed at the ends that are wanted.
   bool certified() const {
     const LanczosSettings& wanted = record.settings;
-    return record.certificate && record.certificate->certifies(parse_which(wanted.which), wanted.k);
+    return record.certificate && record.certificate->certifies(wanted.which, wanted.k);
   }
 };
 
@@ -69,7 +68,8 @@ std::string beyond(const Spectrum& s) {
 void print_table(const Spectrum& s) {
   fmt::print(
       "# {} of dimension {}; mode {}, {} products and {} for residuals; relative noise of a product {:.1e}\n",
-      s.kind, s.n, s.record.reorth_mode, s.record.operator_calls(), s.evidence.operator_calls, s.facts.noise);
+      s.kind, s.n, word(s.record.reorth_mode), s.record.operator_calls(), s.evidence.operator_calls,
+      s.facts.noise);
   fmt::print("{:>4}  {:>16}  {:>9}  {:>35}  {}\n", "#", "eigenvalue", "residual", "interval", "verdict");
   int64_t rank = 0;
   for (const RitzPair& pair : s.evidence.pairs) {
@@ -84,7 +84,7 @@ void print_json(const Spectrum& s) {
   nlohmann::json all = {{"operator", s.kind},
                         {"n_params", s.n},
                         {"is_psd", s.facts.is_psd},
-                        {"reorth_mode", s.record.reorth_mode},
+                        {"reorth_mode", word(s.record.reorth_mode)},
                         {"tol", s.record.settings.tol},
                         {"noise", s.facts.noise},
                         {"iterations", s.record.factorization.products},
@@ -111,18 +111,18 @@ LanczosTask task_of(const Options& options, const BuiltOperator& built, const Op
   LanczosTask task = {.record = {},
                       .facts = facts,
                       .context = {.n = n,
-                                  .memory = options.basis.memory_bytes(),
+                                  .memory = vector_memory(options.basis.basis_memory),
                                   .noise = facts.noise,
                                   .basis = options.basis.basis,
                                   .disk = free_disk(stage.out),
                                   .keep_all = true,
-                                  .certificate = !options.certificate.off,
-                                  .certificate_budget = options.certificate.budget},
+                                  .certificate = !options.certificate.no_certificate,
+                                  .certificate_budget = options.certificate.certificate_budget},
                       .certificate = options.certificate,
                       .start = random_start(n, options.lanczos.seed),
                       .continue_from = {},
                       .loaded_memory = built.loaded_memory,
-                      .product_memory = host_memory_needed(built.settings, n)};
+                      .product_memory = built.product_memory()};
   task.record.n = n;
   task.record.noise = facts.noise;
   task.record.epsilon = facts.epsilon;
@@ -135,14 +135,14 @@ void run(const Options& options, StageRun& stage) {
   const BuiltOperator built = build_operator(options.op.parsed());
   check_lanczos_settings(options.lanczos, built.op->dim());
   const Probes probes = checked_probes(built, *built.op);
-  const OperatorFacts facts = facts_of(probes, built.settings.dtype_compute, built.is_psd);
+  const OperatorFacts facts = facts_of(probes, built.settings.risk.dtype_compute, built.is_psd);
   TimedOperator op(*built.op);
   const LanczosRun run = run_task(op, task_of(options, built, facts, stage), nullptr, stage);
   RitzContext context;
   context.record = run.record;
   const RitzEvidence evidence = run_evidence(op, facts, run.process.basis(), nullptr, context);
-  Spectrum result = {built.settings.kind, op.dim(), facts,
-                     context.record,      evidence, method_warnings(context, evidence)};
+  Spectrum result = {word(built.settings.kind),         op.dim(), facts, context.record, evidence,
+                     method_warnings(context, evidence)};
   if (!result.certified()) result.warnings.push_back(beyond(result));
   options.format == "json" ? print_json(result) : print_table(result);
   for (const auto& warning : result.warnings) spdlog::warn("{}", warning);

@@ -6,10 +6,11 @@
 #include <set>
 
 #include "app/number_checks.h"
+#include "app/settings_flags.h"
 #include "app/stage.h"
 #include "artifact/json_file.h"
 #include "artifact/writer.h"
-#include "checkpoint/checkpoint_flags.h"
+#include "checkpoint/resuming.h"
 #include "core/error.h"
 #include "model/networks/networks.h"
 #include "model/networks/settings.h"
@@ -27,7 +28,7 @@ struct Flags {
   std::filesystem::path data, spec;
   int64_t seed = 0;
   std::vector<std::string> steps;
-  CheckpointFlags checkpoint;
+  CheckpointSettings checkpoint;
 };
 
 constexpr int kAlgorithm = 2;
@@ -44,7 +45,7 @@ void declare(CLI::App& app, Flags& flags) {
                  "training steps whose weights are kept: numbers and final, separated by commas "
                  "(default: \"steps\" of the spec, else final)")
       ->delimiter(',');
-  declare_checkpoint_flags(app, flags.checkpoint);
+  add_flags(app, flags.checkpoint, "Checkpoints");
 }
 
 /// The words of `--steps`, else those of the spec.

@@ -6,8 +6,11 @@
 #include <map>
 
 #include "app/stage.h"
+#include "artifact/schema/schema_rows.h"
 #include "artifact/tree.h"
+#include "core/error.h"
 #include "core/fault.h"
+#include "settings/catalogue.h"
 #include "spectrum/pair_check.h"
 
 namespace ritzflow {
@@ -83,10 +86,19 @@ void run(const std::vector<std::string>& paths) {
   if (!bad.empty()) throw InputError("not valid:" + bad + "; the lines on stdout say what is wrong in each");
 }
 
+// What the documents are made from (tests/tools/documents.py).
+void print_catalogue() {
+  nlohmann::ordered_json all = {{"settings", settings_catalogue()}};
+  for (const auto& format : schemas())
+    for (const auto& field : format.fields) all["formats"][format.format].push_back(row_of(field));
+  std::cout << all.dump(1) << "\n";
+}
+
 }  // namespace
 
 Stage make_stage() {
   static std::vector<std::string> paths;
+  static bool catalogue = false;
   Stage stage;
   stage.name = "validate";
   stage.summary =
@@ -98,10 +110,16 @@ Stage make_stage() {
   stage.example = "validate results/demo";
   stage.writes_file = false;
   stage.declare = [](CLI::App& app) {
-    app.add_option("FILE", paths, "files of any ritzflow format, and folders with all *.h5 below them")
-        ->required();
+    app.add_option("FILE", paths, "files of any ritzflow format, and folders with all *.h5 below them");
+    app.add_flag("--catalogue", catalogue,
+                 "print every setting and every row of the formats as JSON instead");
   };
-  stage.run = [](StageRun&) { run(paths); };
+  stage.run = [](StageRun&) {
+    if (catalogue) return print_catalogue();
+    if (paths.empty())
+      throw InputError("FILE is required: a file of any ritzflow format, or a folder of them");
+    run(paths);
+  };
   return stage;
 }
 

@@ -44,6 +44,12 @@ class ArtifactReader {
   template <AttributeType T>
   T attribute(const std::string& object, const std::string& name) const;
 
+  /// An attribute of the root group, or `absent` where the file has none of this name.
+  template <AttributeType T>
+  T attribute_or(const std::string& name, T absent) const {
+    return has_attribute(name) ? attribute<T>(name) : absent;
+  }
+
   /// A whole dataset in C order; T is an Element or std::string.
   template <class T>
     requires Element<T> || std::same_as<T, std::string>

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "app/stage.h"
-#include "checkpoint/checkpoint_flags.h"
+#include "checkpoint/resuming.h"
 #include "core/error.h"
 #include "core/sha256.h"
 

@@ -9,12 +9,15 @@
 
 namespace ritzflow {
 
-/// What `--memory` allows where the user says nothing: the same on every machine, for the cut into
-/// micro-batches may not depend on where a sweep runs.
-inline constexpr int64_t default_memory = int64_t{4} << 30;
-
 /// Throws Refusal where `device` has less than `bytes` of memory.
 void require_room(int64_t bytes, at::Device device);
+
+/// Linearizations are kept between products, or rebuilt for each.
+template <>
+struct Words<Lifetime> {
+  using enum Lifetime;
+  static constexpr auto all = word_list<Lifetime>({{many_products, "kept"}, {one_product, "rebuilt"}});
+};
 
 /// How a product over the whole data set fits into memory.
 struct MemoryPlan {

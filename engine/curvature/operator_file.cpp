@@ -5,8 +5,7 @@
 #include <cfloat>
 #include <nlohmann/json.hpp>
 
-#include "artifact/reader.h"
-#include "artifact/writer.h"
+#include "artifact/settings_attributes.h"
 #include "core/error.h"
 #include "curvature/kfac/kfac_spectrum.h"
 
@@ -25,46 +24,49 @@ std::string from_folder_of(const fs::path& out, const fs::path& file) {
   return fs::relative(fs::absolute(file), fs::absolute(out).parent_path()).string();
 }
 
-void write_settings(ArtifactWriter& file, const BuiltOperator& built) {
+void write_plan(ArtifactWriter& file, const BuiltOperator& built) {
+  file.attribute("memory", built.settings.memory.bytes);
+  file.attribute("memory_needed", built.plan->bytes);
+  file.attribute("linearizations", word(built.plan->lifetime));
+  file.attribute("in_flight", built.plan->in_flight);
+}
+
+std::optional<MemoryPlan> read_plan(const ArtifactReader& file) {
+  if (!file.has_attribute("linearizations")) return std::nullopt;
+  return MemoryPlan{.batch_size = file.attribute<int64_t>("batch_size_used"),
+                    .lifetime = word_attribute<Lifetime>(file, "linearizations"),
+                    .in_flight = file.attribute<int64_t>("in_flight"),
+                    .bytes = file.attribute<int64_t>("memory_needed")};
+}
+
+void write_operator_settings(ArtifactWriter& file, const BuiltOperator& built) {
   const OperatorSettings& settings = built.settings;
-  file.attribute("operator", settings.kind);
   file.attribute("n_params", built.op->dim());
   file.attribute("is_psd", built.is_psd);
-  file.attribute("dtype_compute", settings.dtype_compute);
-  file.attribute("seed", settings.seed);
   if (built.matrix) {
+    file.attribute("operator", word(settings.kind));
+    file.attribute("dtype_compute", word(settings.risk.dtype_compute));
+    file.attribute("seed", settings.draws.seed);
     file.attribute("matrix_sha256", built.digests.matrix);
     return;
   }
+  write_settings(file, settings);
+  write_settings(file, settings.risk);
+  write_settings(file, settings.draws);
+  std::visit([&](const auto& of_kind) { write_settings(file, of_kind); }, settings.of_kind);
   file.attribute("data_sha256", built.digests.data);
   file.attribute("model_sha256", built.digests.model);
-  file.attribute("step", int64_t{std::stoll(settings.step)});
+  file.attribute("step", int64_t{std::stoll(settings.risk.step)});
   file.attribute("loss", built.loss);
-  file.attribute("batch_size_used", settings.batch_size);
   file.attribute("samples", built.samples);
   file.attribute("rows", built.rows);
-  file.attribute("compute_threads", int64_t{settings.compute_threads});
-  if (settings.device != "cpu") file.attribute("device", settings.device);
-  if (!settings.linearizations.empty()) {
-    file.attribute("memory", settings.memory);
-    file.attribute("memory_needed", settings.memory_needed);
-    file.attribute("linearizations", settings.linearizations);
-    file.attribute("in_flight", settings.in_flight);
-  }
-  if (settings.kind == "hessian") file.attribute("hessian_mode", settings.hessian_mode);
-  if (settings.kind == "empirical_fisher") file.attribute("fisher_clip", settings.fisher_clip);
-  if (settings.kind == "ggn") file.attribute("ggn_mode", settings.ggn_mode);
-  if (settings.kind == "mc_fisher") file.attribute("mc_samples", settings.mc_samples);
-  if (!built.digests.kfac.empty()) {
+  if (built.plan) write_plan(file, built);
+  if (is_kronecker(settings.kind)) {
     file.attribute("kfac_sha256", built.digests.kfac);
-    file.attribute("uncovered", settings.uncovered);
-    file.attribute("damping", settings.damping);
-    file.attribute("power", settings.power);
     file.attribute("coverage", static_cast<double>(built.coverage.covered_elements) /
                                    static_cast<double>(built.coverage.total_elements));
   }
-  if (!built.fisher_unit.empty()) file.attribute("fisher_unit", built.fisher_unit);
-  if (!settings.params_filter.empty()) file.attribute("params_filter", settings.params_filter);
+  if (settings.kind == OperatorKind::mc_fisher) file.attribute("fisher_unit", word(*built.fisher_unit));
 }
 
 void write_probes(ArtifactWriter& file, const Probes& probes) {
@@ -80,60 +82,48 @@ void write_probes(ArtifactWriter& file, const Probes& probes) {
 nlohmann::json with_paths(nlohmann::json facts, const BuiltOperator& built, const fs::path& out) {
   const OperatorSettings& settings = built.settings;
   if (built.matrix) {
-    facts["matrix_path"] = from_folder_of(out, settings.matrix.file);
-    facts["matrix_dataset"] = settings.matrix.dataset;
+    const MatrixPlace place = parse_matrix_place(std::get<MatrixSettings>(settings.of_kind).matrix);
+    facts["matrix_path"] = from_folder_of(out, place.file);
+    facts["matrix_dataset"] = place.dataset;
   } else {
-    facts["data_path"] = from_folder_of(out, settings.data);
-    facts["model_path"] = from_folder_of(out, settings.model);
-    if (!settings.kfac.empty()) facts["kfac_path"] = from_folder_of(out, settings.kfac);
+    facts["data_path"] = from_folder_of(out, settings.risk.data);
+    facts["model_path"] = from_folder_of(out, settings.risk.model);
+    if (const auto* of_kind = std::get_if<KroneckerSettings>(&settings.of_kind))
+      facts["kfac_path"] = from_folder_of(out, of_kind->kfac);
   }
   return facts;
-}
-
-template <class T>
-T attribute_or(const ArtifactReader& file, const std::string& name, T fallback) {
-  return file.has_attribute(name) ? file.attribute<T>(name) : fallback;
 }
 
 fs::path referred(const ArtifactReader& file, const std::string& name) {
   return (file.path().parent_path() / file.attribute<std::string>("/provenance", name)).lexically_normal();
 }
 
+/// FILE:/dataset of the matrix, which is in operator.h5 itself or in a file of its own.
+std::string matrix_of(const ArtifactReader& file) {
+  if (file.has("matrix")) return file.path().string() + ":/matrix";
+  return referred(file, "matrix_path").string() + ":" +
+         file.attribute<std::string>("/provenance", "matrix_dataset");
+}
+
 /// The settings that build the same operator again.
-OperatorSettings read_settings(const ArtifactReader& file) {
+OperatorSettings read_operator_settings(const ArtifactReader& file) {
   OperatorSettings settings;
-  settings.kind = file.attribute<std::string>("operator");
-  settings.seed = file.attribute<int64_t>("seed");
-  settings.dtype_compute = file.attribute<std::string>("dtype_compute");
-  if (settings.kind == "matrix") {
-    settings.matrix = file.has("matrix")
-                          ? MatrixPlace{file.path(), "/matrix"}
-                          : MatrixPlace{referred(file, "matrix_path"),
-                                        file.attribute<std::string>("/provenance", "matrix_dataset")};
+  settings.kind = word_attribute<OperatorKind>(file, "operator");
+  settings.of_kind = default_settings(settings.kind);
+  if (auto* of_kind = std::get_if<MatrixSettings>(&settings.of_kind)) {
+    of_kind->matrix = matrix_of(file);
+    settings.draws.seed = file.attribute<int64_t>("seed");
     return settings;
   }
-  settings.data = referred(file, "data_path");
-  settings.model = referred(file, "model_path");
-  settings.step = std::to_string(file.attribute<int64_t>("step"));
-  settings.batch_size = file.attribute<int64_t>("batch_size_used");
-  settings.ggn_mode = attribute_or<std::string>(file, "ggn_mode", "true");
-  if (file.has_attribute("kfac_sha256")) {
-    settings.kfac = referred(file, "kfac_path");
-    settings.uncovered = file.attribute<std::string>("uncovered");
-    settings.damping = file.attribute<double>("damping");
-    settings.power = file.attribute<double>("power");
-  }
-  settings.mc_samples = attribute_or<int64_t>(file, "mc_samples", 1);
-  settings.hessian_mode = attribute_or(file, "hessian_mode", settings.hessian_mode);
-  settings.fisher_unit = attribute_or(file, "fisher_unit", settings.fisher_unit);
-  settings.fisher_clip = attribute_or(file, "fisher_clip", settings.fisher_clip);
-  settings.memory = attribute_or(file, "memory", settings.memory);
-  settings.memory_needed = attribute_or(file, "memory_needed", settings.memory_needed);
-  settings.linearizations = attribute_or(file, "linearizations", settings.linearizations);
-  settings.in_flight = attribute_or(file, "in_flight", settings.in_flight);
-  settings.compute_threads = static_cast<int>(attribute_or<int64_t>(file, "compute_threads", 1));
-  settings.device = attribute_or(file, "device", settings.device);
-  settings.params_filter = attribute_or<std::vector<std::string>>(file, "params_filter", {});
+  settings = read_settings(file, settings);
+  settings.risk = read_settings(file, settings.risk);
+  settings.draws = read_settings(file, settings.draws);
+  std::visit([&](auto& of_kind) { of_kind = read_settings(file, of_kind); }, settings.of_kind);
+  settings.risk.data = referred(file, "data_path");
+  settings.risk.model = referred(file, "model_path");
+  settings.risk.step = std::to_string(file.attribute<int64_t>("step"));
+  if (auto* of_kind = std::get_if<KroneckerSettings>(&settings.of_kind))
+    of_kind->kfac = referred(file, "kfac_path");
   return settings;
 }
 
@@ -142,35 +132,36 @@ OperatorInfo info_of(const BuiltOperator& built, const Probes& probes, const std
   return {.kind = settings.kind,
           .n_params = built.op->dim(),
           .is_psd = built.is_psd,
-          .batch_size_used = settings.batch_size,
-          .dtype_compute = settings.dtype_compute,
-          .step = built.matrix ? 0 : std::stoll(settings.step),
-          .seed = settings.seed,
+          .batch_size_used = settings.risk.batch_size,
+          .dtype_compute = settings.risk.dtype_compute,
+          .step = built.matrix ? 0 : std::stoll(settings.risk.step),
+          .seed = settings.draws.seed,
           .probes = probes,
           .sha256 = sha256};
 }
 
 }  // namespace
 
-double machine_epsilon(const std::string& dtype_compute) {
-  if (dtype_compute == "bfloat16") return 0x1p-7;
-  return dtype_compute == "float64" ? DBL_EPSILON : FLT_EPSILON;
+double machine_epsilon(Arithmetic arithmetic) {
+  if (arithmetic == Arithmetic::bfloat16) return 0x1p-7;
+  return arithmetic == Arithmetic::float64 ? DBL_EPSILON : FLT_EPSILON;
 }
 
 double OperatorInfo::epsilon() const { return machine_epsilon(dtype_compute); }
 
-OperatorFacts facts_of(const Probes& probes, const std::string& dtype_compute, bool is_psd) {
+OperatorFacts facts_of(const Probes& probes, Arithmetic arithmetic, bool is_psd) {
   return {.norm = probes.norm,
           .noise = probes.additivity + probes.repeatability,
           .asymmetry = probes.symmetry,
-          .epsilon = machine_epsilon(dtype_compute),
+          .epsilon = machine_epsilon(arithmetic),
           .is_psd = is_psd};
 }
 
 OperatorFacts OperatorInfo::facts() const { return facts_of(probes, dtype_compute, is_psd); }
 
 void require_usable(const OperatorSettings& settings, const Probes& probes) {
-  if (settings.kind != "hessian" || settings.dtype_compute != "bfloat16" || settings.force) return;
+  const auto* hessian = std::get_if<HessianSettings>(&settings.of_kind);
+  if (hessian == nullptr || settings.risk.dtype_compute != Arithmetic::bfloat16 || hessian->force) return;
   throw Refusal(
       fmt::format("a Hessian in bfloat16 has a noise of {:.2g} of its norm (measured), which hides its small "
                   "and negative eigenvalues; use --dtype-compute float32, or --force",
@@ -178,8 +169,8 @@ void require_usable(const OperatorSettings& settings, const Probes& probes) {
 }
 
 Probes checked_probes(const BuiltOperator& built, LinearOperator& products) {
-  const Probes probes = probe(products, static_cast<uint64_t>(built.settings.seed));
-  require_symmetric_linear(probes, machine_epsilon(built.settings.dtype_compute));
+  const Probes probes = probe(products, static_cast<uint64_t>(built.settings.draws.seed));
+  require_symmetric_linear(probes, machine_epsilon(built.settings.risk.dtype_compute));
   require_usable(built.settings, probes);
   return probes;
 }
@@ -187,7 +178,7 @@ Probes checked_probes(const BuiltOperator& built, LinearOperator& products) {
 OperatorInfo write_operator(const BuiltOperator& built, const Probes& probes, const fs::path& out,
                             const nlohmann::json& provenance) {
   ArtifactWriter file(out, "ritzflow-operator");
-  write_settings(file, built);
+  write_operator_settings(file, built);
   write_probes(file, probes);
   if (embeds_matrix(built)) {
     const int64_t n = built.matrix->n;
@@ -202,11 +193,11 @@ OperatorInfo write_operator(const BuiltOperator& built, const Probes& probes, co
 
 OpenOperator open_operator(const fs::path& path) {
   const ArtifactReader file(path, "ritzflow-operator");
-  const Digests expected{.data = attribute_or<std::string>(file, "data_sha256", ""),
-                         .model = attribute_or<std::string>(file, "model_sha256", ""),
-                         .matrix = attribute_or<std::string>(file, "matrix_sha256", ""),
-                         .kfac = attribute_or<std::string>(file, "kfac_sha256", "")};
-  BuiltOperator built = build_operator(read_settings(file), expected);
+  const Digests expected{.data = file.attribute_or<std::string>("data_sha256", ""),
+                         .model = file.attribute_or<std::string>("model_sha256", ""),
+                         .matrix = file.attribute_or<std::string>("matrix_sha256", ""),
+                         .kfac = file.attribute_or<std::string>("kfac_sha256", "")};
+  BuiltOperator built = build_operator(read_operator_settings(file), expected, read_plan(file));
   const auto scalar = [&](const char* name) { return file.read<double>(name).front(); };
   const Probes probes{.repeatability = scalar("probes/repeatability"),
                       .additivity = scalar("probes/additivity"),
@@ -217,11 +208,13 @@ OpenOperator open_operator(const fs::path& path) {
     throw InputError(path.string() +
                      ": attribute 'n_params' is not the dimension of the operator that it names");
   }
+  const int64_t product_memory = built.product_memory();
   return {.op = std::move(built.op),
           .info = std::move(info),
           .settings = std::move(built.settings),
-          .coverage = attribute_or<double>(file, "coverage", 1.0),
-          .loaded_memory = built.loaded_memory};
+          .coverage = file.attribute_or<double>("coverage", 1.0),
+          .loaded_memory = built.loaded_memory,
+          .product_memory = product_memory};
 }
 
 }  // namespace ritzflow

@@ -14,11 +14,11 @@ namespace ritzflow {
 
 /// What is known about a frozen operator.
 struct OperatorInfo {
-  std::string kind;             ///< hessian | ggn | mc_fisher | empirical_fisher | matrix
+  OperatorKind kind = OperatorKind::matrix;
   int64_t n_params = 0;         ///< dimension, after the filter
   bool is_psd = false;          ///< by construction
   int64_t batch_size_used = 0;  ///< samples; 0 for a matrix
-  std::string dtype_compute;
+  Arithmetic dtype_compute = Arithmetic::float64;
   int64_t step = 0;  ///< training step of the model; 0 for a matrix
   int64_t seed = 0;
   Probes probes;
@@ -35,11 +35,11 @@ struct OperatorInfo {
   bool deterministic() const { return probes.repeatability == 0; }
 };
 
-/// Machine epsilon, the distance from 1 to the next larger number, of "float32", "float64" or "bfloat16".
-double machine_epsilon(const std::string& dtype_compute);
+/// Machine epsilon, the distance from 1 to the next larger number.
+double machine_epsilon(Arithmetic arithmetic);
 
 /// What `probes` have measured of an operator.
-OperatorFacts facts_of(const Probes& probes, const std::string& dtype_compute, bool is_psd);
+OperatorFacts facts_of(const Probes& probes, Arithmetic arithmetic, bool is_psd);
 
 /// Throws Refusal for a Hessian in bfloat16 that is not forced.
 void require_usable(const OperatorSettings& settings, const Probes& probes);
@@ -56,9 +56,10 @@ OperatorInfo write_operator(const BuiltOperator& built, const Probes& probes,
 struct OpenOperator {
   std::unique_ptr<LinearOperator> op;
   OperatorInfo info;
-  OperatorSettings settings;  ///< that build it again
-  double coverage = 1;        ///< of kfac and ekfac: share of the elements that factors cover
-  int64_t loaded_memory = 0;  ///< bytes of the process before its first product
+  OperatorSettings settings;   ///< that build it again
+  double coverage = 1;         ///< of kfac and ekfac: share of the elements that factors cover
+  int64_t loaded_memory = 0;   ///< bytes of the process before its first product
+  int64_t product_memory = 0;  ///< bytes of host memory that a product takes
 };
 
 /// Reopens the operator of an operator.h5. Throws InputError if a file that it refers to is gone or has other

@@ -12,10 +12,9 @@
 namespace ritzflow {
 namespace {
 
-at::ScalarType scalar_type(const std::string& dtype) {
-  require_one_of("--dtype-compute", dtype, {"float32", "float64", "bfloat16"});
-  if (dtype == "bfloat16") return at::kBFloat16;
-  return dtype == "float32" ? at::kFloat : at::kDouble;
+at::ScalarType scalar_type(Arithmetic arithmetic) {
+  if (arithmetic == Arithmetic::bfloat16) return at::kBFloat16;
+  return arithmetic == Arithmetic::float32 ? at::kFloat : at::kDouble;
 }
 
 /// The loss that the model came with; else `training.loss` of its spec, or the task's own.
@@ -32,15 +31,12 @@ std::shared_ptr<const Loss> loss_of(const ModelPoint& model, const Dataset& data
                    ", expected one of cross_entropy, mse, bce");
 }
 
-void choose_batch_size(const Dataset& data, int64_t most, OperatorSettings& settings) {
+void choose_batch_size(const Dataset& data, int64_t most, RiskSettings& settings) {
   if (most > 0 && settings.batch_size > most) {
     throw InputError(fmt::format("--batch-size is {}, but the model was exported for micro-batches of {}",
                                  settings.batch_size, most));
   }
   if (most > 0 && settings.batch_size == 0) settings.batch_size = most;
-  if (settings.batch_size < 0) {
-    throw InputError(fmt::format("--batch-size is {}, expected at least 1 sample", settings.batch_size));
-  }
   if (settings.batch_size == 0) settings.batch_size = default_batch_size(data);
   settings.batch_size = std::min(settings.batch_size, data.samples);
 }
@@ -64,7 +60,7 @@ int64_t default_batch_size(const Dataset& data) {
   return std::clamp<int64_t>(std::min(by_rows, by_elements), 1, data.samples);
 }
 
-RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
+RiskPoint load_risk(const RiskSettings& settings, const RiskUse& use, const Digests& expected) {
   const at::Device device = open_device(settings.device);
   const at::ScalarType dtype = scalar_type(settings.dtype_compute);
   RiskPoint point;
@@ -82,13 +78,14 @@ RiskPoint load_risk(const OperatorSettings& settings, const Digests& expected) {
   }
   point.whole_batch = takes_whole_batch(model, data, settings.batch_size);
   choose_batch_size(data, model.micro_batch, point.settings);
-  point.risk = std::make_shared<const EmpiricalRisk>(model.network, loss_of(model, data), data, model.theta,
-                                                     RiskOptions{.batch_size = point.settings.batch_size,
-                                                                 .dtype = dtype,
-                                                                 .lifetime = Lifetime::one_product,
-                                                                 .compute_threads = settings.compute_threads,
-                                                                 .device = device});
-  if (model.check) model.check(point.risk->theta(), settings.kind == "hessian");
+  point.risk = std::make_shared<const EmpiricalRisk>(
+      model.network, loss_of(model, data), data, model.theta,
+      RiskOptions{.batch_size = point.settings.batch_size,
+                  .dtype = dtype,
+                  .lifetime = Lifetime::one_product,
+                  .compute_threads = static_cast<int>(use.compute_threads),
+                  .device = device});
+  if (model.check) model.check(point.risk->theta(), use.hessian);
   return point;
 }
 

@@ -43,11 +43,7 @@ at::Device open_cuda() {
 
 }  // namespace
 
-at::Device open_device(const std::string& word) {
-  if (word == "cpu") return at::kCPU;
-  if (word == "cuda") return open_cuda();
-  throw InputError("--device is '" + word + "', expected cpu or cuda");
-}
+at::Device open_device(Device device) { return device == Device::cuda ? open_cuda() : at::kCPU; }
 
 int64_t total_memory(at::Device device) {
   if (device.is_cpu()) return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);

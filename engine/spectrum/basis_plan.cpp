@@ -5,7 +5,6 @@
 #include <fstream>
 
 #include "checkpoint/segment_folder.h"
-#include "core/memory_size.h"
 
 namespace ritzflow {
 namespace {
@@ -28,19 +27,8 @@ void write_rows_as(RowWriter<T> rows, const Basis& basis, int64_t first) {
 
 }  // namespace
 
-void declare_basis_flags(CLI::App& app, BasisFlags& flags, const std::string& places) {
-  app.option_defaults()->group("Basis");
-  app.add_option("--basis", flags.basis, places)->capture_default_str();
-  app.add_option("--basis-memory", flags.memory,
-                 "bytes that Lanczos vectors may take in memory, as 8GiB or 512MiB (default: 0.8 of what is "
-                 "available)");
-}
-
-int64_t BasisFlags::memory_bytes() const {
-  return memory.empty() ? available_memory() : parse_memory("--basis-memory", memory);
-}
-
-int64_t available_memory() {
+int64_t vector_memory(MemorySize asked) {
+  if (asked.bytes > 0) return asked.bytes;
   std::ifstream info("/proc/meminfo");
   std::string key, unit;
   for (int64_t kib = 0; info >> key >> kib >> unit;) {

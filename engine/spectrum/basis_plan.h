@@ -1,5 +1,4 @@
 #pragma once
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -8,6 +7,7 @@
 #include "artifact/reader.h"
 #include "artifact/writer.h"
 #include "krylov/basis/disk_basis.h"
+#include "settings/lanczos_settings.h"
 
 namespace ritzflow {
 
@@ -16,19 +16,9 @@ class SegmentFolder;
 /// Makes a file of rows each time it is called.
 using RowFiles = std::function<std::unique_ptr<RowFile>()>;
 
-/// `--basis ram | disk | auto --basis-memory SIZE`.
-struct BasisFlags {
-  std::string basis = "auto";
-  std::string memory;  ///< as text; empty: available_memory()
-
-  /// Bytes that Lanczos vectors may take.
-  int64_t memory_bytes() const;
-};
-
-/// Memory that Lanczos vectors may take: most of what the system says is available.
-int64_t available_memory();
-
-void declare_basis_flags(CLI::App& app, BasisFlags& flags, const std::string& places);
+/// Bytes that Lanczos vectors may take in memory: those asked for, else most of what the system says is
+/// available.
+int64_t vector_memory(MemorySize asked);
 
 /// How the Lanczos vectors of a run are held. Host memory and disk give the same bits, so that the place is
 /// not part of a run's identity.

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "app/number_checks.h"
 #include "krylov/ritz/companions.h"
 
 namespace ritzflow {
@@ -13,7 +12,7 @@ namespace {
 // The wanted pairs, by their estimates, and their neighbours. The bound needs no products for residuals.
 std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const LanczosRecord& record) {
   const Reorthogonalization mode = record.mode();
-  const LanczosOptions wanted = record.settings.options();
+  const LanczosOptions wanted = options_of(record.settings);
   const auto candidates = ritz_candidates(process.factorization(), mode);
   std::vector<RitzPair> pairs = wanted_pairs(candidates, process.basis(), wanted.which, wanted.k);
   std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
@@ -50,25 +49,13 @@ void report(const Certificate& certificate, const CertificateOptions& options, b
 
 }  // namespace
 
-void declare_certificate_flags(CLI::App& app, CertificateFlags& flags) {
-  app.option_defaults()->group("Certificate");
-  app.add_flag("--no-certificate", flags.off, "do not search for missed pairs beyond the converged ones");
-  app.add_option("--certificate-delta", flags.delta, "probability that the certificate is wrong")
-      ->check(number_between(0, 1))
-      ->capture_default_str();
-  app.add_option("--certificate-budget", flags.budget,
-                 "maximum number of products; 0: as many as the run took, at least 30")
-      ->check(integer_from(0))
-      ->capture_default_str();
-}
-
 double lower_bound_of(const Certificate& certificate, bool is_psd) {
   return is_psd ? std::max(0.0, certificate.lower_bound) : certificate.lower_bound;
 }
 
-std::string no_certificate(const CertificateFlags& flags, const Reorthogonalization& mode,
+std::string no_certificate(const CertificateSettings& asked, const Reorthogonalization& mode,
                            const LanczosOutcome& outcome, int64_t k) {
-  if (flags.off) return "--no-certificate";
+  if (asked.no_certificate) return "--no-certificate";
   if (!keeps_orthogonality(mode))
     return fmt::format("mode {} does not keep its vectors orthogonal", mode_name(mode));
   if (outcome.settled >= k) return {};
@@ -76,25 +63,25 @@ std::string no_certificate(const CertificateFlags& flags, const Reorthogonalizat
                      outcome.settled, k);
 }
 
-void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateFlags& flags,
+void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateSettings& asked,
                  const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record) {
   const LanczosSettings& s = record.settings;
-  const int64_t budget = certificate_budget(flags.budget, process.factorization().products);
+  const int64_t budget = certificate_budget(asked.certificate_budget, process.factorization().products);
   const std::vector<RitzPair> pairs = deflated_pairs(process, record);
   record.certificate_budget = budget;
-  record.certificate_delta = flags.delta;
+  record.certificate_delta = asked.certificate_delta;
   CertificateOptions options = {
       .k = s.k,
-      .which = parse_which(s.which),
+      .which = s.which,
       .tol = s.tol,
-      .delta = flags.delta,
+      .delta = asked.certificate_delta,
       .budget = budget,
       .rows = certificate_rows(record.mode(), budget),
       .seed = static_cast<uint64_t>(s.seed),
       .draw = record.start.sha256,
       .norm_a = norm_with(pairs, std::max(facts.norm, process.factorization().norm_estimate())),
-      .noise = s.noise_floor(record.noise),
+      .noise = noise_floor(s.dtype_basis, record.noise),
       .epsilon = record.epsilon};
   if (scratch) {
     options.new_basis = [n = op.dim(), scratch] { return make_disk_basis(n, BasisType::float64, scratch); };

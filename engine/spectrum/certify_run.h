@@ -1,6 +1,4 @@
 #pragma once
-#include <CLI/CLI.hpp>
-
 #include "app/stage.h"
 #include "krylov/certificate/certificate.h"
 #include "krylov/lanczos.h"
@@ -10,27 +8,18 @@
 
 namespace ritzflow {
 
-/// `--no-certificate --certificate-delta P --certificate-budget PRODUCTS`.
-struct CertificateFlags {
-  bool off = false;
-  double delta = 1e-6;
-  int64_t budget = 0;
-};
-
-void declare_certificate_flags(CLI::App& app, CertificateFlags& flags);
-
 /// The lower bound of a certificate, which for a semi-definite operator is at least 0.
 double lower_bound_of(const Certificate& certificate, bool is_psd);
 
 /// Why no certificate can follow a run; empty where one can.
-std::string no_certificate(const CertificateFlags& flags, const Reorthogonalization& mode,
+std::string no_certificate(const CertificateSettings& asked, const Reorthogonalization& mode,
                            const LanczosOutcome& outcome, int64_t k);
 
 /// certify() after a run whose wanted pairs have settled in a mode that keeps orthogonality: looks for
 /// eigenvalues that one start vector cannot show, and adds what it finds to `record`. Holds no more vectors
 /// than the run did, 20 at least: in files that `scratch` gives, in host memory where it is empty. One line
 /// of the log says what came of it, and where that is not a certificate, why.
-void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateFlags& flags,
+void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateSettings& asked,
                  const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
                  LanczosRecord& record);
 

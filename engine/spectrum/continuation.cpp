@@ -2,7 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "core/error.h"
+#include "settings/values.h"
 
 namespace ritzflow {
 namespace {
@@ -26,33 +30,42 @@ class Check {
 
 // `auto` decides by the memory available at the start, and for more products perhaps otherwise.
 void check_mode(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
-  const bool restarts = there.reorth_mode == "thick_restart";
+  const bool restarts = there.reorth_mode == ReorthMode::thick_restart;
   const int64_t now = here.settings.krylov_dim, then = there.settings.krylov_dim;
   const bool same = here.reorth_mode == there.reorth_mode && (!restarts || now == then);
-  if (!same && here.settings.reorth_mode == "auto")
+  if (!same && here.settings.reorth_mode == ReorthMode::automatic)
     check.fail(fmt::format("ran in another mode than auto takes now; name it: --reorth-mode {}{}",
-                           there.reorth_mode, restarts ? fmt::format(" --krylov-dim {}", then) : ""));
-  check.same("reorth_mode", here.reorth_mode, there.reorth_mode);
+                           word(there.reorth_mode), restarts ? fmt::format(" --krylov-dim {}", then) : ""));
+  check.same("reorth_mode", word(here.reorth_mode), word(there.reorth_mode));
   if (restarts) check.same("--krylov-dim", now, then);
 }
 
+std::string text_of(const nlohmann::json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+// Every setting that changes results, but for those that may: more products, a smaller tolerance, and the
+// mode, which is checked as it ran.
+void check_same_settings(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
+  const nlohmann::json then = identity_of(there.settings);
+  const std::string mode = word(here.reorth_mode);
+  each_value(here.settings, [&](const auto& value, const About& about) {
+    const std::string name(about.name);
+    if (name == "max_iters" || name == "tol" || name == "reorth_mode" || name == "krylov_dim") return;
+    if (!about.only_for.empty() && std::ranges::find(about.only_for, mode) == about.only_for.end()) return;
+    check.same(flag_of(name).c_str(), text_of(setting_json(value)), text_of(then.at(name)));
+  });
+}
+
 void check_settings(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
-  const LanczosSettings &now = here.settings, &then = there.settings;
   check.same("operator_sha256", here.operator_sha256, there.operator_sha256);
   check_mode(check, here, there);
-  check.same("--seed", now.seed, then.seed);
   const auto file = [](const std::string& sha256) { return sha256.empty() ? "none" : sha256; };
   check.same("--start", file(here.start.sha256), file(there.start.sha256));
-  check.same("--k", now.k, then.k);
-  check.same("--which", now.which, then.which);
-  check.same("--dtype-basis", now.dtype_basis, then.dtype_basis);
-  if (here.reorth_mode == "selective") {
-    check.same("--reorth-window", now.reorth_window, then.reorth_window);
-    check.same("--reorth-period", now.reorth_period, then.reorth_period);
-  }
-  if (now.tol > then.tol)
+  check_same_settings(check, here, there);
+  if (here.settings.tol > there.settings.tol)
     check.fail(fmt::format("had --tol {:g}; a run with {:g} would have ended earlier; start a new one",
-                           then.tol, now.tol));
+                           there.settings.tol, here.settings.tol));
 }
 
 }  // namespace

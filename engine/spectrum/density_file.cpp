@@ -6,7 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "artifact/writer.h"
+#include "artifact/settings_attributes.h"
 #include "core/error.h"
 #include "spectrum/lanczos_file.h"
 
@@ -130,8 +130,7 @@ void write_density(const std::filesystem::path& out, const DensityInput& input, 
   file.attribute("n_params", input.n);
   file.attribute("reorth_mode", input.reorth_mode);
   file.attribute("probes", input.seeds);
-  file.attribute("deviations", options.deviations);
-  file.attribute("delta", options.delta);
+  write_settings(file, DensitySettings{.deviations = options.deviations, .delta = options.delta});
   file.attribute("widening", input.widening);
   file.attribute("widening_reason", input.widening_reason);
   if (!density.outliers.empty()) file.dataset("outliers", density.outliers);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "artifact/settings_attributes.h"
 #include "spectrum/basis_plan.h"
 
 namespace ritzflow {
@@ -14,22 +15,6 @@ std::vector<double> row_major(const Eigen::MatrixXd& h) {
   Eigen::Map<Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(values.data(), h.rows(),
                                                                                      h.cols()) = h;
   return values;
-}
-
-void write_settings(ArtifactWriter& file, const LanczosRecord& record) {
-  const LanczosSettings& s = record.settings;
-  file.attribute("k", s.k);
-  file.attribute("max_iters", s.max_iters);
-  file.attribute("tol", s.tol);
-  file.attribute("which", s.which);
-  file.attribute("seed", s.seed);
-  file.attribute("reorth_window", s.reorth_window);
-  file.attribute("reorth_period", s.reorth_period);
-  file.attribute("krylov_dim", s.krylov_dim);
-  file.attribute("dtype_basis", s.dtype_basis);
-  file.attribute("reorth_mode_requested", s.reorth_mode);
-  file.attribute("reorth_mode", record.reorth_mode);
-  file.attribute("reorth_reason", record.reorth_reason);
 }
 
 void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
@@ -94,7 +79,7 @@ std::optional<Certificate> read_certificate(const ArtifactReader& file) {
 Reorthogonalization LanczosRecord::mode() const {
   LanczosSettings ran = settings;
   ran.reorth_mode = reorth_mode;
-  return parse_mode(ran, n, noise);
+  return mode_of(ran, n, noise);
 }
 
 void write_start(ArtifactWriter& file, const WarmStart& start) {
@@ -108,7 +93,9 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
                    const Basis* basis, const nlohmann::json& provenance) {
   const KrylovFactorization& f = record.factorization;
   ArtifactWriter file(out, "ritzflow-lanczos");
-  write_settings(file, record);
+  write_settings(file, record.settings);
+  file.attribute("reorth_mode", word(record.reorth_mode));
+  file.attribute("reorth_reason", record.reorth_reason);
   file.attribute("n_params", record.n);
   file.attribute("iterations", f.products);
   file.attribute("operator_calls", record.operator_calls());
@@ -127,7 +114,7 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   if (!f.spike.empty()) file.dataset("spike", f.spike);
   file.dataset("start_vector", start, {record.n});
   if (basis != nullptr) {
-    write_rows(file, "basis", *basis, parse_basis_type(record.settings.dtype_basis), 0, false);
+    write_rows(file, "basis", *basis, record.settings.dtype_basis, 0, false);
     file.dataset("residual_vector", f.residual_vector);
   }
   file.provenance(provenance);
@@ -135,25 +122,15 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
 }
 
 double noise_floor(const ArtifactReader& file) {
-  LanczosSettings settings;
-  if (file.has_attribute("dtype_basis")) settings.dtype_basis = file.attribute<std::string>("dtype_basis");
-  return settings.noise_floor(file.attribute<double>("noise"));
+  const bool says = file.has_attribute("dtype_basis");
+  return noise_floor(says ? word_attribute<BasisType>(file, "dtype_basis") : BasisType::float64,
+                     file.attribute<double>("noise"));
 }
 
 LanczosRecord read_lanczos(const ArtifactReader& file) {
   LanczosRecord record;
-  LanczosSettings& s = record.settings;
-  s.k = file.attribute<int64_t>("k");
-  s.max_iters = file.attribute<int64_t>("max_iters");
-  s.tol = file.attribute<double>("tol");
-  s.which = file.attribute<std::string>("which");
-  s.seed = file.attribute<int64_t>("seed");
-  s.reorth_window = file.attribute<int64_t>("reorth_window");
-  s.reorth_period = file.attribute<int64_t>("reorth_period");
-  s.krylov_dim = file.attribute<int64_t>("krylov_dim");
-  if (file.has_attribute("dtype_basis")) s.dtype_basis = file.attribute<std::string>("dtype_basis");
-  s.reorth_mode = file.attribute<std::string>("reorth_mode_requested");
-  record.reorth_mode = file.attribute<std::string>("reorth_mode");
+  record.settings = read_settings<LanczosSettings>(file);
+  record.reorth_mode = word_attribute<ReorthMode>(file, "reorth_mode");
   record.reorth_reason = file.attribute<std::string>("reorth_reason");
   record.converged = file.attribute<int64_t>("converged");
   record.basis_bytes = file.attribute<int64_t>("basis_bytes");

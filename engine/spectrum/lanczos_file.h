@@ -10,7 +10,7 @@
 #include "artifact/writer.h"
 #include "krylov/certificate/certificate.h"
 #include "krylov/process/factorization.h"
-#include "spectrum/lanczos_settings.h"
+#include "spectrum/lanczos_options.h"
 #include "spectrum/warm_start.h"
 
 namespace ritzflow {
@@ -18,10 +18,10 @@ namespace ritzflow {
 /// A finished run of the stage `lanczos`, as it stands in lanczos.h5.
 struct LanczosRecord {
   LanczosSettings settings;
-  std::string reorth_mode;    ///< the mode that ran
-  std::string reorth_reason;  ///< why
-  int64_t n = 0;              ///< dimension of the operator
-  WarmStart start;            ///< what the start vector was made of
+  ReorthMode reorth_mode = ReorthMode::full;  ///< the mode that ran
+  std::string reorth_reason;                  ///< why
+  int64_t n = 0;                              ///< dimension of the operator
+  WarmStart start;                            ///< what the start vector was made of
   KrylovFactorization factorization;
   int64_t converged = 0;
   int64_t basis_bytes = 0;
@@ -46,7 +46,7 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
 void write_start(ArtifactWriter& file, const WarmStart& start);
 
 /// Relative noise of products through the stored vectors of a lanczos.h5, or of the one from which a ritz.h5
-/// was made (LanczosSettings::noise_floor()).
+/// was made (noise_floor()).
 double noise_floor(const ArtifactReader& file);
 
 /// Reads the record back; the start vector, the rows of a kept basis and the residual vector stay in the

@@ -2,8 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
-#include "checkpoint/checkpoint_flags.h"
 #include "checkpoint/product_log.h"
+#include "checkpoint/resuming.h"
 #include "core/error.h"
 #include "spectrum/continuation.h"
 #include "spectrum/expected_memory.h"
@@ -19,7 +19,7 @@ constexpr int64_t kElement = sizeof(double);
 void add_choice(const ModeChoice& choice, LanczosRecord& record) {
   if (const auto* restarted = std::get_if<ThickRestart>(&choice.mode))
     record.settings.krylov_dim = restarted->krylov_dim;
-  record.reorth_mode = mode_name(choice.mode);
+  record.reorth_mode = parse_word<ReorthMode>("reorth_mode", mode_name(choice.mode));
   record.reorth_reason = choice.reason;
 }
 
@@ -34,7 +34,7 @@ BasisPlan plan_of(const LanczosTask& task, const ModeChoice& choice, const Segme
                   const StageRun& stage) {
   const LanczosSettings& s = task.record.settings;
   return {.size = basis_size(choice.mode, task.record.n, s.max_iters, task.context.keep_all),
-          .type = parse_basis_type(s.dtype_basis),
+          .type = s.dtype_basis,
           .new_file = choice.on_disk ? row_files(segments, stage.out) : nullptr};
 }
 
@@ -53,8 +53,8 @@ LanczosProcess start_or_continue(LinearOperator& op, const LanczosTask& task, co
 LanczosOutcome iterate_to_end(LanczosProcess& process, const LanczosTask& task, const ModeChoice& choice,
                               std::optional<LanczosCheckpoint>& checkpoint, SegmentFolder* segments,
                               const StageRun& stage) {
-  LanczosOptions wanted = task.record.settings.options();
-  wanted.noise = task.record.settings.noise_floor(task.record.noise);
+  LanczosOptions wanted = options_of(task.record.settings);
+  wanted.noise = noise_floor(task.record.settings.dtype_basis, task.record.noise);
   const LanczosOutcome outcome = iterate(process, choice.mode, wanted, stage, [&] {
     if (checkpoint) checkpoint->offer(process);
   });
@@ -83,7 +83,7 @@ int64_t bytes_of_basis(const LanczosRecord& record, const Reorthogonalization& m
 
 // What lies above the tolerance where an estimate that meets it says nothing.
 std::string floor_of(const LanczosRecord& record) {
-  const double floor = record.settings.noise_floor(record.noise);
+  const double floor = noise_floor(record.settings.dtype_basis, record.noise);
   return floor > record.noise ? fmt::format("what a float32 basis rounds away, {:.3g} ||A||", floor)
                               : "the operator's noise";
 }

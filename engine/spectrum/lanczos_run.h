@@ -17,7 +17,7 @@ struct LanczosTask {
   LanczosRecord record;                 ///< resolved settings, noise and digest of the operator
   OperatorFacts facts;                  ///< of the operator's probes
   ModeContext context;                  ///< memory and disk that vectors may take
-  CertificateFlags certificate;         ///< `off`: none
+  CertificateSettings certificate;      ///< of the search for missed pairs
   std::vector<double> start;            ///< [n] unit start vector
   std::filesystem::path continue_from;  ///< lanczos.h5 whose run is extended; empty: none
   int64_t loaded_memory = 0;            ///< bytes of the process before its first product

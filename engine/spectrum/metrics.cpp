@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "artifact/settings_attributes.h"
 #include "core/error.h"
 #include "krylov/process/wanted.h"
 #include "spectrum/lanczos_file.h"
@@ -23,7 +24,7 @@ Json largest(const std::vector<double>& values) {
 int64_t count(const std::vector<bool>& flags) { return std::count(flags.begin(), flags.end(), true); }
 
 Which which_of(const ArtifactReader& ritz) {
-  return ritz.has_attribute("which") ? parse_which(ritz.attribute<std::string>("which")) : Which::largest;
+  return ritz.has_attribute("which") ? word_attribute<Which>(ritz, "which") : Which::largest;
 }
 
 void add_extremes(Json& record, const ReportedPairs& w) {
@@ -170,7 +171,7 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   record["upper_bound"] =
       ritz.has_attribute("upper_bound") ? number(ritz.attribute<double>("upper_bound")) : Json(nullptr);
   record["batch_size_used"] = batch_size > 0 ? Json(batch_size) : Json(nullptr);  // a matrix has no batches
-  record["regularization_mode"] = regularization.mode;
+  record["regularization_mode"] = word(regularization.mode);
   record["regularization_applied"] = shift;
   record["ritz_min"] = number(ritz.attribute<double>("lambda_min"));
   record["ritz_max"] = number(ritz.attribute<double>("lambda_max"));

@@ -22,8 +22,7 @@ struct Needs {
 Needs needs(const Reorthogonalization& mode, const LanczosSettings& s, const ModeContext& context) {
   const BasisSize size = basis_size(mode, context.n, s.max_iters, context.keep_all);
   const int64_t rows = size.capacity > 0 ? size.capacity : size.expected;
-  Needs needs{.basis = rows * context.n * element_bytes(parse_basis_type(s.dtype_basis)),
-              .others = kOtherRows * context.n * 8};
+  Needs needs{.basis = rows * context.n * element_bytes(s.dtype_basis), .others = kOtherRows * context.n * 8};
   if (!context.certificate || !keeps_orthogonality(mode)) return needs;
   const int64_t budget = certificate_budget(context.certificate_budget, std::min(s.max_iters, context.n));
   needs.certificate = certificate_rows(mode, budget) * context.n * 8;
@@ -84,7 +83,7 @@ std::string advice(const Reorthogonalization& mode, const LanczosSettings& s, co
   const bool restarted = restarts(mode);
   const int64_t rows = restarted ? std::get<ThickRestart>(mode).krylov_dim : s.max_iters;
   std::string disk = ", or hold them on disk: --basis disk";
-  if (context.basis == "auto")
+  if (context.basis == BasisPlace::automatic)
     disk = fmt::format(", or make room on the disk: {} are needed, {} are free",
                        gib(disk_needed(mode, needs)), gib(context.disk));
   throw Refusal(fmt::format(
@@ -98,7 +97,7 @@ std::string advice(const Reorthogonalization& mode, const LanczosSettings& s, co
 // Vectors, in units of k, beyond which a restarted run gains little. Outliers need few; the lower end of a
 // curvature spectrum lies in its bulk, where 10 k took up to twice the products of a run without restarts.
 int64_t rows_worth_having(const LanczosSettings& s) {
-  const Which which = parse_which(s.which);
+  const Which which = s.which;
   return (which == Which::largest || which == Which::magnitude ? 10 : 20) * s.k;
 }
 
@@ -116,21 +115,21 @@ std::string noise_words(const LanczosSettings& s, double noise) {
 // only where the noise of a product leaves them a level to work at; off and selective cannot certify.
 ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   const int64_t all = std::min(s.max_iters, context.n);
-  const bool on_disk = context.basis == "disk";
+  const bool on_disk = context.basis == BasisPlace::disk;
   if (on_disk || needs(Full{}, s, context).all() <= context.memory) {
     return {Full{},
             fmt::format("auto: all {} Lanczos vectors {}, and full needs the fewest products of the modes "
                         "that can be certified; {}",
                         all, on_disk ? "lie on disk" : "fit into memory", noise_words(s, context.noise))};
   }
-  s.reorth_mode = "thick_restart";
-  auto mode = std::get<ThickRestart>(parse_mode(s, context.n, context.noise));
+  s.reorth_mode = ReorthMode::thick_restart;
+  auto mode = std::get<ThickRestart>(mode_of(s, context.n, context.noise));
   std::string why = "as asked for";
   if (s.krylov_dim == 0) {
     const int64_t least = least_rows(s, context), good = std::max(mode.krylov_dim, rows_worth_having(s));
     const int64_t fit = most_that_fit(mode, s, context, least, good);
     mode.krylov_dim = std::max(least, fit);
-    why = fit == good ? "enough for which " + s.which
+    why = fit == good ? "enough for which " + word(s.which)
                       : (fit > 0 ? "as many as fit" : fmt::format("the least for k = {}", s.k));
   }
   return {mode,
@@ -143,13 +142,13 @@ ModeChoice decided_mode(LanczosSettings s, const ModeContext& context) {
   const ModeDecision& decided = *context.decided;
   s.reorth_mode = decided.reorth_mode;
   s.krylov_dim = decided.krylov_dim;
-  spdlog::info("reorth_mode {} (as decided at the first start of this run: {})", s.reorth_mode,
+  spdlog::info("reorth_mode {} (as decided at the first start of this run: {})", word(s.reorth_mode),
                decided.reason);
-  return {parse_mode(s, context.n, context.noise), decided.reason};
+  return {mode_of(s, context.n, context.noise), decided.reason};
 }
 
-ModeChoice mode_of(const LanczosSettings& s, const ModeContext& context) {
-  if (s.reorth_mode != "auto") return {parse_mode(s, context.n, context.noise), "requested"};
+ModeChoice chosen_mode(const LanczosSettings& s, const ModeContext& context) {
+  if (s.reorth_mode != ReorthMode::automatic) return {mode_of(s, context.n, context.noise), "requested"};
   if (context.decided) return decided_mode(s, context);
   ModeChoice choice = automatic_mode(s, context);
   spdlog::info("reorth_mode {} ({})", mode_name(choice.mode), choice.reason);
@@ -159,17 +158,14 @@ ModeChoice mode_of(const LanczosSettings& s, const ModeContext& context) {
 // Where the vectors of the mode lie.
 void place_basis(const LanczosSettings& s, const ModeContext& context, ModeChoice& choice) {
   const Needs need = needs(choice.mode, s, context);
-  if (context.basis != "ram" && context.basis != "disk" && context.basis != "auto")
-    throw InputError("--basis '" + context.basis + "' is not one of ram, disk, auto" +
-                     did_you_mean(context.basis, {"ram", "disk", "auto"}));
   const bool fits = need.all() <= context.memory, many = holds_many(choice.mode, context);
   choice.basis_reason = "requested";
-  if (context.basis == "disk") {
+  if (context.basis == BasisPlace::disk) {
     choice.on_disk = many;
     if (!many)
       choice.basis_reason = fmt::format("mode {} holds {} vectors; they stay in memory",
                                         mode_name(choice.mode), rows_needed(choice.mode));
-  } else if (context.basis == "auto") {
+  } else if (context.basis == BasisPlace::automatic) {
     choice.on_disk = many && !fits && disk_needed(choice.mode, need) <= context.disk;
     choice.basis_reason = fmt::format("auto: {} of Lanczos vectors{} {} into {} of memory", gib(need.all()),
                                       need.certificate > 0 ? ", the certificate's included," : "",
@@ -185,9 +181,9 @@ void place_basis(const LanczosSettings& s, const ModeContext& context, ModeChoic
 }  // namespace
 
 ModeChoice choose_mode(const LanczosSettings& s, const ModeContext& context) {
-  ModeChoice choice = mode_of(s, context);
+  ModeChoice choice = chosen_mode(s, context);
   place_basis(s, context, choice);
-  if (context.basis != "ram")
+  if (context.basis != BasisPlace::ram)
     spdlog::info("basis {} ({})", choice.on_disk ? "disk" : "ram", choice.basis_reason);
   return choice;
 }

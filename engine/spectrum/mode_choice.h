@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "spectrum/lanczos_settings.h"
+#include "spectrum/lanczos_options.h"
 
 namespace ritzflow {
 
@@ -18,7 +18,7 @@ struct ModeChoice {
 
 /// What `auto` decided at the first start of a run.
 struct ModeDecision {
-  std::string reorth_mode;
+  ReorthMode reorth_mode = ReorthMode::full;
   int64_t krylov_dim = 0;
   std::string reason;
 };
@@ -28,7 +28,7 @@ struct ModeContext {
   int64_t n = 0;                             ///< dimension of the operator
   int64_t memory = 0;                        ///< bytes that Lanczos vectors may take
   double noise = 0;                          ///< relative noise of a product, as probed
-  std::string basis = "ram";                 ///< `--basis`: ram, disk or auto
+  BasisPlace basis = BasisPlace::ram;        ///< `--basis`
   int64_t disk = 0;                          ///< bytes that are free where vectors on disk would lie
   bool keep_all = false;                     ///< all vectors are held although the mode may read few
   bool certificate = false;                  ///< a certificate follows, which holds vectors of its own
@@ -40,8 +40,8 @@ struct ModeContext {
 /// logged line: mode `full` where the memory plan holds all its vectors, or they lie on disk by request, else
 /// `thick_restart` with as many as fit and the wanted end can use; the line says whether the noise of a
 /// product leaves room for the tolerance. Where `auto` was decided before, it stays as it was. Basis `ram`
-/// where the vectors of the mode fit, those of its certificate included, else `disk`. Throws InputError on an
-/// unknown word, Refusal where the vectors do not fit.
+/// where the vectors of the mode fit, those of its certificate included, else `disk`. Throws Refusal where
+/// the vectors do not fit.
 ModeChoice choose_mode(const LanczosSettings& settings, const ModeContext& context);
 
 }  // namespace ritzflow

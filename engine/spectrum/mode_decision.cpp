@@ -18,7 +18,7 @@ nlohmann::json written(const ModeChoice& choice) {
 
 std::optional<ModeDecision> read(const nlohmann::json& decision) {
   if (decision.is_null()) return std::nullopt;
-  return ModeDecision{.reorth_mode = decision.at("reorth_mode"),
+  return ModeDecision{.reorth_mode = parse_word<ReorthMode>("reorth_mode", decision.at("reorth_mode")),
                       .krylov_dim = decision.at("krylov_dim"),
                       .reason = decision.at("reorth_reason")};
 }
@@ -26,7 +26,7 @@ std::optional<ModeDecision> read(const nlohmann::json& decision) {
 }  // namespace
 
 ModeChoice choose_mode_once(const LanczosSettings& s, ModeContext context, SegmentFolder* segments) {
-  if (segments == nullptr || s.reorth_mode != "auto") return choose_mode(s, context);
+  if (segments == nullptr || s.reorth_mode != ReorthMode::automatic) return choose_mode(s, context);
   context.decided = read(segments->decision());
   ModeChoice choice = choose_mode(s, context);
   segments->decide(written(choice));
@@ -35,12 +35,12 @@ ModeChoice choose_mode_once(const LanczosSettings& s, ModeContext context, Segme
 
 LanczosSettings resolved(LanczosSettings s, int64_t n, double noise) {
   if (s.tol == 0) {
-    s.tol = s.reachable_tol(noise);
+    s.tol = reachable_tol(s.dtype_basis, noise);
     if (s.tol > 1e-8)
       spdlog::info("tol {:.2g}: ten times the noise of a product (--tol sets another)", s.tol);
   }
-  if (s.reorth_mode == "auto") return s;
-  if (const int64_t dim = krylov_dim(parse_mode(s, n, noise)); dim > 0) s.krylov_dim = dim;
+  if (s.reorth_mode == ReorthMode::automatic) return s;
+  if (const int64_t dim = krylov_dim(mode_of(s, n, noise)); dim > 0) s.krylov_dim = dim;
   return s;
 }
 

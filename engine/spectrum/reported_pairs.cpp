@@ -36,16 +36,16 @@ ReportedPairs reported_pairs(const ArtifactReader& ritz) {
 }
 
 double regularization_of(const ReportedPairs& w, bool is_psd, const Regularization& r) {
-  if (r.mode == "off" || w.values.empty()) return 0;
+  if (r.mode == RegularizationMode::off || w.values.empty()) return 0;
   if (!is_psd) {
-    if (r.mode == "auto") return 0;
-    throw InputError("--regularization-mode " + r.mode +
+    if (r.mode == RegularizationMode::automatic) return 0;
+    throw InputError("--regularization-mode " + word(r.mode) +
                      " is for semi-definite operators; this one is indefinite: off or auto");
   }
-  if (r.mode == "fixed") return r.amount;
+  if (r.mode == RegularizationMode::fixed) return r.amount;
   const double largest = w.values.front();
   const bool singular = !(w.values.back() > 0 && largest / w.values.back() <= 1e12);
-  return r.mode == "relative" || singular ? r.amount * std::max(largest, 0.0) : 0;
+  return r.mode == RegularizationMode::relative || singular ? r.amount * std::max(largest, 0.0) : 0;
 }
 
 }  // namespace ritzflow

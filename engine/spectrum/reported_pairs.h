@@ -3,16 +3,9 @@
 #include <vector>
 
 #include "artifact/reader.h"
+#include "settings/stage_settings.h"
 
 namespace ritzflow {
-
-/// What is added to the reported eigenvalues of a semi-definite operator, never to what Lanczos iterates on:
-/// nothing (`off`), `amount` (`fixed`), amount * lambda_max (`relative`), or that last only where the
-/// returned values have a condition number above 1e12 (`auto`).
-struct Regularization {
-  std::string mode = "off";
-  double amount = 1e-8;
-};
 
 /// Whether a verdict is that of a pair of its own, no ghost and not spurious.
 bool is_reported(const std::string& verdict);

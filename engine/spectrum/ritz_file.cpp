@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "artifact/settings_attributes.h"
 #include "krylov/ritz/intervals.h"
 #include "spectrum/warnings.h"
 
@@ -16,20 +17,10 @@ std::vector<double> column(const RitzEvidence& evidence, Get get) {
   return values;
 }
 
-void write_settings(ArtifactWriter& file, const RitzContext& context) {
-  const LanczosSettings& s = context.record.settings;
-  file.attribute("k", s.k);
-  file.attribute("max_iters", s.max_iters);
-  file.attribute("tol", s.tol);
-  file.attribute("which", s.which);
-  file.attribute("seed", s.seed);
-  file.attribute("reorth_mode", context.record.reorth_mode);
-  file.attribute("reorth_mode_requested", s.reorth_mode);
+void write_run(ArtifactWriter& file, const RitzContext& context) {
+  write_settings(file, context.record.settings);
+  file.attribute("reorth_mode", word(context.record.reorth_mode));
   file.attribute("reorth_reason", context.record.reorth_reason);
-  file.attribute("reorth_window", s.reorth_window);
-  file.attribute("reorth_period", s.reorth_period);
-  file.attribute("krylov_dim", s.krylov_dim);
-  file.attribute("dtype_basis", s.dtype_basis);
   file.attribute("basis_bytes", context.record.basis_bytes);
   write_start(file, context.record.start);
   file.attribute("iterations", context.record.factorization.products);
@@ -88,7 +79,7 @@ void write_vectors(ArtifactWriter& file, const RitzEvidence& evidence, const Rit
 void write_ritz(const std::filesystem::path& out, const RitzContext& context, const RitzEvidence& evidence,
                 const nlohmann::json& provenance) {
   ArtifactWriter file(out, "ritzflow-ritz");
-  write_settings(file, context);
+  write_run(file, context);
   file.attribute("lanczos_sha256", context.lanczos_sha256);
   file.attribute("basis_source", context.basis_source);
   file.attribute("replay_calls", context.replay_calls);

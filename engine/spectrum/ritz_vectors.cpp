@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/nearest.h"
 #include "spectrum/expected_memory.h"
 
 namespace ritzflow {
@@ -23,10 +22,10 @@ int64_t other_bytes(const RitzContext& context) {
 }
 
 // Bytes of vectors beside the two of a product.
-int64_t bytes_held(const std::string& where, int64_t rows, const RitzContext& context, int64_t batch) {
+int64_t bytes_held(ReplayPlace where, int64_t rows, const RitzContext& context, int64_t batch) {
   const int64_t vector = context.record.n * kElement, k = context.record.settings.k;
-  if (where == "disk") return 0;
-  if (where == "ram") return rows + k * vector;
+  if (where == ReplayPlace::disk) return 0;
+  if (where == ReplayPlace::ram) return rows + k * vector;
   return (std::min(batch, 2 * k) + k + 2) * vector;  // combinations under way, pairs, start and newest row
 }
 
@@ -50,28 +49,24 @@ void require_two_pass(const Reorthogonalization& mode, const VectorSettings& set
   }
 }
 
-// ram, disk or none.
-std::string place(const RitzContext& context, bool stored, int64_t bytes, const VectorSettings& settings) {
-  const std::vector<std::string> places = {"ram", "disk", "none", "auto"};
-  if (std::ranges::find(places, settings.basis) == places.end())
-    throw InputError("--basis '" + settings.basis + "' is not one of ram, disk, none, auto" +
-                     did_you_mean(settings.basis, places));
+// Where they are held, not auto.
+ReplayPlace place(const RitzContext& context, bool stored, int64_t bytes, const VectorSettings& settings) {
   const Reorthogonalization mode = context.record.mode();
   const double gib = 1 << 30;
   const std::string sizes =
       fmt::format("{:.2f} GiB of Lanczos vectors, {:.2f} GiB of memory", static_cast<double>(bytes) / gib,
                   static_cast<double>(settings.memory) / gib);
   const bool fits = bytes + other_bytes(context) <= settings.memory;
-  std::string chosen = settings.basis;
-  if (chosen == "auto") {
+  ReplayPlace chosen = settings.basis;
+  if (chosen == ReplayPlace::automatic) {
     const bool replayable = !stored && !reads_all_rows(mode) && settings.repeatability == 0;
-    chosen = fits ? "ram" : replayable ? "none" : "disk";
-    spdlog::info("basis {} (auto: {})", chosen, sizes);
+    chosen = fits ? ReplayPlace::ram : replayable ? ReplayPlace::none : ReplayPlace::disk;
+    spdlog::info("basis {} (auto: {})", word(chosen), sizes);
   }
-  if (chosen == "none") require_two_pass(mode, settings);
-  if (chosen == "ram" && !fits)
+  if (chosen == ReplayPlace::none) require_two_pass(mode, settings);
+  if (chosen == ReplayPlace::ram && !fits)
     throw Refusal("--basis ram: " + sizes + "; --basis disk holds them out of memory");
-  if (chosen == "disk" && bytes + other_bytes(context) > settings.disk)
+  if (chosen == ReplayPlace::disk && bytes + other_bytes(context) > settings.disk)
     throw Refusal(fmt::format("--basis disk: {}, and {:.2f} GiB are free on the disk", sizes,
                               static_cast<double>(settings.disk) / gib));
   return chosen;
@@ -85,12 +80,12 @@ RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, cons
   const KrylovFactorization& f = record.factorization;
   const int64_t n = op.dim();
   BasisPlan plan = {.size = basis_size(record.mode(), n, f.products, true),
-                    .type = parse_basis_type(record.settings.dtype_basis)};
+                    .type = record.settings.dtype_basis};
   const bool stored = lanczos.has("basis");
   const int64_t row = n * element_bytes(plan.type);
   const int64_t rows = std::max(plan.size.expected, f.size()) * row;
-  const std::string where = place(context, stored, rows, settings);
-  if (where == "disk") {
+  const ReplayPlace where = place(context, stored, rows, settings);
+  if (where == ReplayPlace::disk) {
     plan.new_file = row_files(nullptr, stage.out);
     shelf_ = make_disk_basis(n, BasisType::float64, plan.new_file);
   }
@@ -98,7 +93,7 @@ RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, cons
   context.expected_memory =
       state_memory(settings.loaded, settings.products, bytes_held(where, rows, context, batch));
   context.basis_source = stored ? "stored" : "replayed";
-  if (where == "none") {
+  if (where == ReplayPlace::none) {
     start_ = lanczos.read<double>("start_vector");
     replay_in_two_passes(op, plan.type, batch, context, stage);
   } else if (stored) {
@@ -139,7 +134,7 @@ void RitzVectors::replay_in_two_passes(LinearOperator& op, BasisType type, int64
   const KrylovFactorization& f = record.factorization;
   context.basis_source = "two_pass";
   progress_ = std::unique_ptr<Progress>(new Progress(stage.progress("replayed products", f.products)));
-  const auto walk = likely_walk(ritz_candidates(f, record.mode()), parse_which(s.which), s.k);
+  const auto walk = likely_walk(ritz_candidates(f, record.mode()), s.which, s.k);
   two_pass_ = std::make_unique<TwoPass>(
       op, RunOfRecord{f, start_, record.mode(), static_cast<uint64_t>(s.seed), type}, walk, batch,
       [this] { progress_->update(two_pass_->products()); });

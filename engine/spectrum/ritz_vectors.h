@@ -11,12 +11,12 @@ namespace ritzflow {
 
 /// How ritz-residuals gets at the Lanczos vectors of a run.
 struct VectorSettings {
-  std::string basis = "auto";  ///< ram, disk, none or auto
-  int64_t memory = 0;          ///< bytes that they may take
-  int64_t disk = 0;            ///< bytes that are free beside the output
-  double repeatability = 0;    ///< of the operator's probes
-  int64_t loaded = 0;          ///< bytes of the process before its first product
-  int64_t products = 0;        ///< bytes of one, by its memory plan
+  ReplayPlace basis = ReplayPlace::automatic;
+  int64_t memory = 0;        ///< bytes that they may take
+  int64_t disk = 0;          ///< bytes that are free beside the output
+  double repeatability = 0;  ///< of the operator's probes
+  int64_t loaded = 0;        ///< bytes of the process before its first product
+  int64_t products = 0;      ///< bytes of one, by its memory plan
 };
 
 /// The Lanczos vectors of a finished run, for combinations: those that its file keeps, or those of a replay.

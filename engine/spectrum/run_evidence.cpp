@@ -12,7 +12,7 @@ namespace {
 EvidenceOptions options_of(const LanczosRecord& record, const OperatorFacts& facts, Basis* shelf) {
   const LanczosSettings& s = record.settings;
   return {.k = s.k,
-          .which = parse_which(s.which),
+          .which = s.which,
           .tol = s.tol,
           .norm_a = std::max(facts.norm, record.factorization.norm_estimate()),
           .noise = facts.noise,

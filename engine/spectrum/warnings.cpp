@@ -31,7 +31,7 @@ bool whole_space(const LanczosRecord& record) {
 // operator's noise, which has a warning of its own.
 std::optional<std::string> rounding_of_basis(const RitzContext& context, const std::vector<RitzPair>& pairs) {
   const EvidenceOptions& o = context.options;
-  const double floor = context.record.settings.noise_floor(o.noise);
+  const double floor = noise_floor(context.record.settings.dtype_basis, o.noise);
   if (!(floor > o.noise)) return std::nullopt;
   int64_t unconverged = 0, below = 0;
   double needed = 0;  // tol that would ask no pair for less

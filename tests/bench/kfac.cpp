@@ -185,13 +185,14 @@ void table() {
 
 /// Of one point, for a comparison with other programs.
 void point(const char* const* argv) {
-  OperatorSettings settings;
+  RiskSettings settings;
   settings.data = argv[1];
   settings.model = argv[2];
-  settings.dtype_compute = argv[3];
-  const RiskPoint at_point = load_risk(settings);
+  settings.dtype_compute = parse_word<Arithmetic>("dtype", argv[3]);
+  const RiskPoint at_point = load_risk(settings, {});
   const EmpiricalRisk& risk = *at_point.risk;
-  KfacOptions options{.fisher = {.terms = choose_token_terms(argv[4], FisherType::type2, 1, 1)}};
+  KfacOptions options{.fisher = {.terms = choose_token_terms(parse_word<TokenTerms>("terms", argv[4]),
+                                                             FisherType::type2, 1, 1)}};
   KroneckerFactors factors = collect_kfac(risk, options);
   const double ekfac = seconds([&] { factors = collect_kfac(risk, options); });
   options.ekfac = false;

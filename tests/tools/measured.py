@@ -53,7 +53,12 @@ SWEEPS = {
     },
     "replayed": {**BASE, "reorth_modes": ["off"], "lanczos": {**LANCZOS, "keep_basis": False}},
     "blocks": {**BASE, "operators": {"ggn": {"blocks": "per_layer", "dtype_compute": "float64"}}},
-    "module": {**BASE, "models": {"module": MODULE}, "reorth_modes": ["full"]},
+    "module": {
+        **BASE,
+        "models": {"module": MODULE},
+        "operators": {**OPERATORS, "kfac": {"uncovered": "zero"}, "ekfac": {"uncovered": "identity"}},
+        "reorth_modes": ["full"],
+    },
 }
 
 

@@ -1,6 +1,7 @@
 #include <stdexcept>
 
 #include "artifact/schema/schema_fields.h"
+#include "settings/lanczos_settings.h"
 
 namespace ritzflow {
 namespace fields {
@@ -21,27 +22,15 @@ std::vector<Field> with_segment(std::vector<Field> fields) {
   return with_common(std::move(fields));
 }
 
-std::vector<Field> with_settings(std::vector<Field> fields) {
-  const std::vector<Field> settings = {
-      optional(attr("k", integer, "number of wanted eigenpairs")),
-      optional(attr("max_iters", integer, "limit on Lanczos steps")),
-      optional(attr("tol", real,
-                    "a wanted pair is converged when residual <= tol * max(|theta|, eps^(2/3) ||A||)")),
-      optional(attr("which", text, "largest, smallest, both or magnitude")),
-      optional(attr("seed", integer, "seed of the start vector")),
-      optional(attr("reorth_window", integer, "vectors in the sliding window of selective")),
-      optional(attr("reorth_period", integer, "steps between reorthogonalisations")),
-      optional(attr("krylov_dim", integer, "largest basis before a thick restart")),
-      optional(attr("dtype_basis", text,
-                    "how Lanczos vectors were stored: float64, or float32, which leaves residuals of about "
-                    "2^-24 ||A||")),
+std::vector<Field> with_run(std::vector<Field> fields) {
+  const std::vector<Field> of_start = {
       optional(attr("start_sha256", text, "content_sha256 of the ritz.h5 that the run started from, if any")),
       optional(attr("start_vectors", integer, "its Ritz vectors in the start vector")),
       optional(attr("start_random", real, "share of a random vector beside each of them")),
       optional(attr("n_params", integer, "dimension n of the operator")),
   };
-  fields.insert(fields.end(), settings.begin(), settings.end());
-  return fields;
+  fields.insert(fields.end(), of_start.begin(), of_start.end());
+  return with_settings_of<LanczosSettings>(std::move(fields));
 }
 
 }  // namespace fields

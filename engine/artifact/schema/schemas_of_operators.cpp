@@ -1,11 +1,23 @@
 #include "artifact/schema/schema_fields.h"
+#include "settings/stage_settings.h"
 
 namespace ritzflow::fields {
+namespace {
+
+// The settings of every kind.
+std::vector<Field> of_operators(std::vector<Field> fields) {
+  fields = with_settings_of<RiskSettings>(with_settings_of<OperatorSettings>(std::move(fields)));
+  fields = with_settings_of<HessianSettings>(with_settings_of<GgnSettings>(std::move(fields)));
+  fields = with_settings_of<McFisherSettings>(with_settings_of<EmpiricalFisherSettings>(std::move(fields)));
+  return with_settings_of<KroneckerSettings>(with_settings_of<DrawSettings>(std::move(fields)));
+}
+
+}  // namespace
 
 Schema kfac_schema() {
   return {
       "ritzflow-kfac", "1.0", "Kronecker factors A (inputs) and G (output gradients) of each layer.",
-      with_common({
+      with_common(with_settings_of<RiskSettings>(with_settings_of<CollectionSettings>({
           optional(data("layers/<layer>/a_eigenvalues", real, {"in"},
                         "of A, ascending; the bias counts as one more, last input")),
           optional(data("layers/<layer>/a_eigenvectors", real, {"in", "in"},
@@ -34,21 +46,17 @@ Schema kfac_schema() {
           attr("covered_elements", integer, "elements of the covered parameters"),
           attr("total_elements", integer, "elements of all parameters"),
           attr("missing", text, "names of the parameters that no layer covers", {"u"}),
-          optional(attr("kfac_approx", text, "weight sharing: expand or reduce")),
-          optional(attr("fisher_type", text, "type2, mc or empirical")),
           optional(attr("token_terms", text, "how a sample's tokens went back: separate, signs or sum")),
-          optional(attr("device", text, "cuda, where products ran on a GPU")),
           optional(attr("step", integer, "training step of the model")),
           optional(attr("data_sha256", text, "content_sha256 of the data")),
           optional(attr("model_sha256", text, "steps/<step>@sha256 of the model, else its content_sha256")),
-      })};
+      })))};
 }
 
 Schema operator_schema() {
   return {
       "ritzflow-operator", "1.0", "A frozen symmetric operator and what its products were probed for.",
-      with_common({
-          attr("operator", text, "hessian, ggn, mc_fisher, empirical_fisher, kfac, ekfac or matrix"),
+      with_common(of_operators({
           attr("n_params", integer, "dimension n"),
           attr("is_psd", boolean, "positive semi-definite by construction"),
           data("probes/repeatability", real, {}, "||A v - A v|| of two calls / (norm ||v||)"),
@@ -56,35 +64,22 @@ Schema operator_schema() {
           data("probes/symmetry", real, {}, "|u'A v - v'A u|, relative to norm"),
           data("probes/norm", real, {}, "estimate of ||A||_2"),
           optional(data("matrix", real, {"n", "..."}, "operator matrix: [n, n], or [n] as a diagonal")),
-          optional(attr("batch_size_used", integer, "samples in a micro-batch; 0 for a matrix")),
-          optional(attr("dtype_compute", text, "float32, float64 or bfloat16: the arithmetic of a product")),
           optional(attr("step", integer, "training step whose weights are meant")),
-          optional(attr("seed", integer, "seed of Monte-Carlo draws and probe vectors")),
           optional(attr("loss", text, "cross_entropy, mse, bce, or package.module:name of the user's own")),
-          optional(attr("hessian_mode", text, "how the two derivatives of a Hessian are nested")),
           optional(attr("samples", integer, "samples of the data set")),
           optional(attr("rows", integer, "terms of the loss that count: samples, or tokens not masked")),
           optional(attr("memory", integer, "bytes that products may use")),
           optional(attr("memory_needed", integer, "bytes that they do, estimated")),
           optional(attr("linearizations", text, "kept between products, or rebuilt for each")),
           optional(attr("in_flight", integer, "micro-batches at once that memory allows")),
-          optional(attr("compute_threads", integer, "threads inside one micro-batch")),
-          optional(attr("device", text, "cuda, where products run on a GPU")),
-          optional(attr("fisher_clip", real, "L2 bound of a sample's gradient; 0: none")),
-          optional(attr("ggn_mode", text, "true or empirical")),
-          optional(attr("mc_samples", integer, "draws a row of mc_fisher")),
-          optional(attr("fisher_unit", text, "sample or token: what a Fisher matrix averages over")),
           optional(attr("data_sha256", text, "content_sha256 of data.h5")),
           optional(attr("model_sha256", text, "steps/<step>@sha256 of model.h5, else its content_sha256")),
           optional(attr("matrix_sha256", text, "digest of the matrix")),
           optional(data("spectrum", real, {"n"},
                         "all eigenvalues, descending, where they are known in closed form")),
           optional(attr("kfac_sha256", text, "content_sha256 of the Kronecker factors")),
-          optional(attr("uncovered", text, "how parameters without factors are treated")),
-          optional(attr("damping", real, "d of (K + d I)^p")),
-          optional(attr("power", real, "p of (K + d I)^p")),
           optional(attr("coverage", real, "share of the parameters' elements that factors cover")),
-      })};
+      }))};
 }
 
 }  // namespace ritzflow::fields

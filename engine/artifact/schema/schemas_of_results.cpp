@@ -1,11 +1,12 @@
 #include "artifact/schema/schema_fields.h"
+#include "settings/lanczos_settings.h"
 
 namespace ritzflow::fields {
 
 Schema lanczos_schema() {
   return {
       "ritzflow-lanczos", "1.0", "A Krylov factorisation A Q' = Q' H + beta q e', vectors as rows of Q.",
-      with_common(with_settings({
+      with_common(with_run({
           data("H", real, {"m", "m"}, "every coefficient that was subtracted, column j by step j"),
           data("alpha", real, {"m"}, "diagonal of H"),
           data("beta", real, {"m"}, "subdiagonal of H; beta[m-1] is the final residual norm"),
@@ -22,7 +23,6 @@ Schema lanczos_schema() {
           optional(data("certificate/alpha", real, {"c"}, "diagonal of the certificate's own run")),
           optional(data("certificate/beta", real, {"c"}, "its subdiagonal")),
           attr("reorth_mode", text, "the mode that ran"),
-          attr("reorth_mode_requested", text, "the mode that was asked for"),
           attr("reorth_reason", text, "why this mode ran"),
           attr("iterations", integer, "Lanczos steps; above m where restarts compressed H"),
           attr("operator_calls", integer, "all products, the certificate's included"),
@@ -50,7 +50,7 @@ Schema lanczos_schema() {
 Schema ritz_schema() {
   return {
       "ritzflow-ritz", "1.0", "Ritz pairs, each with its evidence; row i of every dataset is pair i.",
-      with_common(with_settings({
+      with_common(with_run({
           data("eigenvalues", real, {"r"}, "Ritz values, descending"),
           data("vectors", real, {"r", "n"},
                "Ritz vectors of unit length, float64 whatever the type of the basis"),
@@ -99,7 +99,7 @@ Schema ritz_schema() {
 Schema density_schema() {
   return {
       "ritzflow-density", "1.0", "Spectral density and its cumulative form with a band, on a common grid.",
-      with_common({
+      with_common(with_settings_of<DensitySettings>({
           data("grid", real, {"g"}, "points lambda, ascending"),
           data("density", real, {"g"}, "smoothed density; integrates to 1"),
           optional(data("density_lower", real, {"g"}, "lower end of its band")),
@@ -115,8 +115,6 @@ Schema density_schema() {
           optional(attr("reorth_mode", text, "mode of all runs")),
           optional(attr("probes", integer, "seeds of the probe vectors, in the order of the files", {"p"})),
           optional(attr("bandwidth", real, "standard deviation of the Gaussians that make `density`")),
-          optional(attr("deviations", real, "Monte-Carlo standard deviations that every bound allows for")),
-          optional(attr("delta", real, "probability that either end of the support is wrong")),
           optional(attr("support", real, "ends of the spectrum, with probability 1 - delta", {"2"})),
           optional(attr("widening", real, "of the quadrature bounds, where the mode loses orthogonality")),
           optional(attr("widening_reason", text, "why; empty where it is 0")),
@@ -129,7 +127,7 @@ Schema density_schema() {
                "sum of |lambda| over negative ones / sum over all, estimated and bounded likewise"),
           attr("negative_mass_lower", real, "its lower bound"),
           attr("negative_mass_upper", real, "its upper bound"),
-      })};
+      }))};
 }
 
 }  // namespace ritzflow::fields

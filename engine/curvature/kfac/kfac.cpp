@@ -8,7 +8,6 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/nearest.h"
 
 namespace ritzflow {
 namespace {
@@ -28,15 +27,6 @@ at::Tensor flat_tensor(const double* data, int64_t n) {
 }
 
 }  // namespace
-
-Uncovered parse_uncovered(const std::string& word) {
-  if (word == "zero") return Uncovered::zero;
-  if (word == "identity") return Uncovered::identity;
-  if (word == "exact_ggn") return Uncovered::exact_ggn;
-  if (word == "refuse") return Uncovered::refuse;
-  throw InputError(fmt::format("--uncovered is '{}', expected one of zero, identity, exact_ggn, refuse{}",
-                               word, did_you_mean(word, {"zero", "identity", "exact_ggn", "refuse"})));
-}
 
 KroneckerOperator::KroneckerOperator(const KroneckerFactors& factors, const ParamSpace& space,
                                      const KroneckerOptions& options,

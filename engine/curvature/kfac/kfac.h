@@ -9,15 +9,9 @@
 #include "curvature/kfac/kfac_factors.h"
 #include "curvature/operators/restriction.h"
 #include "krylov/process/linear_operator.h"
+#include "settings/choices.h"
 
 namespace ritzflow {
-
-/// How parameters without factors are treated: an eigenvalue of 0 or 1, the exact Gauss-Newton block, or a
-/// refusal.
-enum class Uncovered { zero, identity, exact_ggn, refuse };
-
-/// Throws InputError on another word.
-Uncovered parse_uncovered(const std::string& word);
 
 struct KroneckerOptions {
   KroneckerPower of = {};  ///< K

@@ -5,8 +5,6 @@
 
 #include <cmath>
 
-#include "core/error.h"
-#include "core/nearest.h"
 #include "core/philox.h"
 #include "curvature/operators/mc_fisher.h"
 
@@ -54,28 +52,8 @@ Cotangents by_terms(const Columns& column, int64_t columns, const Batch& batch, 
 
 }  // namespace
 
-FisherType parse_fisher_type(const std::string& word) {
-  if (word == "type2") return FisherType::type2;
-  if (word == "mc") return FisherType::mc;
-  if (word == "empirical") return FisherType::empirical;
-  throw InputError(fmt::format("--fisher-type is '{}', expected one of type2, mc, empirical{}", word,
-                               did_you_mean(word, {"type2", "mc", "empirical"})));
-}
-
-std::string to_string(TokenTerms terms) {
-  if (terms == TokenTerms::separate) return "separate";
-  return terms == TokenTerms::signs ? "signs" : "sum";
-}
-
-TokenTerms choose_token_terms(const std::string& word, FisherType type, int64_t rows_per_sample,
-                              int64_t outputs) {
-  for (const TokenTerms terms : {TokenTerms::separate, TokenTerms::signs, TokenTerms::sum}) {
-    if (word == to_string(terms)) return terms;
-  }
-  if (word != "auto") {
-    throw InputError(fmt::format("--token-terms is '{}', expected one of auto, separate, signs, sum{}", word,
-                                 did_you_mean(word, {"auto", "separate", "signs", "sum"})));
-  }
+TokenTerms choose_token_terms(TokenTerms asked, FisherType type, int64_t rows_per_sample, int64_t outputs) {
+  if (asked != TokenTerms::automatic) return asked;
   const bool few = cotangent_count({.type = type}, rows_per_sample, outputs) <= most_separate_passes;
   return few ? TokenTerms::separate : TokenTerms::signs;
 }

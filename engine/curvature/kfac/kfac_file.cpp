@@ -2,49 +2,39 @@
 
 #include <nlohmann/json.hpp>
 
-#include "artifact/reader.h"
-#include "artifact/writer.h"
+#include "artifact/settings_attributes.h"
 #include "curvature/kfac/kfac_layer_file.h"
 
 namespace ritzflow {
 namespace {
 
-template <class T>
-T attribute_or(const ArtifactReader& file, const std::string& name, T fallback) {
-  return file.has_attribute(name) ? file.attribute<T>(name) : fallback;
-}
-
 KfacOrigin read_origin(const ArtifactReader& file) {
   KfacOrigin origin;
-  origin.kfac_approx = attribute_or<std::string>(file, "kfac_approx", "");
-  origin.fisher_type = attribute_or<std::string>(file, "fisher_type", "");
-  origin.step = attribute_or<int64_t>(file, "step", -1);
-  origin.data_sha256 = attribute_or<std::string>(file, "data_sha256", "");
-  origin.model_sha256 = attribute_or<std::string>(file, "model_sha256", "");
+  origin.step = file.attribute_or<int64_t>("step", -1);
+  origin.data_sha256 = file.attribute_or<std::string>("data_sha256", "");
+  origin.model_sha256 = file.attribute_or<std::string>("model_sha256", "");
   return origin;
 }
 
-void write_origin(ArtifactWriter& file, const KfacOrigin& origin) {
-  file.attribute("kfac_approx", origin.kfac_approx);
-  file.attribute("fisher_type", origin.fisher_type);
-  if (!origin.token_terms.empty()) file.attribute("token_terms", origin.token_terms);
-  if (origin.fisher_type == "mc" || origin.token_terms == "signs") {
-    file.attribute("mc_samples", origin.mc_samples);
-    file.attribute("seed", origin.seed);
+void write_collection(ArtifactWriter& file, const Collection& c) {
+  write_settings(file, c.settings);
+  write_settings(file, c.risk);
+  if (c.token_terms) file.attribute("token_terms", word(*c.token_terms));
+  if (c.settings.fisher_type == FisherType::mc || c.token_terms == TokenTerms::signs) {
+    file.attribute("mc_samples", c.settings.mc_samples);
+    file.attribute("seed", c.settings.seed);
   }
-  file.attribute("dtype_compute", origin.dtype_compute);
-  if (origin.device != "cpu") file.attribute("device", origin.device);
-  file.attribute("loss", origin.loss);
-  file.attribute("step", origin.step);
-  file.attribute("batch_size_used", origin.batch_size_used);
-  file.attribute("data_sha256", origin.data_sha256);
-  file.attribute("model_sha256", origin.model_sha256);
+  file.attribute("loss", c.loss);
+  file.attribute("step", int64_t{std::stoll(c.risk.step)});
+  file.attribute("data_sha256", c.data_sha256);
+  file.attribute("model_sha256", c.model_sha256);
 }
 
 }  // namespace
 
 std::string write_kfac(const std::filesystem::path& out, const KroneckerFactors& factors,
-                       const Coverage& coverage, const KfacOrigin& origin, const nlohmann::json& provenance) {
+                       const Coverage& coverage, const Collection& collection,
+                       const nlohmann::json& provenance) {
   ArtifactWriter file(out, "ritzflow-kfac");
   for (const auto& layer : factors.layers) write_layer(file, layer);
   file.attribute("covered_parameters", coverage.covered_parameters);
@@ -52,7 +42,7 @@ std::string write_kfac(const std::filesystem::path& out, const KroneckerFactors&
   file.attribute("covered_elements", coverage.covered_elements);
   file.attribute("total_elements", coverage.total_elements);
   file.attribute("missing", coverage.missing);
-  write_origin(file, origin);
+  write_collection(file, collection);
   file.provenance(provenance);
   return file.commit();
 }

@@ -1,10 +1,7 @@
 #include "curvature/kfac/kfac_moments.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
-#include "core/error.h"
-#include "core/nearest.h"
 #include "model/autodiff/layers.h"
 
 namespace ritzflow {
@@ -14,13 +11,6 @@ namespace {
 constexpr int64_t elements_at_once = int64_t{1} << 17;
 
 }  // namespace
-
-WeightSharing parse_weight_sharing(const std::string& word) {
-  if (word == "expand") return WeightSharing::expand;
-  if (word == "reduce") return WeightSharing::reduce;
-  throw InputError(fmt::format("--kfac-approx is '{}', expected expand or reduce{}", word,
-                               did_you_mean(word, {"expand", "reduce"})));
-}
 
 TapMoments::TapMoments(const Tap& tap, const at::Tensor& weights, int64_t samples, WeightSharing sharing,
                        int64_t table_rows)

@@ -2,21 +2,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <string>
 
 #include "curvature/operators/restriction.h"
 #include "curvature/operators/symmetric_sum.h"
 #include "model/autodiff/taps.h"
+#include "settings/choices.h"
 
 namespace ritzflow {
-
-/// How the R positions at which a sample uses a weight are treated. expand: as if each were a sample; reduce:
-/// inputs are averaged and gradients summed over them first. Eschenhagen et al., "Kronecker-factored
-/// approximate curvature for modern neural network architectures", NeurIPS 2023.
-enum class WeightSharing { expand, reduce };
-
-/// Throws InputError on another word.
-WeightSharing parse_weight_sharing(const std::string& word);
 
 /// One tap of one micro-batch of N samples. The block's matrix form is W = [weight, bias] with gradient
 /// sum_r g_r a_r' of a sample, and shapes

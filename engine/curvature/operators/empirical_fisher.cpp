@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/nearest.h"
 #include "curvature/operators/jacobian_product.h"
 #include "curvature/operators/sample_gradients.h"
 #include "model/autodiff/linearization.h"
@@ -111,20 +110,13 @@ class SampleFisher : public LinearOperator {
 
 }  // namespace
 
-FisherUnit parse_fisher_unit(const std::string& word) {
-  if (word == "token" || word == "auto") return FisherUnit::token;
-  if (word == "sample") return FisherUnit::sample;
-  throw InputError(fmt::format("--fisher-unit is '{}', expected sample, token or auto{}", word,
-                               did_you_mean(word, {"sample", "token", "auto"})));
-}
-
 std::unique_ptr<LinearOperator> make_empirical_fisher(std::shared_ptr<const EmpiricalRisk> risk,
                                                       const EmpiricalFisherOptions& options) {
   if (!(options.clip >= 0)) {
     throw InputError(fmt::format("--fisher-clip is {}, expected an L2 norm >= 0 (0: none)", options.clip));
   }
   const bool one_row = risk->rows_per_sample() == 1;
-  if (options.clip > 0 && options.unit == FisherUnit::token && !one_row) {
+  if (options.clip > 0 && options.unit != FisherUnit::sample && !one_row) {
     throw InputError("--fisher-clip bounds the gradients of samples: it needs --fisher-unit sample here");
   }
   if (one_row || options.unit == FisherUnit::sample) {

@@ -1,22 +1,14 @@
 #pragma once
 #include <memory>
-#include <string>
 
 #include "krylov/process/linear_operator.h"
 #include "problem/empirical_risk.h"
+#include "settings/choices.h"
 
 namespace ritzflow {
 
-/// Whose gradients the empirical Fisher matrix is the second moment of.
-///   token   every row of the loss: a token, or a sample where it has one row;
-///   sample  each sample with all of its tokens.
-enum class FisherUnit { token, sample };
-
-/// "token", "sample", and "auto": token. Throws InputError on another word.
-FisherUnit parse_fisher_unit(const std::string& word);
-
 struct EmpiricalFisherOptions {
-  FisherUnit unit = FisherUnit::token;
+  FisherUnit unit = FisherUnit::token;  ///< automatic: token
   double clip = 0;  ///< gradients longer than this are scaled down to it; 0: none. Unit `sample` alone.
 };
 

@@ -6,13 +6,11 @@
 #include <vector>
 
 #include "core/vector.h"
+#include "settings/choices.h"
 
 namespace ritzflow {
 
 class RowFile;
-
-/// How rows are stored. Sums are float64 in both.
-enum class BasisType { float64, float32 };
 
 /// Relative rounding of a stored element: 2^-53 or 2^-24.
 double unit_roundoff(BasisType type);

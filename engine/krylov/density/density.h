@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "krylov/density/outliers.h"
+#include "settings/lanczos_settings.h"
 
 namespace ritzflow {
 
@@ -29,12 +30,13 @@ struct SpectralDensity {
   BoundedValue negative_mass;      ///< sum |lambda < 0| / sum |lambda|
 };
 
+/// DensitySettings, and what is known of the operator and its runs.
 struct DensityOptions {
   int64_t n = 0;  ///< dimension of the operator
-  int64_t grid_points = 512;
-  double bandwidth = 0;       ///< 0: a hundredth of the range (density_grid.h)
-  double deviations = 4;      ///< of the Monte-Carlo part of every bound
-  double delta = 1e-6;        ///< probability that either end of the support is wrong
+  int64_t grid_points = DensitySettings().grid_points;
+  double bandwidth = DensitySettings().bandwidth;  ///< 0: a hundredth of the range (density_grid.h)
+  double deviations = DensitySettings().deviations;
+  double delta = DensitySettings().delta;
   bool semidefinite = false;  ///< the operator has no negative eigenvalue by construction
   double widening = 0;        ///< of the quadrature bounds of every probe: > 0 where a run lost orthogonality
 };

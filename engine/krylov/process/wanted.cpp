@@ -5,19 +5,7 @@
 #include <limits>
 #include <numeric>
 
-#include "core/error.h"
-#include "core/nearest.h"
-
 namespace ritzflow {
-
-Which parse_which(const std::string& text) {
-  if (text == "largest") return Which::largest;
-  if (text == "smallest") return Which::smallest;
-  if (text == "both") return Which::both;
-  if (text == "magnitude") return Which::magnitude;
-  throw InputError("--which '" + text + "' is not one of largest, smallest, both, magnitude" +
-                   did_you_mean(text, {"largest", "smallest", "both", "magnitude"}));
-}
 
 std::vector<WantedEnd> wanted_ends(const std::vector<double>& values, Which which, int64_t k) {
   std::vector<size_t> down(values.size());

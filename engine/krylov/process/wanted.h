@@ -1,15 +1,10 @@
 #pragma once
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include "settings/choices.h"
+
 namespace ritzflow {
-
-/// Which eigenvalues are wanted. `both`: k in total, half at each end, the odd one at the top.
-enum class Which { largest, smallest, both, magnitude };
-
-/// Parses `largest | smallest | both | magnitude`; throws InputError on another word.
-Which parse_which(const std::string& text);
 
 /// One end of the spectrum: candidates in the order in which they are wanted, and how many are.
 struct WantedEnd {

@@ -9,6 +9,7 @@
 #include "core/vector.h"
 #include "model/autodiff/param_space.h"
 #include "model/autodiff/taps.h"
+#include "settings/choices.h"
 
 namespace ritzflow {
 
@@ -26,12 +27,6 @@ struct DataShape {
 
 /// Whether what a linearization prepares will be used once or is kept.
 enum class Lifetime { one_product, many_products };
-
-/// How the two derivatives of a Hessian product are nested; the three give the same product.
-///   reverse_over_reverse  d/dtheta of v'grad L: one graph for all vectors, the default;
-///   forward_over_reverse  the tangent along v of grad L;
-///   reverse_over_forward  the gradient of the tangent of L along v.
-enum class HessianMode { reverse_over_reverse, forward_over_reverse, reverse_over_forward };
 
 /// A model as a pure function of its parameters: z = f(theta, x). It stores no parameter and draws no random
 /// number, so that one object serves all points, batches and threads. It is made of features h [rows, d] and

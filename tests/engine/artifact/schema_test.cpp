@@ -1,9 +1,8 @@
-#include "artifact/schema/schema.h"
-
 #include <map>
 #include <set>
 #include <sstream>
 
+#include "artifact/schema/schema_rows.h"
 #include "artifact/validate.h"
 #include "fixture.h"
 
@@ -123,27 +122,6 @@ TEST_F(SchemaCheck, StepsHaveEightDigitsAndAtLeastOneParameter) {
   EXPECT_NO_THROW(write("00000100"));
   EXPECT_TRUE(validate(file("m.h5")).empty());
   EXPECT_THROW(write("100"), std::logic_error);
-}
-
-std::string type_in_words(TypeClass type) {
-  const std::map<TypeClass, std::string> words = {{TypeClass::integer, "integer"},
-                                                  {TypeClass::real, "float"},
-                                                  {TypeClass::number, "number"},
-                                                  {TypeClass::boolean, "bool"},
-                                                  {TypeClass::text, "text"}};
-  return words.at(type);
-}
-
-/// "| `alpha` | dataset | float | [m] | yes | diagonal of H |".
-std::string row_of(const Field& field) {
-  std::string shape;
-  for (const auto& size : field.shape) shape += (shape.empty() ? "" : ", ") + size;
-  std::string doc = field.doc;
-  for (auto bar = doc.find('|'); bar != std::string::npos; bar = doc.find('|', bar + 2))
-    doc.insert(bar, "\\");
-  return "| `" + field.path + "` | " + (field.kind == FieldKind::dataset ? "dataset" : "attribute") + " | " +
-         type_in_words(field.type_class) + " | " + (shape.empty() ? "scalar" : "[" + shape + "]") + " | " +
-         (field.required ? "yes" : "optional") + " | " + doc + " |";
 }
 
 TEST(Schemas, TheFormatsDocumentHasTheRowOfEachFieldAndNoOther) {

@@ -126,12 +126,12 @@ TEST(TokenTerms, SignsTendToSeparateOnesAndTheSumDoesNot) {
 }
 
 TEST(TokenTerms, AutoIsSeparateUpTo512BackwardPasses) {
-  EXPECT_EQ(choose_token_terms("auto", FisherType::type2, 1, 10), TokenTerms::separate);
-  EXPECT_EQ(choose_token_terms("auto", FisherType::type2, 32, 16), TokenTerms::separate);
-  EXPECT_EQ(choose_token_terms("auto", FisherType::type2, 32, 17), TokenTerms::signs);
-  EXPECT_EQ(choose_token_terms("auto", FisherType::empirical, 128, 50257), TokenTerms::separate);
-  EXPECT_EQ(choose_token_terms("separate", FisherType::type2, 1024, 50257), TokenTerms::separate);
-  EXPECT_THROW(choose_token_terms("sign", FisherType::type2, 2, 2), InputError);
+  EXPECT_EQ(choose_token_terms(TokenTerms::automatic, FisherType::type2, 1, 10), TokenTerms::separate);
+  EXPECT_EQ(choose_token_terms(TokenTerms::automatic, FisherType::type2, 32, 16), TokenTerms::separate);
+  EXPECT_EQ(choose_token_terms(TokenTerms::automatic, FisherType::type2, 32, 17), TokenTerms::signs);
+  EXPECT_EQ(choose_token_terms(TokenTerms::automatic, FisherType::empirical, 128, 50257),
+            TokenTerms::separate);
+  EXPECT_EQ(choose_token_terms(TokenTerms::separate, FisherType::type2, 1024, 50257), TokenTerms::separate);
 }
 
 /// Factors of at most `limit` rows, and the same without a limit.

@@ -16,13 +16,10 @@ TEST(KfacFile, ComesBackAsItWasWritten) {
   const auto factors = collect_kfac(*risk, {.plan = {.split_qkv = true, .max_factor = 3}});
   const auto path = std::filesystem::path(testing::TempDir()) / "kfac_round_trip.h5";
   write_kfac(path, factors, coverage(factors, risk->network().params()),
-             {.kfac_approx = "expand",
-              .fisher_type = "type2",
-              .token_terms = "separate",
-              .dtype_compute = "float64",
+             {.settings = {},
+              .risk = {.step = "3", .batch_size = 2, .dtype_compute = Arithmetic::float64},
+              .token_terms = TokenTerms::separate,
               .loss = "cross_entropy",
-              .step = 3,
-              .batch_size_used = 2,
               .data_sha256 = "d",
               .model_sha256 = "m"},
              {});
@@ -59,7 +56,7 @@ TEST(KfacFile, APieceSaysWhichElementsOfAParameterALayerHas) {
   space.add("w", {3, 2});
   const KroneckerLayer layer = transposed_layer();
   const auto path = std::filesystem::path(testing::TempDir()) / "kfac_pieces.h5";
-  write_kfac(path, {{layer}}, coverage({{layer}}, space), {}, {});
+  write_kfac(path, {{layer}}, coverage({{layer}}, space), {.risk = {.step = "0"}}, {});
   const KroneckerFactors file = read_kfac(path).factors;
   KroneckerOperator op(file, space, {.uncovered = Uncovered::zero});
   const at::Tensor a = at::mm(layer.a_eigenvectors * layer.a_eigenvalues, layer.a_eigenvectors.t());

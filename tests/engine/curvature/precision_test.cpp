@@ -64,9 +64,9 @@ TEST(Precision, MachineEpsilonIsTheDistanceFromOneToTheNextNumber) {
     while (!at::equal(one + step / 2, one)) step = step / 2;
     return step.item<double>();
   };
-  EXPECT_EQ(machine_epsilon("bfloat16"), distance(at::kBFloat16));
-  EXPECT_EQ(machine_epsilon("float32"), distance(at::kFloat));
-  EXPECT_EQ(machine_epsilon("float64"), distance(at::kDouble));
+  EXPECT_EQ(machine_epsilon(Arithmetic::bfloat16), distance(at::kBFloat16));
+  EXPECT_EQ(machine_epsilon(Arithmetic::float32), distance(at::kFloat));
+  EXPECT_EQ(machine_epsilon(Arithmetic::float64), distance(at::kDouble));
 }
 
 }  // namespace

@@ -17,12 +17,12 @@ class DensityFile : public StageTest {
     const auto op = indefinite().make();
     LanczosRecord record;
     record.settings.seed = seed;
-    record.settings.reorth_mode = record.reorth_mode = mode_name(mode);
+    record.settings.reorth_mode = record.reorth_mode = parse_word<ReorthMode>("mode", mode_name(mode));
     record.n = op->dim();
     const auto start = ritzflow::random_start(op->dim(), seed);
     record.operator_sha256 = operator_sha256;
     record.factorization = run_steps(*op, mode, static_cast<uint64_t>(seed), 40).factorization();
-    const auto path = folder_ / (std::to_string(seed) + record.reorth_mode + operator_sha256 + ".h5");
+    const auto path = folder_ / (std::to_string(seed) + word(record.reorth_mode) + operator_sha256 + ".h5");
     write_lanczos(path, record, start, nullptr, {});
     return path.string();
   }

@@ -100,7 +100,7 @@ class Faults : public StageTest, public testing::WithParamInterface<bool> {
     LanczosCheckpoint checkpoint(segments, plan);
     LanczosRecord record;
     record.settings.max_iters = kProducts;
-    record.reorth_mode = "full";
+    record.reorth_mode = ReorthMode::full;
     record.n = kDimension;
     const std::vector<double> start = random_start(kDimension, 0);
     auto state = checkpoint.load(kDimension);

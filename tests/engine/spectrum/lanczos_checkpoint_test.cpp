@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/philox.h"
-#include "spectrum/lanczos_settings.h"
+#include "spectrum/lanczos_options.h"
 #include "stage_testing.h"
 
 namespace ritzflow {

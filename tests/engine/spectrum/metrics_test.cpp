@@ -203,18 +203,21 @@ TEST_F(Metrics, RegularizationIsAddedToTheReportedValuesOfSemiDefiniteOperatorsO
     return metrics_record(ArtifactReader(folder_ / "ritz.h5", "ritzflow-ritz"), nullptr, regularization);
   };
   const RitzFile psd = {.eigenvalues = {8, 2, 0}, .is_psd = true};
-  const auto fixed = with(psd, {"fixed", 0.5});
+  const auto fixed = with(psd, {RegularizationMode::fixed, 0.5});
   EXPECT_EQ(fixed["regularization_applied"], 0.5);
   EXPECT_EQ(fixed["eigenvalues"], (std::vector<double>{8.5, 2.5, 0.5}));
   EXPECT_EQ(fixed["ritz_condition_number"], 17.0);
   EXPECT_EQ(fixed["max_relative_residual"], record(psd)["max_relative_residual"]);
-  EXPECT_EQ(with(psd, {"relative", 0.5})["regularization_applied"], 4.0);
-  EXPECT_EQ(with(psd, {"auto", 0.5})["regularization_applied"], 4.0);
-  EXPECT_EQ(with({.eigenvalues = {8, 2}, .is_psd = true}, {"auto", 0.5})["regularization_applied"], 0.0);
+  EXPECT_EQ(with(psd, {RegularizationMode::relative, 0.5})["regularization_applied"], 4.0);
+  EXPECT_EQ(with(psd, {RegularizationMode::automatic, 0.5})["regularization_applied"], 4.0);
+  EXPECT_EQ(with({.eigenvalues = {8, 2}, .is_psd = true},
+                 {RegularizationMode::automatic, 0.5})["regularization_applied"],
+            0.0);
   EXPECT_EQ(record(psd)["regularization_applied"], 0.0);
   const RitzFile indefinite = {.eigenvalues = {8, -2}};
-  EXPECT_EQ(with(indefinite, {"auto", 0.5})["eigenvalues"], (std::vector<double>{8, -2}));
-  EXPECT_THROW(with(indefinite, {"fixed", 0.5}), InputError);
+  EXPECT_EQ(with(indefinite, {RegularizationMode::automatic, 0.5})["eigenvalues"],
+            (std::vector<double>{8, -2}));
+  EXPECT_THROW(with(indefinite, {RegularizationMode::fixed, 0.5}), InputError);
 }
 
 TEST_F(Metrics, RoundingOfAFloat32BasisIsPartOfTheNoiseFloor) {

@@ -14,7 +14,8 @@ ModeChoice chosen(const LanczosSettings& settings, int64_t rows_of_memory) {
 }
 
 TEST(ChooseMode, AutoTakesFullWhereAllVectorsFitAndThickRestartWhereTheyDoNot) {
-  const LanczosSettings settings = {.k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = "auto"};
+  const LanczosSettings settings = {
+      .k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = ReorthMode::automatic};
   EXPECT_TRUE(std::holds_alternative<Full>(chosen(settings, 300).mode));
   const ModeChoice restarted = chosen(settings, 100);
   ASSERT_TRUE(std::holds_alternative<ThickRestart>(restarted.mode));
@@ -27,19 +28,21 @@ TEST(ChooseMode, AutoTakesFullWhereAllVectorsFitAndThickRestartWhereTheyDoNot) {
 }
 
 TEST(ChooseMode, AutoGivesTheLowerEndMoreVectors) {
-  const auto vectors = [](const char* which) {
-    const ModeChoice choice = chosen({.k = 5, .max_iters = 900, .which = which, .reorth_mode = "auto"}, 400);
-    EXPECT_NE(choice.reason.find(std::string("which ") + which), std::string::npos) << choice.reason;
+  const auto vectors = [](Which which) {
+    const ModeChoice choice =
+        chosen({.k = 5, .max_iters = 900, .which = which, .reorth_mode = ReorthMode::automatic}, 400);
+    EXPECT_NE(choice.reason.find("which " + word(which)), std::string::npos) << choice.reason;
     return std::get<ThickRestart>(choice.mode).krylov_dim;
   };
-  EXPECT_EQ(vectors("largest"), 50);
-  EXPECT_EQ(vectors("magnitude"), 50);
-  EXPECT_EQ(vectors("smallest"), 100);
-  EXPECT_EQ(vectors("both"), 100);
+  EXPECT_EQ(vectors(Which::largest), 50);
+  EXPECT_EQ(vectors(Which::magnitude), 50);
+  EXPECT_EQ(vectors(Which::smallest), 100);
+  EXPECT_EQ(vectors(Which::both), 100);
 }
 
 TEST(ChooseMode, AutoSaysWhetherNoiseLeavesRoomForTheTolerance) {
-  const LanczosSettings settings = {.k = 5, .max_iters = 50, .tol = 1e-6, .reorth_mode = "auto"};
+  const LanczosSettings settings = {
+      .k = 5, .max_iters = 50, .tol = 1e-6, .reorth_mode = ReorthMode::automatic};
   const auto reason = [&](double noise) {
     return choose_mode(settings, {.n = kDimension, .memory = 300 * kRow, .noise = noise}).reason;
   };
@@ -51,11 +54,11 @@ TEST(ChooseMode, AutoSaysWhetherNoiseLeavesRoomForTheTolerance) {
 TEST(ChooseMode, AutoIsRefusedOnlyWhereNoBasisFits) {
   for (int64_t rows = 10; rows < 120; ++rows) {
     const ModeContext context{.n = kDimension, .memory = rows * kRow, .certificate = true};
-    LanczosSettings settings = {.k = 3, .max_iters = 100, .tol = 1e-8, .reorth_mode = "auto"};
+    LanczosSettings settings = {.k = 3, .max_iters = 100, .tol = 1e-8, .reorth_mode = ReorthMode::automatic};
     try {
       choose_mode(settings, context);
     } catch (const Refusal&) {
-      settings.reorth_mode = "thick_restart";
+      settings.reorth_mode = ReorthMode::thick_restart;
       settings.krylov_dim = 5;
       EXPECT_THROW(choose_mode(settings, context), Refusal) << rows;
     }
@@ -66,7 +69,7 @@ TEST(ChooseMode, AutoIsRefusedOnlyWhereNoBasisFits) {
 TEST(ChooseMode, WhatARefusalAdvisesIsThenAccepted) {
   for (int64_t rows = 56; rows < 120; ++rows) {
     const ModeContext context{.n = kDimension, .memory = rows * kRow, .certificate = true};
-    for (const char* mode : {"full", "thick_restart"}) {
+    for (const ReorthMode mode : {ReorthMode::full, ReorthMode::thick_restart}) {
       LanczosSettings settings = {
           .k = 3, .max_iters = 300, .tol = 1e-8, .reorth_mode = mode, .krylov_dim = 90};
       try {
@@ -83,21 +86,23 @@ TEST(ChooseMode, WhatARefusalAdvisesIsThenAccepted) {
 }
 
 TEST(ChooseMode, AutoRefusesRatherThanTakeAModeThatCannotCertify) {
-  EXPECT_THROW(chosen({.k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = "auto"}, 8), Refusal);
+  EXPECT_THROW(chosen({.k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = ReorthMode::automatic}, 8),
+               Refusal);
 }
 
 TEST(ChooseMode, ModesThatHoldAllVectorsAreRefusedWhereTheyDoNotFit) {
-  for (const char* mode : {"full", "partial", "parlett_scott"}) {
-    EXPECT_THROW(chosen({.k = 5, .max_iters = 200, .reorth_mode = mode}, 100), Refusal) << mode;
+  for (const ReorthMode mode : {ReorthMode::full, ReorthMode::partial, ReorthMode::parlett_scott}) {
+    EXPECT_THROW(chosen({.k = 5, .max_iters = 200, .reorth_mode = mode}, 100), Refusal) << word(mode);
     EXPECT_EQ(chosen({.k = 5, .max_iters = 50, .reorth_mode = mode}, 100).reason, "requested");
   }
-  EXPECT_NO_THROW(chosen({.k = 5, .max_iters = 200, .reorth_mode = "off"}, 10));
-  EXPECT_NO_THROW(chosen({.k = 5, .max_iters = 200, .reorth_mode = "thick_restart", .krylov_dim = 20}, 100));
+  EXPECT_NO_THROW(chosen({.k = 5, .max_iters = 200, .reorth_mode = ReorthMode::off}, 10));
+  EXPECT_NO_THROW(
+      chosen({.k = 5, .max_iters = 200, .reorth_mode = ReorthMode::thick_restart, .krylov_dim = 20}, 100));
 }
 
 TEST(ChooseMode, KrylovDimTooSmallForKIsRefusedByName) {
   try {
-    check_lanczos_settings({.k = 10, .reorth_mode = "thick_restart", .krylov_dim = 11}, kDimension);
+    check_lanczos_settings({.k = 10, .reorth_mode = ReorthMode::thick_restart, .krylov_dim = 11}, kDimension);
     FAIL();
   } catch (const InputError& error) {
     EXPECT_NE(std::string(error.what()).find("--krylov-dim 11 is too small for --k 10: at least 12"),

@@ -19,14 +19,14 @@ class ModeDecisions : public StageTest {
   SegmentFolder open(int seed = 0) { return {folder_ / "root", "lanczos", {{"seed", seed}}, 0s}; }
 
   /// What a process that starts with room for so many vectors runs.
-  static ModeChoice started(SegmentFolder& segments, int64_t rows_of_memory, const std::string& basis = "ram",
-                            const std::string& mode = "auto") {
+  static ModeChoice started(SegmentFolder& segments, int64_t rows_of_memory,
+                            BasisPlace basis = BasisPlace::ram, ReorthMode mode = ReorthMode::automatic) {
     const LanczosSettings settings = {.k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = mode};
     return choose_mode_once(
         settings, {.n = kDimension, .memory = rows_of_memory * kRow, .basis = basis, .disk = 1 << 30},
         &segments);
   }
-  ModeChoice started(int64_t rows_of_memory, const std::string& basis = "ram") {
+  ModeChoice started(int64_t rows_of_memory, BasisPlace basis = BasisPlace::ram) {
     SegmentFolder segments = open();
     return started(segments, rows_of_memory, basis);
   }
@@ -59,8 +59,8 @@ TEST_F(ModeDecisions, AutoStaysWithTheDecisionOfTheFirstStartWhateverMemoryIsFre
 }
 
 TEST_F(ModeDecisions, FullStaysFullAndItsVectorsGoToTheDiskOfTheDay) {
-  EXPECT_FALSE(started(400, "auto").on_disk);
-  const ModeChoice later = started(40, "auto");
+  EXPECT_FALSE(started(400, BasisPlace::automatic).on_disk);
+  const ModeChoice later = started(40, BasisPlace::automatic);
   EXPECT_TRUE(std::holds_alternative<Full>(later.mode));
   EXPECT_TRUE(later.on_disk);
 }
@@ -102,7 +102,7 @@ TEST_F(ModeDecisions, SegmentsOfAnotherDecisionAreNeverRead) {
 TEST_F(ModeDecisions, NamedModeLeavesNoneAndItsSegmentsHaveTheIdentityAlone) {
   SegmentFolder segments = open();
   write(segments, 1);
-  EXPECT_EQ(started(segments, 400, "ram", "full").reason, "requested");
+  EXPECT_EQ(started(segments, 400, BasisPlace::ram, ReorthMode::full).reason, "requested");
   EXPECT_FALSE(fs::exists(segments.folder() / kDecision));
   EXPECT_EQ(count(segments), 1);
 }
@@ -125,12 +125,12 @@ TEST_F(ModeDecisions, FolderThatHoldsASegmentIsNeverLeft) {
 }
 
 TEST(ResolvedSettings, NameTheVectorsOfAModeThatIsNamedAndLeaveAutoAsItIs) {
-  const auto dim = [](const char* mode) {
+  const auto dim = [](ReorthMode mode) {
     return resolved({.k = 5, .reorth_mode = mode}, 1000, 0).krylov_dim;
   };
-  EXPECT_EQ(dim("thick_restart"), 35);
-  EXPECT_EQ(dim("full"), 0);
-  EXPECT_EQ(dim("auto"), 0);
+  EXPECT_EQ(dim(ReorthMode::thick_restart), 35);
+  EXPECT_EQ(dim(ReorthMode::full), 0);
+  EXPECT_EQ(dim(ReorthMode::automatic), 0);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ TEST(MethodWarnings, FewIterationsAreEnoughWhereTheyAreCertifiedOrSawTheWholeSpa
 
 class Float32Basis : public ::testing::Test {
  protected:
-  void SetUp() override { context_.record.settings.dtype_basis = "float32"; }
+  void SetUp() override { context_.record.settings.dtype_basis = BasisType::float32; }
 
   /// Warnings about two wanted pairs, values 10 = ||A|| and 1, of which the second has this verdict.
   std::vector<std::string> warnings(double tol, Verdict second = Verdict::unconverged) {
@@ -87,7 +87,7 @@ TEST_F(Float32Basis, IsNamedWhereItRoundsAwayMoreThanTheTolerance) {
 TEST_F(Float32Basis, IsNotBlamedForWhatItDoesNotCause) {
   EXPECT_EQ(warnings(1e-6).size(), 1u);  // within its reach
   EXPECT_TRUE(warnings(1e-7, Verdict::converged).empty());
-  context_.record.settings.dtype_basis = "float64";
+  context_.record.settings.dtype_basis = BasisType::float64;
   EXPECT_EQ(warnings(1e-7).size(), 1u);
 }
 

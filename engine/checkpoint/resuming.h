@@ -1,29 +1,19 @@
 #pragma once
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "checkpoint/segment_folder.h"
+#include "settings/stage_settings.h"
 
 namespace ritzflow {
 
-/// The same three flags in every stage that checkpoints.
-struct CheckpointFlags {
-  std::string root;
-  double interval = 300;
-  bool keep = false;
-};
-
-/// `--checkpoint DIR --checkpoint-interval SECONDS --keep-checkpoint`.
-void declare_checkpoint_flags(CLI::App& app, CheckpointFlags& flags);
-
 /// The folder of this identity, or null where no --checkpoint was given.
-std::unique_ptr<SegmentFolder> open_segments(const CheckpointFlags& flags, const std::string& stage,
+std::unique_ptr<SegmentFolder> open_segments(const CheckpointSettings& asked, const std::string& stage,
                                              const nlohmann::json& identity);
 
 /// The artifact is in place: what it was made from goes, unless --keep-checkpoint asked for it.
-void retire(SegmentFolder* segments, const CheckpointFlags& flags, const std::filesystem::path& artifact);
+void retire(SegmentFolder* segments, const CheckpointSettings& asked, const std::filesystem::path& artifact);
 
 /// The attempts of a run that checkpoints, for StageRun::provenance(); null where `segments` is.
 nlohmann::json attempts_of(const SegmentFolder* segments);

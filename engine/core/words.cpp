@@ -1,0 +1,16 @@
+#include "core/words.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "core/nearest.h"
+
+namespace ritzflow {
+
+std::string not_one_of(const std::string& text, const std::vector<std::string>& choices) {
+  if (std::ranges::find(choices, text) != choices.end()) return {};
+  return fmt::format("is '{}', expected one of {}{}", text, fmt::join(choices, ", "),
+                     did_you_mean(text, choices));
+}
+
+}  // namespace ritzflow
