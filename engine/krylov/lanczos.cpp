@@ -50,7 +50,7 @@ LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& m
                            const LanczosOptions& options,
                            const std::function<bool(const LanczosOutcome&)>& observer) {
   const auto& f = process.factorization();
-  const bool stops_early = !std::holds_alternative<Window>(mode);
+  const bool stops_early = traits_of(mode).stops_early;
   LanczosOutcome outcome;
   const auto judge = [&] {
     const bool last = f.products >= options.max_iters || f.exhausted;

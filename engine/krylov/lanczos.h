@@ -29,8 +29,7 @@ LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonal
                                 const LanczosOptions& options);
 
 /// Steps `process` until the k wanted pairs are settled, `max_iters` products are spent, the space is
-/// exhausted, or observer(outcome so far) returns false. `selective` never stops early: its T gives no valid
-/// residual, and the one of its H needs vectors that a run does not form.
+/// exhausted, or observer(outcome so far) returns false. A mode whose traits say so never stops early.
 LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& mode,
                            const LanczosOptions& options,
                            const std::function<bool(const LanczosOutcome&)>& observer);

@@ -17,7 +17,7 @@ std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const Lanczo
   std::vector<RitzPair> pairs = wanted_pairs(candidates, process.basis(), wanted.which, wanted.k);
   std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
   for (RitzPair& pair : pairs) pair.verdict = Verdict::converged;
-  if (std::holds_alternative<Full>(mode) || std::holds_alternative<ThickRestart>(mode)) {
+  if (traits_of(mode).keeps == Orthogonality::full) {
     for (RitzPair& pair : companions(candidates, process.basis(), wanted.which, wanted.k, 2 * wanted.k)) {
       pairs.push_back(std::move(pair));
     }

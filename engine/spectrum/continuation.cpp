@@ -30,7 +30,7 @@ class Check {
 
 // `auto` decides by the memory available at the start, and for more products perhaps otherwise.
 void check_mode(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
-  const bool restarts = there.reorth_mode == ReorthMode::thick_restart;
+  const bool restarts = restart_dim(there.mode()) > 0;
   const int64_t now = here.settings.krylov_dim, then = there.settings.krylov_dim;
   const bool same = here.reorth_mode == there.reorth_mode && (!restarts || now == then);
   if (!same && here.settings.reorth_mode == ReorthMode::automatic)

@@ -20,8 +20,6 @@ constexpr double kWidening = 0.01;
 // Ritz values of two runs differ by some rounding errors of T and of its eigenvalues, relative to ||A||.
 constexpr double kRounding = 100 * std::numeric_limits<double>::epsilon();
 
-bool loses_orthogonality(const std::string& mode) { return mode == "off" || mode == "selective"; }
-
 CertifiedEnds read_certified_ends(const ArtifactReader& file) {
   CertifiedEnds ends;
   if (file.has_attribute("upper_bound")) ends.upper_bound = file.attribute<double>("upper_bound");
@@ -85,7 +83,9 @@ DensityInput read_density_input(const std::vector<std::string>& files) {
     input.probes.push_back(read_probe(file));
     input.seeds.push_back(seed);
   }
-  if (loses_orthogonality(input.reorth_mode)) {
+  const ModeTraits* mode =
+      find_traits(parse_word<ReorthMode>(files.front() + ": reorth_mode", input.reorth_mode));
+  if (mode != nullptr && mode->keeps == Orthogonality::none) {
     input.widening = kWidening;
     input.widening_reason = "mode " + input.reorth_mode +
                             " loses orthogonality, quadrature bounds then hold only to a measured error";

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <cmath>
-#include <stdexcept>
 
 #include "core/error.h"
 #include "core/kernels.h"
@@ -33,7 +32,7 @@ void check_lanczos_settings(const LanczosSettings& s, int64_t n) {
 
 BasisSize basis_size(const Reorthogonalization& mode, int64_t n, int64_t max_iters, bool keep_all) {
   const int64_t needed = rows_needed(mode), most = std::min(max_iters, n);
-  if (std::holds_alternative<ThickRestart>(mode)) return {.expected = std::min(needed, n)};
+  if (traits_of(mode).restarts) return {.expected = std::min(needed, n)};
   if (keep_all || needed == 0) return {.expected = most};
   return {.capacity = needed};
 }
@@ -43,31 +42,11 @@ int64_t certificate_budget(int64_t budget, int64_t products) {
 }
 
 int64_t certificate_rows(const Reorthogonalization& mode, int64_t budget) {
-  const auto* restarted = std::get_if<ThickRestart>(&mode);
-  return restarted ? std::max<int64_t>(20, restarted->krylov_dim) : budget;
+  return traits_of(mode).restarts ? std::max<int64_t>(20, restart_dim(mode)) : budget;
 }
 
 Reorthogonalization mode_of(const LanczosSettings& s, int64_t n, double noise) {
-  noise = noise_floor(s.dtype_basis, noise);
-  switch (s.reorth_mode) {
-    case ReorthMode::off:
-      return Off{};
-    case ReorthMode::selective:
-      return Window{s.reorth_window, s.reorth_period};
-    case ReorthMode::full:
-      return Full{};
-    case ReorthMode::partial:
-      return Partial{noise};
-    case ReorthMode::parlett_scott:
-      return ParlettScott{noise};
-    case ReorthMode::thick_restart: {
-      const int64_t dim = s.krylov_dim > 0 ? s.krylov_dim : std::max(3 * s.k, s.k + 30);
-      return ThickRestart{.krylov_dim = std::min(dim, n), .k = s.k, .which = s.which};
-    }
-    case ReorthMode::automatic:
-      break;
-  }
-  throw std::logic_error("mode auto is chosen first (choose_mode())");
+  return make_mode(s, n, noise_floor(s.dtype_basis, noise));
 }
 
 std::vector<double> random_start(int64_t n, int64_t seed) {

@@ -17,9 +17,8 @@ namespace {
 constexpr int64_t kElement = sizeof(double);
 
 void add_choice(const ModeChoice& choice, LanczosRecord& record) {
-  if (const auto* restarted = std::get_if<ThickRestart>(&choice.mode))
-    record.settings.krylov_dim = restarted->krylov_dim;
-  record.reorth_mode = parse_word<ReorthMode>("reorth_mode", mode_name(choice.mode));
+  if (const int64_t dim = restart_dim(choice.mode); dim > 0) record.settings.krylov_dim = dim;
+  record.reorth_mode = traits_of(choice.mode).mode;
   record.reorth_reason = choice.reason;
 }
 

@@ -32,28 +32,26 @@ Needs needs(const Reorthogonalization& mode, const LanczosSettings& s, const Mod
 
 std::string gib(int64_t bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30)); }
 
-bool restarts(const Reorthogonalization& mode) { return std::holds_alternative<ThickRestart>(mode); }
-
 // Whether the run holds all its vectors, or all until a restart: what may lie on disk.
 bool holds_many(const Reorthogonalization& mode, const ModeContext& context) {
-  return context.keep_all || restarts(mode) || rows_needed(mode) == 0;
+  return context.keep_all || reads_all_rows(mode);
 }
 
 // Compressed vectors are written again, and a checkpoint holds those of the restart before as well.
 int64_t disk_needed(const Reorthogonalization& mode, const Needs& needs) {
-  return needs.certificate + (restarts(mode) ? 3 : 1) * needs.basis;
+  return needs.certificate + (traits_of(mode).restarts ? 3 : 1) * needs.basis;
 }
 
 // The most --krylov-dim (of a restarted run) or --max-iters, from `least` to `most`, with which all vectors
 // of the run fit into memory; 0 where none does.
-int64_t most_that_fit(Reorthogonalization mode, LanczosSettings s, const ModeContext& context, int64_t least,
-                      int64_t most) {
-  auto* restarted = std::get_if<ThickRestart>(&mode);
-  int64_t& rows = restarted != nullptr ? restarted->krylov_dim : s.max_iters;
+int64_t most_that_fit(const Reorthogonalization& mode, LanczosSettings s, const ModeContext& context,
+                      int64_t least, int64_t most) {
+  s.reorth_mode = traits_of(mode).mode;
+  int64_t& rows = traits_of(mode).restarts ? s.krylov_dim : s.max_iters;
   int64_t fit = 0;
   while (least <= most) {  // by halves: what is needed grows with the number
     rows = least + (most - least) / 2;
-    if (needs(mode, s, context).all() <= context.memory) {
+    if (needs(mode_of(s, context.n, context.noise), s, context).all() <= context.memory) {
       fit = rows;
       least = rows + 1;
     } else {
@@ -80,8 +78,8 @@ std::string advice(const Reorthogonalization& mode, const LanczosSettings& s, co
 
 [[noreturn]] void refuse(const Reorthogonalization& mode, const LanczosSettings& s,
                          const ModeContext& context, const Needs& needs) {
-  const bool restarted = restarts(mode);
-  const int64_t rows = restarted ? std::get<ThickRestart>(mode).krylov_dim : s.max_iters;
+  const bool restarted = traits_of(mode).restarts;
+  const int64_t rows = restarted ? restart_dim(mode) : s.max_iters;
   std::string disk = ", or hold them on disk: --basis disk";
   if (context.basis == BasisPlace::automatic)
     disk = fmt::format(", or make room on the disk: {} are needed, {} are free",
@@ -123,19 +121,21 @@ ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
                         all, on_disk ? "lie on disk" : "fit into memory", noise_words(s, context.noise))};
   }
   s.reorth_mode = ReorthMode::thick_restart;
-  auto mode = std::get<ThickRestart>(mode_of(s, context.n, context.noise));
+  Reorthogonalization mode = mode_of(s, context.n, context.noise);
   std::string why = "as asked for";
   if (s.krylov_dim == 0) {
-    const int64_t least = least_rows(s, context), good = std::max(mode.krylov_dim, rows_worth_having(s));
+    const int64_t least = least_rows(s, context);
+    const int64_t good = std::min(context.n, std::max(restart_dim(mode), rows_worth_having(s)));
     const int64_t fit = most_that_fit(mode, s, context, least, good);
-    mode.krylov_dim = std::max(least, fit);
+    s.krylov_dim = std::max(least, fit);
+    mode = mode_of(s, context.n, context.noise);
     why = fit == good ? "enough for which " + word(s.which)
                       : (fit > 0 ? "as many as fit" : fmt::format("the least for k = {}", s.k));
   }
   return {mode,
           fmt::format("auto: {} Lanczos vectors do not fit into memory; thick_restart with {}, {}, can be "
                       "certified, off cannot; {}",
-                      all, mode.krylov_dim, why, noise_words(s, context.noise))};
+                      all, restart_dim(mode), why, noise_words(s, context.noise))};
 }
 
 ModeChoice decided_mode(LanczosSettings s, const ModeContext& context) {

@@ -5,14 +5,9 @@
 namespace ritzflow {
 namespace {
 
-int64_t krylov_dim(const Reorthogonalization& mode) {
-  const auto* restarted = std::get_if<ThickRestart>(&mode);
-  return restarted != nullptr ? restarted->krylov_dim : 0;
-}
-
 nlohmann::json written(const ModeChoice& choice) {
   return {{"reorth_mode", mode_name(choice.mode)},
-          {"krylov_dim", krylov_dim(choice.mode)},
+          {"krylov_dim", restart_dim(choice.mode)},
           {"reorth_reason", choice.reason}};
 }
 
@@ -40,7 +35,7 @@ LanczosSettings resolved(LanczosSettings s, int64_t n, double noise) {
       spdlog::info("tol {:.2g}: ten times the noise of a product (--tol sets another)", s.tol);
   }
   if (s.reorth_mode == ReorthMode::automatic) return s;
-  if (const int64_t dim = krylov_dim(mode_of(s, n, noise)); dim > 0) s.krylov_dim = dim;
+  if (const int64_t dim = restart_dim(mode_of(s, n, noise)); dim > 0) s.krylov_dim = dim;
   return s;
 }
 

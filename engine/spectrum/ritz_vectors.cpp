@@ -29,10 +29,6 @@ int64_t bytes_held(ReplayPlace where, int64_t rows, const RitzContext& context, 
   return (std::min(batch, 2 * k) + k + 2) * vector;  // combinations under way, pairs, start and newest row
 }
 
-bool reads_all_rows(const Reorthogonalization& mode) {
-  return rows_needed(mode) == 0 || std::holds_alternative<ThickRestart>(mode);
-}
-
 void require_two_pass(const Reorthogonalization& mode, const VectorSettings& settings) {
   if (reads_all_rows(mode)) {
     throw InputError("--basis none: mode " + mode_name(mode) +

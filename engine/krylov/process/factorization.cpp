@@ -8,28 +8,8 @@
 #include "core/error.h"
 #include "core/kernels.h"
 #include "core/philox.h"
-#include "krylov/process/kept_schur_vectors.h"
 
 namespace ritzflow {
-namespace {
-
-void check(const ThickRestart& mode, int64_t n) {
-  const int64_t least = std::min(n, mode.k + 2);
-  if (mode.krylov_dim < least) {
-    throw InputError("krylov_dim " + std::to_string(mode.krylov_dim) + " is too small for k " +
-                     std::to_string(mode.k) + ": at least " + std::to_string(least) + ", better twice that");
-  }
-}
-
-// A pair is locked when its coupling is below rounding, so that the relation still holds without it.
-constexpr double kLocked = std::numeric_limits<double>::epsilon();
-
-// The wanted pairs, and half of the remaining rows for what comes next.
-int64_t rows_kept(const ThickRestart& mode) {
-  return std::min(mode.krylov_dim - 1, mode.k + (mode.krylov_dim - mode.k) / 2);
-}
-
-}  // namespace
 
 double breakdown_level(int64_t n) {
   return 10 * std::sqrt(static_cast<double>(n)) * std::numeric_limits<double>::epsilon();
@@ -62,7 +42,7 @@ LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogona
 LanczosProcess::LanczosProcess(LinearOperator& op, VectorView start, Reorthogonalization mode, uint64_t seed,
                                std::unique_ptr<Basis> basis)
     : operator_(op), mode_(mode), seed_(seed), basis_(std::move(basis)) {
-  if (const auto* restarted = std::get_if<ThickRestart>(&mode)) check(*restarted, op.dim());
+  check_mode(mode, op.dim());
   if (static_cast<int64_t>(start.size()) != op.dim()) {
     throw InputError("start vector has length " + std::to_string(start.size()) +
                      ", the operator has dimension " + std::to_string(op.dim()));
@@ -85,8 +65,7 @@ LanczosProcess::LanczosProcess(LinearOperator& op, Reorthogonalization mode, uin
 bool LanczosProcess::step() {
   auto& f = factorization_;
   if (f.exhausted) return false;
-  if (const auto* mode = std::get_if<ThickRestart>(&mode_); mode && f.size() >= mode->krylov_dim)
-    restart(*mode);
+  restart_if_full(mode_, f, *basis_);
   basis_->append(f.residual_vector);
   // w = A q_j with q_j as it is stored, into the memory of the vector that the basis has just copied
   q_.resize(f.residual_vector.size());
@@ -110,25 +89,6 @@ bool LanczosProcess::step() {
     continue_behind_invariant_subspace(w);
   }
   return true;
-}
-
-// With H Z = Z R the kept columns Z give A (Z'Q)' = (Z'Q)' R + q (beta e_m'Z): the couplings are row l of the
-// new H, below its diagonal, and the next product finds them again above it.
-void LanczosProcess::restart(const ThickRestart& mode) {
-  auto& f = factorization_;
-  const KeptSchurVectors kept = kept_schur_vectors(f, mode.which, rows_kept(mode));
-  const Eigen::Index l = kept.z.cols();
-  const Eigen::RowVectorXd coupling = f.beta.back() * kept.z.bottomRows(1);
-  f.columns.clear();
-  f.spike.clear();
-  for (Eigen::Index j = 0; j < l; ++j) {
-    const Eigen::VectorXd column = kept.r.col(j).head(j + 1);
-    f.columns.emplace_back(column.begin(), column.end());
-    f.spike.push_back(std::abs(coupling[j]) <= kLocked * f.norm_estimate() ? 0 : coupling[j]);
-  }
-  f.beta.assign(static_cast<size_t>(l), 0.0);
-  f.beta.back() = f.spike.back();
-  basis_->compress(kept.z);
 }
 
 // beta_j = 0 decouples H: a fresh direction orthogonal to all rows keeps the relation true and continues to

@@ -64,7 +64,6 @@ class LanczosProcess {
   std::unique_ptr<Basis> take_basis() { return std::move(basis_); }
 
  private:
-  void restart(const ThickRestart& mode);
   void continue_behind_invariant_subspace(VectorSpan w);
 
   LinearOperator& operator_;

@@ -6,7 +6,11 @@
 #include "core/kernels.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow::detail {
+namespace ritzflow {
+
+const ModeTraits Full::traits = {
+    .mode = ReorthMode::full, .keeps = Orthogonality::full, .tridiagonal = true, .stops_early = true};
+
 namespace {
 
 // A pass is the last one when no coefficient left in w is more than rounding noise of its length: the basis
@@ -17,7 +21,8 @@ constexpr int kMaxPasses = 4;
 
 }  // namespace
 
-double orthogonalize(const Full&, const Basis& basis, double, VectorSpan w, std::span<double> column) {
+double detail::orthogonalize(const Full&, const Basis& basis, const LanczosHistory&, VectorSpan w,
+                             std::span<double> column) {
   std::vector<double> h(column.size()), left(column.size());
   basis.dots(0, w, h);
   double length = 0;
@@ -32,9 +37,4 @@ double orthogonalize(const Full&, const Basis& basis, double, VectorSpan w, std:
   return length;
 }
 
-double orthogonalize(const ThickRestart&, const Basis& basis, double beta_previous, VectorSpan w,
-                     std::span<double> column) {
-  return orthogonalize(Full{}, basis, beta_previous, w, column);
-}
-
-}  // namespace ritzflow::detail
+}  // namespace ritzflow

@@ -1,15 +1,19 @@
 #include "core/kernels.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow::detail {
+namespace ritzflow {
 
-double orthogonalize(const Off&, const Basis& basis, double beta_previous, VectorSpan w,
-                     std::span<double> column) {
+const ModeTraits Off::traits = {
+    .mode = ReorthMode::off, .keeps = Orthogonality::none, .tridiagonal = true, .stops_early = true};
+
+double detail::orthogonalize(const Off&, const Basis& basis, const LanczosHistory& history, VectorSpan w,
+                             std::span<double> column) {
   const int64_t j = basis.size() - 1;
   if (j > 0) {
     // w <- w - beta_(j-1) q_(j-1), before alpha is taken: Paige's stable order.
-    basis.subtract(j - 1, {&beta_previous, 1}, w);
-    column[j - 1] += beta_previous;
+    const double beta = history.beta_previous();
+    basis.subtract(j - 1, {&beta, 1}, w);
+    column[j - 1] += beta;
   }
   // alpha_j = q_j' w;  w <- w - alpha_j q_j
   double alpha = 0;
@@ -19,4 +23,4 @@ double orthogonalize(const Off&, const Basis& basis, double beta_previous, Vecto
   return norm(w);
 }
 
-}  // namespace ritzflow::detail
+}  // namespace ritzflow

@@ -9,7 +9,11 @@
 #include "krylov/process/reorthogonalization.h"
 #include "krylov/process/tridiagonal.h"
 
-namespace ritzflow::detail {
+namespace ritzflow {
+
+const ModeTraits ParlettScott::traits = {
+    .mode = ReorthMode::parlett_scott, .keeps = Orthogonality::semi, .stops_early = true};
+
 namespace {
 
 constexpr double kEps = std::numeric_limits<double>::epsilon();
@@ -127,13 +131,13 @@ bool due(const LanczosHistory& history, const Tridiagonal& t, const GoodSet& goo
 
 }  // namespace
 
-double orthogonalize(const ParlettScott& mode, const Basis& basis, const LanczosHistory& history,
-                     VectorSpan w, std::span<double> column) {
-  const double length = orthogonalize(Off{}, basis, history.beta_previous(), w, column);
+double detail::orthogonalize(const ParlettScott& mode, const Basis& basis, const LanczosHistory& history,
+                             VectorSpan w, std::span<double> column) {
+  const double length = orthogonalize(Off{}, basis, history, w, column);
   if (length == 0) return length;
   const double floor = rounding_floor(basis, mode.noise), level = std::sqrt(std::max(kEps, mode.noise));
   if (near_breakdown(history, length, std::max(floor, kSmallBeta * level), level))
-    return orthogonalize(Full{}, basis, 0, w, column);
+    return orthogonalize(Full{}, basis, history, w, column);
   if (basis.size() < 3) return length;
   const Tridiagonal t(history, column.back(), length);
   const GoodSet good(t, level);
@@ -145,11 +149,12 @@ double orthogonalize(const ParlettScott& mode, const Basis& basis, const Lanczos
   Eigen::VectorXd all(basis.size());
   basis.dots(0, w, {all.data(), column.size()});
   const Eigen::VectorXd c = s * (s.transpose() * all);
-  if ((all - c).cwiseAbs().maxCoeff() > level * length) return orthogonalize(Full{}, basis, 0, w, column);
+  if ((all - c).cwiseAbs().maxCoeff() > level * length)
+    return orthogonalize(Full{}, basis, history, w, column);
   basis.subtract(0, {c.data(), column.size()}, w);
   for (size_t i = 0; i < column.size(); ++i) column[i] += c[static_cast<Eigen::Index>(i)];
   const double left = norm(w);
-  return one_pass_is_enough(length, left) ? left : orthogonalize(Full{}, basis, 0, w, column);
+  return one_pass_is_enough(length, left) ? left : orthogonalize(Full{}, basis, history, w, column);
 }
 
-}  // namespace ritzflow::detail
+}  // namespace ritzflow

@@ -6,7 +6,11 @@
 #include "core/kernels.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow::detail {
+namespace ritzflow {
+
+const ModeTraits Partial::traits = {
+    .mode = ReorthMode::partial, .keeps = Orthogonality::semi, .stops_early = true};
+
 namespace {
 
 constexpr double kEps = std::numeric_limits<double>::epsilon();
@@ -112,21 +116,21 @@ Intervals due(const LanczosHistory& history, int64_t j, double alpha_j, double b
 
 }  // namespace
 
-double orthogonalize(const Partial& mode, const Basis& basis, const LanczosHistory& history, VectorSpan w,
-                     std::span<double> column) {
-  const double length = orthogonalize(Off{}, basis, history.beta_previous(), w, column);
+double detail::orthogonalize(const Partial& mode, const Basis& basis, const LanczosHistory& history,
+                             VectorSpan w, std::span<double> column) {
+  const double length = orthogonalize(Off{}, basis, history, w, column);
   const int64_t j = basis.size() - 1;
   if (length == 0) return length;
   const double floor = rounding_floor(basis, mode.noise), level = std::max(kEps, mode.noise);
   if (near_breakdown(history, length, floor, std::sqrt(level / static_cast<double>(j + 2))))
-    return orthogonalize(Full{}, basis, 0, w, column);
+    return orthogonalize(Full{}, basis, history, w, column);
   if (j < 2) return length;
   const Intervals intervals = due(history, j, column.back(), length, floor, level);
   if (intervals.empty()) return length;
   for (const auto& [first, last] : intervals) subtract_along(basis, first, last, w, column);
   subtract_along(basis, j - 1, j + 1, w, column);
   const double left = norm(w);
-  return one_pass_is_enough(length, left) ? left : orthogonalize(Full{}, basis, 0, w, column);
+  return one_pass_is_enough(length, left) ? left : orthogonalize(Full{}, basis, history, w, column);
 }
 
-}  // namespace ritzflow::detail
+}  // namespace ritzflow

@@ -3,11 +3,15 @@
 #include "core/kernels.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow::detail {
+namespace ritzflow {
 
-double orthogonalize(const Window& mode, const Basis& basis, double beta_previous, VectorSpan w,
-                     std::span<double> column) {
-  const double length = orthogonalize(Off{}, basis, beta_previous, w, column);
+// Its T gives no valid residual, and the one of its H needs vectors that a run does not form: it never stops
+// early.
+const ModeTraits Window::traits = {.mode = ReorthMode::selective, .keeps = Orthogonality::none};
+
+double detail::orthogonalize(const Window& mode, const Basis& basis, const LanczosHistory& history,
+                             VectorSpan w, std::span<double> column) {
+  const double length = orthogonalize(Off{}, basis, history, w, column);
   const int64_t j = basis.size() - 1;
   if ((j + 1) % mode.period != 0) return length;
   // One vector after the other (modified Gram-Schmidt): the window itself is not orthogonal, and classical
@@ -21,4 +25,4 @@ double orthogonalize(const Window& mode, const Basis& basis, double beta_previou
   return norm(w);
 }
 
-}  // namespace ritzflow::detail
+}  // namespace ritzflow

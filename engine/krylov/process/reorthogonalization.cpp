@@ -3,49 +3,75 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "core/kernels.h"
 
 namespace ritzflow {
 namespace {
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
+template <class Mode>
+Reorthogonalization from(const LanczosSettings& settings, int64_t n, double noise) {
+  return Mode::from(settings, n, noise);
+}
+
+struct Entry {
+  const ModeTraits* traits;
+  decltype(&from<Full>) make;
 };
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
+
+template <class... Modes>
+std::vector<Entry> table_of(const std::variant<Modes...>*) {
+  return {{&Modes::traits, &from<Modes>}...};
+}
+
+// One entry for each mode of the variant, in its order.
+const std::vector<Entry>& table() {
+  static const std::vector<Entry> all = table_of(static_cast<const Reorthogonalization*>(nullptr));
+  return all;
+}
+
+const Entry* find(ReorthMode mode) {
+  const auto entry = std::ranges::find(table(), mode, [](const Entry& e) { return e.traits->mode; });
+  return entry == table().end() ? nullptr : &*entry;
+}
 
 }  // namespace
 
-std::string mode_name(const Reorthogonalization& mode) {
-  return std::visit(Overloaded{[](const Off&) { return "off"; }, [](const Window&) { return "selective"; },
-                               [](const Full&) { return "full"; }, [](const Partial&) { return "partial"; },
-                               [](const ParlettScott&) { return "parlett_scott"; },
-                               [](const ThickRestart&) { return "thick_restart"; }},
-                    mode);
+Reorthogonalization make_mode(const LanczosSettings& settings, int64_t n, double noise) {
+  const Entry* entry = find(settings.reorth_mode);
+  if (entry == nullptr) throw std::logic_error("mode auto is chosen first (choose_mode())");
+  return entry->make(settings, n, noise);
 }
 
+const ModeTraits* find_traits(ReorthMode mode) {
+  const Entry* entry = find(mode);
+  return entry == nullptr ? nullptr : entry->traits;
+}
+
+const ModeTraits& traits_of(const Reorthogonalization& mode) { return *table()[mode.index()].traits; }
+
+std::string mode_name(const Reorthogonalization& mode) { return word(traits_of(mode).mode); }
+
 int64_t rows_needed(const Reorthogonalization& mode) {
-  return std::visit(
-      Overloaded{[](const Off&) { return int64_t{2}; },
-                 [](const Window& w) { return std::max<int64_t>(2, w.window); },
-                 [](const ThickRestart& t) { return t.krylov_dim; }, [](const auto&) { return int64_t{0}; }},
-      mode);
+  return std::visit([](const auto& m) { return m.rows(); }, mode);
+}
+
+int64_t restart_dim(const Reorthogonalization& mode) {
+  return traits_of(mode).restarts ? rows_needed(mode) : 0;
+}
+
+bool reads_all_rows(const Reorthogonalization& mode) {
+  return traits_of(mode).restarts || rows_needed(mode) == 0;
 }
 
 bool keeps_orthogonality(const Reorthogonalization& mode) {
-  return !std::holds_alternative<Off>(mode) && !std::holds_alternative<Window>(mode);
+  return traits_of(mode).keeps != Orthogonality::none;
 }
 
 double orthogonalize(const Reorthogonalization& mode, const Basis& basis, const LanczosHistory& history,
                      VectorSpan w, std::span<double> column) {
-  const double beta = history.beta_previous();
-  return std::visit(
-      Overloaded{[&](const Partial& m) { return detail::orthogonalize(m, basis, history, w, column); },
-                 [&](const ParlettScott& m) { return detail::orthogonalize(m, basis, history, w, column); },
-                 [&](const auto& m) { return detail::orthogonalize(m, basis, beta, w, column); }},
-      mode);
+  return std::visit([&](const auto& m) { return detail::orthogonalize(m, basis, history, w, column); }, mode);
 }
 
 void detail::subtract_along(const Basis& basis, int64_t first, int64_t last, VectorSpan w,

@@ -55,7 +55,8 @@ std::pair<double, double> inner_bounds(const KrylovFactorization& f,
                                        const std::vector<RitzCandidate>& candidates,
                                        const Reorthogonalization& mode, const std::vector<RitzPair>& pairs) {
   if (candidates.empty()) return {};
-  if (!std::holds_alternative<Window>(mode)) return {candidates.back().value, candidates.front().value};
+  if (keeps_orthogonality(mode) || traits_of(mode).tridiagonal)
+    return {candidates.back().value, candidates.front().value};
   const std::vector<double> alpha = f.alphas();
   const auto [least, largest] = std::ranges::minmax(alpha);
   std::pair<double, double> inner(least, largest);

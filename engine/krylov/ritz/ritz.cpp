@@ -94,9 +94,9 @@ std::vector<RitzCandidate> candidates_of_h(const KrylovFactorization& f) {
 
 std::vector<RitzCandidate> ritz_candidates(const KrylovFactorization& f, const Reorthogonalization& mode) {
   if (f.size() == 0) return {};
-  if (!keeps_orthogonality(mode) && !std::holds_alternative<Off>(mode)) return candidates_of_h(f);
-  const bool nearly = std::holds_alternative<Partial>(mode) || std::holds_alternative<ParlettScott>(mode);
-  return nearly ? candidates_near_t(f) : candidates_of_t(f);
+  const ModeTraits& traits = traits_of(mode);
+  if (traits.tridiagonal) return candidates_of_t(f);
+  return traits.keeps == Orthogonality::semi ? candidates_near_t(f) : candidates_of_h(f);
 }
 
 }  // namespace ritzflow
