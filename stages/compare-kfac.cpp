@@ -58,17 +58,9 @@ struct Compared {
   std::vector<Eigenpair> leading;  ///< of kfac in closed form; empty where there is none
 };
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 Json values(const std::vector<Eigenpair>& pairs) {
   Json list = Json::array();
   for (const auto& pair : pairs) list.push_back(pair.value);
-  return list;
-}
-
-Json numbers(const std::vector<double>& all) {
-  Json list = Json::array();
-  for (const double value : all) list.push_back(number(value));
   return list;
 }
 
@@ -86,16 +78,16 @@ Json record(const Compared& pair, const Flags& flags, bool exact) {
   const auto of_kfac = pair.leading.empty() ? leading(*pair.kfac, flags, exact) : pair.leading;
   const auto of_ggn = leading(*pair.ggn, flags, exact);
   const LeadingComparison both = compare_leading(of_kfac, of_ggn);
-  Json all;
-  all["kfac_error"] = number(error.value);
-  all["kfac_error_se"] = number(error.standard_error);
+  Json all;  // what is not finite is written as null
+  all["kfac_error"] = error.value;
+  all["kfac_error_se"] = error.standard_error;
   all["eigenvalues"] = values(of_kfac);
   all["ggn_eigenvalues"] = values(of_ggn);
   all["ggn_residuals"] = Json::array();
   for (const auto& found : of_ggn) all["ggn_residuals"].push_back(found.residual);
-  all["eigenvalue_errors"] = numbers(both.relative_errors);
-  all["principal_angles"] = numbers(both.principal_angles);
-  all["overlap"] = number(both.overlap);
+  all["eigenvalue_errors"] = both.relative_errors;
+  all["principal_angles"] = both.principal_angles;
+  all["overlap"] = both.overlap;
   return all;
 }
 

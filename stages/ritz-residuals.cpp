@@ -31,7 +31,7 @@ void declare(CLI::App& app, Options& options) {
   add_flags(app, options.checkpoint, "Checkpoints");
 }
 
-void check_pair(const Options& options, const OpenOperator& opened, const LanczosRecord& record) {
+void require_same_operator(const Options& options, const OpenOperator& opened, const LanczosRecord& record) {
   if (record.operator_sha256 != opened.info.sha256) {
     throw InputError(
         fmt::format("{} was made from another operator than {}: it names operator_sha256 {}, this one is {}",
@@ -57,7 +57,7 @@ void run(const Options& options, const StageRun& stage) {
   context.record = read_lanczos(file);
   context.lanczos_sha256 = file.content_sha256();
   context.operator_facts = attributes_of(opened.info);
-  check_pair(options, opened, context.record);
+  require_same_operator(options, opened, context.record);
 
   const auto segments = open_segments(options.checkpoint, "ritz-residuals",
                                       {{"operator_sha256", opened.info.sha256},

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "krylov/process/projected.h"
+#include "krylov/process/tolerance.h"
 #include "krylov/ritz/ghosts.h"
 
 namespace ritzflow {
@@ -26,8 +27,8 @@ std::vector<size_t> kept_values(const TridiagonalEigen& eigen, const KrylovFacto
 
 }  // namespace
 
-LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonalization& mode,
-                                const LanczosOptions& options) {
+LanczosOutcome assess(const KrylovFactorization& f, const Reorthogonalization& mode,
+                      const LanczosOptions& options) {
   const TridiagonalEigen eigen = projected_ends(f);
   const std::vector<size_t> kept = kept_values(eigen, f, mode);
   std::vector<double> values;
@@ -38,9 +39,9 @@ LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonal
       const size_t i = kept[end.order[static_cast<size_t>(r)]];
       const double estimate = f.beta.back() * std::abs(eigen.last[i]);
       outcome.worst_estimate = std::max(outcome.worst_estimate, estimate);
-      const double goal = residual_goal(options.tol, eigen.values[i], f.norm_estimate());
+      const double goal = residual_goal(options.tol, eigen.values[i], f.norm_estimate);
       outcome.settled += estimate <= goal;
-      outcome.converged += std::max(estimate, options.noise * f.norm_estimate()) <= goal;
+      outcome.converged += std::max(estimate, options.noise * f.norm_estimate) <= goal;
     }
   }
   return outcome;
@@ -54,7 +55,7 @@ LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& m
   LanczosOutcome outcome;
   const auto judge = [&] {
     const bool last = f.products >= options.max_iters || f.exhausted;
-    if (last || (stops_early && f.size() >= options.k)) outcome = wanted_converged(f, mode, options);
+    if (last || (stops_early && f.size() >= options.k)) outcome = assess(f, mode, options);
   };
   const auto done = [&] {
     return f.products >= options.max_iters || f.exhausted || (stops_early && outcome.settled >= options.k);

@@ -1,7 +1,8 @@
 #pragma once
 #include <functional>
 
-#include "krylov/ritz/ritz.h"
+#include "krylov/process/factorization.h"
+#include "krylov/process/wanted.h"
 
 namespace ritzflow {
 
@@ -25,8 +26,8 @@ struct LanczosOutcome {
 /// Wanted pairs of the current T whose estimate max(beta |s_m|, noise ||A||) meets residual_goal(), after the
 /// ghost filter of Cullum and Willoughby where the mode loses orthogonality: there T shows a multiple
 /// eigenvalue as it shows copies of a simple one, and values count once.
-LanczosOutcome wanted_converged(const KrylovFactorization& f, const Reorthogonalization& mode,
-                                const LanczosOptions& options);
+LanczosOutcome assess(const KrylovFactorization& f, const Reorthogonalization& mode,
+                      const LanczosOptions& options);
 
 /// Steps `process` until the k wanted pairs are settled, `max_iters` products are spent, the space is
 /// exhausted, or observer(outcome so far) returns false. A mode whose traits say so never stops early.

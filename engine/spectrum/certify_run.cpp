@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "krylov/ritz/companions.h"
+#include "krylov/ritz/evidence.h"
 
 namespace ritzflow {
 namespace {
@@ -80,7 +81,7 @@ void certify_run(LinearOperator& op, const OperatorFacts& facts, const Certifica
       .rows = certificate_rows(record.mode(), budget),
       .seed = static_cast<uint64_t>(s.seed),
       .draw = record.start.sha256,
-      .norm_a = norm_with(pairs, std::max(facts.norm, process.factorization().norm_estimate())),
+      .norm_a = norm_with(pairs, std::max(facts.norm, process.factorization().norm_estimate)),
       .noise = noise_floor(s.dtype_basis, record.noise),
       .epsilon = record.epsilon};
   if (scratch) {

@@ -20,13 +20,13 @@ std::vector<double> packed(const std::vector<std::vector<double>>& columns) {
 }
 
 KrylovFactorization read_factorization(const ArtifactReader& file) {
-  KrylovFactorization f;
-  f.beta = file.read<double>("beta");
-  f.residual_vector = file.read<double>("residual_vector");
-  f.spike = file.read<double>("spike");
-  f.products = file.attribute<int64_t>("products");
-  f.norm_estimate_ = file.attribute<double>("norm_estimate");
-  f.exhausted = file.attribute<bool>("exhausted");
+  KrylovFactorization f = {.columns = {},
+                           .beta = file.read<double>("beta"),
+                           .residual_vector = file.read<double>("residual_vector"),
+                           .spike = file.read<double>("spike"),
+                           .norm_estimate = file.attribute<double>("norm_estimate"),
+                           .products = file.attribute<int64_t>("products"),
+                           .exhausted = file.attribute<bool>("exhausted")};
   const std::vector<double> values = file.read<double>("columns");
   const size_t m = f.beta.size();
   if (values.size() != m * (m + 1) / 2)
@@ -135,7 +135,7 @@ void LanczosCheckpoint::save(const LanczosProcess& process) {
   folder_.write(f.products, kFormat, [&](ArtifactWriter& file) {
     file.attribute("begins_chain", begins_chain);
     file.attribute("products", f.products);
-    file.attribute("norm_estimate", f.norm_estimate());
+    file.attribute("norm_estimate", f.norm_estimate);
     file.attribute("exhausted", f.exhausted);
     file.dataset("beta", f.beta);
     file.dataset("columns", packed(f.columns));

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "artifact/settings_attributes.h"
+#include "krylov/process/tolerance.h"
 #include "spectrum/basis_plan.h"
 
 namespace ritzflow {
@@ -60,6 +61,23 @@ std::vector<RitzPair> read_locked(const ArtifactReader& file) {
   return pairs;
 }
 
+KrylovFactorization read_factorization(const ArtifactReader& file) {
+  KrylovFactorization f = {.columns = {},
+                           .beta = file.read<double>("beta"),
+                           .residual_vector = {},
+                           .spike = file.has("spike") ? file.read<double>("spike") : std::vector<double>(),
+                           .norm_estimate = file.attribute<double>("norm_estimate"),
+                           .products = file.attribute<int64_t>("iterations"),
+                           .exhausted = file.attribute<bool>("exhausted")};
+  const std::vector<double> h = file.read<double>("H");
+  const size_t m = f.beta.size();
+  for (size_t j = 0; j < m; ++j) {
+    f.columns.emplace_back();
+    for (size_t i = 0; i <= j; ++i) f.columns.back().push_back(h[i * m + j]);
+  }
+  return f;
+}
+
 std::optional<Certificate> read_certificate(const ArtifactReader& file) {
   if (!file.has_attribute("certificate_delta")) return std::nullopt;
   Certificate c;
@@ -102,7 +120,7 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   write_certificate(file, record);
   file.attribute("converged", record.converged);
   file.attribute("basis_bytes", record.basis_bytes);
-  file.attribute("norm_estimate", f.norm_estimate());
+  file.attribute("norm_estimate", f.norm_estimate);
   file.attribute("noise", record.noise);
   file.attribute("product_error", product_error(record.noise, record.epsilon));
   file.attribute("operator_sha256", record.operator_sha256);
@@ -143,18 +161,7 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
     record.start.sha256 = file.attribute<std::string>("start_sha256");
     record.start.vectors = file.attribute<int64_t>("start_vectors");
   }
-  KrylovFactorization& f = record.factorization;
-  f.beta = file.read<double>("beta");
-  if (file.has("spike")) f.spike = file.read<double>("spike");
-  f.products = file.attribute<int64_t>("iterations");
-  f.norm_estimate_ = file.attribute<double>("norm_estimate");
-  f.exhausted = file.attribute<bool>("exhausted");
-  const std::vector<double> h = file.read<double>("H");
-  const size_t m = f.beta.size();
-  for (size_t j = 0; j < m; ++j) {
-    f.columns.emplace_back();
-    for (size_t i = 0; i <= j; ++i) f.columns.back().push_back(h[i * m + j]);
-  }
+  record.factorization = read_factorization(file);
   return record;
 }
 

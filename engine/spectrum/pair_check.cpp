@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "krylov/ritz/ritz.h"
+#include "krylov/ritz/ritz_candidate.h"
 #include "spectrum/lanczos_file.h"
 
 namespace ritzflow {

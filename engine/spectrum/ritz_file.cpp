@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "artifact/settings_attributes.h"
+#include "krylov/process/tolerance.h"
 #include "krylov/ritz/intervals.h"
 #include "spectrum/warnings.h"
 

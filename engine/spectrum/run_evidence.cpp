@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/kernels.h"
+#include "krylov/process/tolerance.h"
 #include "krylov/ritz/intervals.h"
 
 namespace ritzflow {
@@ -14,7 +15,7 @@ EvidenceOptions options_of(const LanczosRecord& record, const OperatorFacts& fac
   return {.k = s.k,
           .which = s.which,
           .tol = s.tol,
-          .norm_a = std::max(facts.norm, record.factorization.norm_estimate()),
+          .norm_a = std::max(facts.norm, record.factorization.norm_estimate),
           .noise = facts.noise,
           .epsilon = facts.epsilon,
           .shelf = shelf};

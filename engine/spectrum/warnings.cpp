@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 
+#include "krylov/process/tolerance.h"
 #include "krylov/process/wanted.h"
 
 namespace ritzflow {

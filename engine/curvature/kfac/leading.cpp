@@ -65,7 +65,7 @@ std::vector<Eigenpair> leading_by_lanczos(LinearOperator& op, int64_t k, int64_t
   const auto& f = process.factorization();
   auto evidence =
       ritz_evidence(op, f, process.basis(), mode,
-                    {.k = k, .which = Which::largest, .tol = options.tol, .norm_a = f.norm_estimate()});
+                    {.k = k, .which = Which::largest, .tol = options.tol, .norm_a = f.norm_estimate});
   std::vector<Eigenpair> pairs;
   for (auto& pair : evidence.pairs) pairs.push_back({pair.value, pair.residual, std::move(pair.vector)});
   return pairs;

@@ -1,6 +1,7 @@
 #include "krylov/basis/basis.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -110,6 +111,16 @@ std::vector<double> Basis::row(int64_t i) const {
   std::vector<double> q(static_cast<size_t>(dim()));
   copy_row(i, q);
   return q;
+}
+
+std::vector<double> Basis::loss_of_orthogonality() const {
+  const std::vector<double> g = gram();
+  const auto m = static_cast<size_t>(size());
+  std::vector<double> loss(m, 0.0);
+  for (size_t j = 0; j < m; ++j) {
+    for (size_t i = 0; i < j; ++i) loss[j] = std::max(loss[j], std::abs(g[j * m + i]));
+  }
+  return loss;
 }
 
 std::unique_ptr<Basis> make_ram_basis(int64_t n, const BasisSize& size, BasisType type) {

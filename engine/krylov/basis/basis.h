@@ -27,6 +27,9 @@ class Combinations {
 
   /// out <- sum_i c_i q_(first+i).
   virtual void combine(int64_t first, std::span<const double> c, VectorSpan out) const = 0;
+
+  /// [m] max_(i<j) |q_i' q_j|; empty where no rows are held.
+  virtual std::vector<double> loss_of_orthogonality() const { return {}; }
 };
 
 /// The rows q_0, q_1, ... of a Krylov basis and the few operations on them that the modes need; host memory
@@ -57,6 +60,7 @@ class Basis : public Combinations {
 
   /// q_i' q_j for i <= j at [j size + i], of the rows, all of which are held: one read of them.
   virtual std::vector<double> gram() const = 0;
+  std::vector<double> loss_of_orthogonality() const override;
 
   /// Replaces the rows, all of which are held, by the combinations Q <- S'Q, S [size, kept].
   virtual void compress(const Eigen::MatrixXd& s) = 0;

@@ -11,6 +11,7 @@
 #include "krylov/certificate/deflated.h"
 #include "krylov/process/tridiagonal.h"
 #include "krylov/ritz/candidate_pool.h"
+#include "krylov/ritz/evidence.h"
 
 namespace ritzflow {
 namespace {
@@ -41,8 +42,9 @@ class Rounds {
     while (!bounds_.all_certified() && result_.calls < options_.budget && one_round())
       bounds_.begin_round(known_);
     for (const CertificateEnd& end : bounds_.ends()) {
-      (end.sign > 0 ? result_.certified_largest : result_.certified_smallest) = end.certified;
-      (end.sign > 0 ? result_.upper_bound : result_.lower_bound) = end.sign * end.bound;
+      const bool upper = end.side == End::upper;
+      (upper ? result_.certified_largest : result_.certified_smallest) = end.certified;
+      (upper ? result_.upper_bound : result_.lower_bound) = seen_from(end.side, end.bound);
     }
     return std::move(result_);
   }

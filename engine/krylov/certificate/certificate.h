@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "krylov/certificate/probabilistic_bound.h"
-#include "krylov/ritz/evidence.h"
+#include "krylov/process/linear_operator.h"
+#include "krylov/process/wanted.h"
+#include "krylov/ritz/ritz_pair.h"
 
 namespace ritzflow {
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "krylov/process/tolerance.h"
+
 namespace ritzflow {
 
 void CertificateBounds::begin_round(const std::vector<KnownValue>& known) {
@@ -16,11 +18,11 @@ void CertificateBounds::update(const KrylovFactorization& f, int64_t n) {
   // Each round and each end may fail, together with no more than delta.
   const double delta = options_.delta / std::exp2(rounds_ + 1);
   const double level = breakdown_level(static_cast<int64_t>(f.residual_vector.size()));
-  const RandomStart now{f.alphas(), f.beta, level * f.norm_estimate()};
+  const RandomStart now{f.alphas(), f.beta, level * f.norm_estimate};
   for (CertificateEnd& end : ends_) {
     std::vector<RandomStart> runs;
-    for (const RandomStart& run : ended_) runs.push_back(run.seen_from(end.sign));
-    runs.push_back(now.seen_from(end.sign));
+    for (const RandomStart& run : ended_) runs.push_back(run.seen_from(end.side));
+    runs.push_back(now.seen_from(end.side));
     end.set_bound(slack() + probabilistic_upper_bound(runs, delta, n), goal(end.threshold), slack());
     end.progress = progress_to_bound(runs.back(), delta, n, enough(end) - slack());
   }
@@ -46,7 +48,7 @@ double CertificateBounds::least_progress() const {
 
 bool CertificateBounds::missed(double value) const {
   return std::any_of(ends_.begin(), ends_.end(), [&](const CertificateEnd& end) {
-    return end.asked && end.sign * value > end.threshold + goal(end.threshold);
+    return end.asked && seen_from(end.side, value) > end.threshold + goal(end.threshold);
   });
 }
 
@@ -63,7 +65,7 @@ bool CertificateBounds::missed_are_converged(const KrylovFactorization& f,
 
 bool CertificateBounds::companions_are_in_the_way(const TridiagonalEigen& eigen) const {
   return std::any_of(ends_.begin(), ends_.end(), [&](const CertificateEnd& end) {
-    const double largest = end.sign > 0 ? eigen.values.back() : -eigen.values.front();
+    const double largest = reach_at(end.side, eigen.values.front(), eigen.values.back());
     return end.asked && largest > enough(end);
   });
 }

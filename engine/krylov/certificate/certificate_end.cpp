@@ -48,16 +48,17 @@ std::vector<std::vector<size_t>> wanted_places(const std::vector<double>& values
   return missing ? std::vector<std::vector<size_t>>(places.size()) : places;
 }
 
-// What `which` asks for at one end, by sign: the list of wanted_ends() that speaks of it.
-std::optional<size_t> list_of(double sign, Which which, int64_t k) {
+// What `which` asks for at one end: the list of wanted_ends() that speaks of it.
+std::optional<size_t> list_of(End end, Which which, int64_t k) {
+  const bool upper = end == End::upper;
   switch (which) {
     case Which::largest:
-      return sign > 0 ? std::optional<size_t>(0) : std::nullopt;
+      return upper ? std::optional<size_t>(0) : std::nullopt;
     case Which::smallest:
-      return sign < 0 ? std::optional<size_t>(0) : std::nullopt;
+      return upper ? std::nullopt : std::optional<size_t>(0);
     case Which::both:
-      if (sign < 0 && k == 1) return std::nullopt;
-      return sign > 0 ? 0 : 1;
+      if (!upper && k == 1) return std::nullopt;
+      return upper ? 0 : 1;
     case Which::magnitude:
       return 0;
   }
@@ -76,19 +77,19 @@ std::vector<CertificateEnd> certificate_ends(const std::vector<KnownValue>& know
   std::sort(values.rbegin(), values.rend());
   const auto places = wanted_places(values, which, k);
   std::vector<CertificateEnd> ends;
-  for (double sign : {1.0, -1.0}) {
+  for (const End side : kEnds) {
     CertificateEnd end;
-    end.sign = sign;
+    end.side = side;
     end.coupling_square = coupling_square;
-    for (double value : rest) end.rest = std::max(end.rest, sign * value);
-    for (double value : values) end.converged.push_back(sign * value);
+    for (double value : rest) end.rest = std::max(end.rest, seen_from(side, value));
+    for (double value : values) end.converged.push_back(seen_from(side, value));
     std::sort(end.converged.begin(), end.converged.end());
-    const auto list = list_of(sign, which, k);
+    const auto list = list_of(side, which, k);
     end.asked = list.has_value();
     if (list && !places[*list].empty()) {
       end.threshold = kInfinity;
       for (size_t i : places[*list]) {
-        const double value = which == Which::magnitude ? std::abs(values[i]) : sign * values[i];
+        const double value = which == Which::magnitude ? std::abs(values[i]) : seen_from(side, values[i]);
         end.threshold = std::min(end.threshold, value);
       }
     }

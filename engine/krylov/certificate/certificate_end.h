@@ -2,6 +2,7 @@
 #include <limits>
 #include <vector>
 
+#include "krylov/process/end.h"
 #include "krylov/process/wanted.h"
 
 namespace ritzflow {
@@ -13,10 +14,9 @@ struct KnownValue {
   bool converged = false;
 };
 
-/// One end of the spectrum in a certificate, mirrored so that it is the upper one: values are those of sign *
-/// A.
+/// What a certificate knows at one end of the spectrum: values and bounds are as seen from it.
 struct CertificateEnd {
-  double sign = 1;
+  End side = End::upper;
   bool asked = false;                                           ///< whether `which` wants pairs at this end
   double threshold = -std::numeric_limits<double>::infinity();  ///< the wanted value that stands furthest
                                                                 ///< inside; -infinity where some are missing

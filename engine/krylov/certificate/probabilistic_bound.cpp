@@ -28,9 +28,9 @@ double log_of_one_over_d(double delta, int64_t n) {
 
 }  // namespace
 
-RandomStart RandomStart::seen_from(double sign) const {
+RandomStart RandomStart::seen_from(End end) const {
   RandomStart run = *this;
-  for (double& a : run.alpha) a *= sign;
+  for (double& a : run.alpha) a = ritzflow::seen_from(end, a);
   return run;
 }
 

@@ -2,6 +2,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "krylov/process/end.h"
+
 namespace ritzflow {
 
 /// T = tridiag(alpha, beta) [m] of a Lanczos run that kept orthogonality, started at random on the unit
@@ -11,8 +13,8 @@ struct RandomStart {
   std::vector<double> alpha, beta;
   double breakdown = 0;
 
-  /// The same run on sign * A, sign = 1 or -1.
-  RandomStart seen_from(double sign) const;
+  /// The same run on the operator whose upper end this is: A or -A.
+  RandomStart seen_from(End end) const;
 };
 
 /// Upper bound of the spectrum with probability 1 - delta, the start in R^n: the root x > theta_max of

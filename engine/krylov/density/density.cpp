@@ -68,7 +68,7 @@ class Distribution {
   Distribution(const std::vector<ProbeRun>& probes, const DensityOptions& options)
       : options_(options), n_(static_cast<double>(options.n)) {
     for (const auto& probe : probes) {
-      rules_.push_back(gauss(probe));
+      rules_.push_back(gauss(probe.alpha, probe.beta));
       slack_ = std::max(slack_, probe.slack);
     }
     support_ = support(probes, rules_, options, slack_);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "krylov/process/tridiagonal.h"
+#include "krylov/process/end.h"
 
 namespace ritzflow {
 namespace {
@@ -11,18 +11,17 @@ namespace {
 // Beyond this angle between a Ritz vector and its eigenvector the first order is not enough.
 constexpr double kSmallAngle = 1e-3;
 
-// One end, mirrored so that it is the upper one.
-struct MirroredNode {
+struct Node {
   double value = 0, weight = 0, residual = 0;
 };
-using Nodes = std::vector<MirroredNode>;  // descending
+using Nodes = std::vector<Node>;  // as seen from an end, descending
 
-Nodes mirrored(const Quadrature& rule, double sign) {
+Nodes seen_from(End end, const Quadrature& rule) {
   Nodes nodes;
   for (size_t i = 0; i < rule.nodes.size(); ++i) {
-    nodes.push_back({sign * rule.nodes[i], rule.weights[i], rule.residuals[i]});
+    nodes.push_back({seen_from(end, rule.nodes[i]), rule.weights[i], rule.residuals[i]});
   }
-  std::ranges::sort(nodes, std::greater<>(), &MirroredNode::value);
+  std::ranges::sort(nodes, std::greater<>(), &Node::value);
   return nodes;
 }
 
@@ -32,15 +31,15 @@ struct Counted {
   double bound = HUGE_VAL;
 };
 
-Counted counted(const ProbeRun& probe, const Nodes& nodes, double sign) {
+Counted counted(End end, const ProbeRun& probe, const Nodes& nodes) {
   Counted result;
-  result.bound = sign > 0 ? probe.certified.upper_bound : -probe.certified.lower_bound;
+  result.bound = reach_at(end, probe.certified.lower_bound, probe.certified.upper_bound);
   for (const auto& node : nodes) {
     if (node.value > result.bound) result.values.push_back({node.value, node.residual + probe.slack});
   }
   for (const auto& found : probe.certified.found) {
-    if (sign * found.value > result.bound)
-      result.values.push_back({sign * found.value, found.radius + probe.slack});
+    const double value = seen_from(end, found.value);
+    if (value > result.bound) result.values.push_back({value, found.radius + probe.slack});
   }
   std::ranges::sort(result.values, std::greater<>(), &Outlier::value);
   return result;
@@ -75,52 +74,45 @@ std::optional<double> leaning(const Nodes& nodes, double slack, const std::vecto
   return sum;
 }
 
-struct End {
+struct Shown {
   std::vector<Outlier> values;
   double bound = HUGE_VAL, leaning = 0;
 };
 
 // The most of the counted values, from the outside in, that every probe shows.
-End shown_by_all(const Counted& all, const std::vector<ProbeRun>& probes, const std::vector<Nodes>& nodes) {
-  End end{.values = all.values};
-  for (; !end.values.empty(); end.values.pop_back()) {
-    const size_t next = end.values.size();
-    end.bound =
-        next < all.values.size() ? 0.5 * (end.values.back().value + all.values[next].value) : all.bound;
-    end.leaning = 0;
+Shown shown_by_all(const Counted& all, const std::vector<ProbeRun>& probes, const std::vector<Nodes>& nodes) {
+  Shown most{.values = all.values};
+  for (; !most.values.empty(); most.values.pop_back()) {
+    const size_t next = most.values.size();
+    most.bound =
+        next < all.values.size() ? 0.5 * (most.values.back().value + all.values[next].value) : all.bound;
+    most.leaning = 0;
     bool shown = true;
     for (size_t p = 0; p < probes.size() && shown; ++p) {
-      const auto error = leaning(nodes[p], probes[p].slack, end.values, end.bound);
+      const auto error = leaning(nodes[p], probes[p].slack, most.values, most.bound);
       shown = error.has_value();
-      end.leaning = std::max(end.leaning, error.value_or(0));
+      most.leaning = std::max(most.leaning, error.value_or(0));
     }
-    if (shown) return end;
+    if (shown) return most;
   }
   return {};
 }
 
-End outliers_of(double sign, const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules) {
+Shown outliers_at(End end, const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules) {
   std::vector<Nodes> nodes;
-  for (const auto& rule : rules) nodes.push_back(mirrored(rule, sign));
-  End best;
+  for (const auto& rule : rules) nodes.push_back(seen_from(end, rule));
+  Shown best;
   for (size_t p = 0; p < probes.size(); ++p) {
-    End end = shown_by_all(counted(probes[p], nodes[p], sign), probes, nodes);
-    if (end.values.size() > best.values.size()) best = std::move(end);
+    Shown shown = shown_by_all(counted(end, probes[p], nodes[p]), probes, nodes);
+    if (shown.values.size() > best.values.size()) best = std::move(shown);
   }
   return best;
 }
 
 }  // namespace
 
-Quadrature gauss(const ProbeRun& probe) {
-  TridiagonalEigen eigen = tridiagonal_eigen(probe.alpha, probe.beta);
-  for (double& s : eigen.first) s *= s;
-  for (double& s : eigen.last) s = probe.beta.back() * std::abs(s);
-  return {std::move(eigen.values), std::move(eigen.first), std::move(eigen.last)};
-}
-
 Outliers find_outliers(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules) {
-  End upper = outliers_of(1, probes, rules), lower = outliers_of(-1, probes, rules);
+  Shown upper = outliers_at(End::upper, probes, rules), lower = outliers_at(End::lower, probes, rules);
   Outliers all{.values = std::move(upper.values),
                .lower = -lower.bound,
                .upper = upper.bound,

@@ -2,35 +2,10 @@
 #include <cmath>
 #include <vector>
 
+#include "krylov/density/probe_run.h"
+#include "krylov/density/quadrature.h"
+
 namespace ritzflow {
-
-/// An eigenvalue and how far it may be from `value`.
-struct Outlier {
-  double value = 0, radius = 0;
-};
-
-/// What the certificate of a run says: every eigenvalue is a Ritz value of the run or `found`, or it lies in
-/// [lower_bound, upper_bound].
-struct CertifiedEnds {
-  double lower_bound = -HUGE_VAL, upper_bound = HUGE_VAL;
-  std::vector<Outlier> found;  ///< copies and others that the run's start vector did not show
-};
-
-/// T = tridiag(alpha, beta) of a Lanczos run from one random probe vector, without restarts.
-struct ProbeRun {
-  std::vector<double> alpha, beta;
-  CertifiedEnds certified;
-  double slack = 0;  ///< noise of a product, absolute
-};
-
-/// Gauss quadrature of the measure of a probe vector.
-struct Quadrature {
-  std::vector<double> nodes;      ///< [m] ascending
-  std::vector<double> weights;    ///< [m] s_1i^2
-  std::vector<double> residuals;  ///< [m] beta |s_mi|
-};
-
-Quadrature gauss(const ProbeRun& probe);
 
 /// Eigenvalues that are known one by one, with their copies: all that lie outside [lower, upper].
 struct Outliers {

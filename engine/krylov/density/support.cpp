@@ -18,7 +18,8 @@ Interval support(const std::vector<ProbeRun>& probes, const std::vector<Quadratu
     const double norm = std::max(std::abs(least), std::abs(largest));
     const RandomStart run{probes[p].alpha, probes[p].beta, breakdown_level(options.n) * norm};
     range.upper = std::min(range.upper, probabilistic_upper_bound(run, delta, options.n));
-    range.lower = std::max(range.lower, -probabilistic_upper_bound(run.seen_from(-1), delta, options.n));
+    range.lower =
+        std::max(range.lower, -probabilistic_upper_bound(run.seen_from(End::lower), delta, options.n));
     seen = {std::min(seen.lower, least), std::max(seen.upper, largest)};
     for (const auto& found : probes[p].certified.found)
       seen = {std::min(seen.lower, found.value), std::max(seen.upper, found.value)};

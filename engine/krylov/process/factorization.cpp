@@ -77,13 +77,13 @@ bool LanczosProcess::step() {
     throw InputError("product " + std::to_string(f.products + 1) +
                      " of the operator has a NaN or an infinity");
   }
-  f.norm_estimate_ = std::max(f.norm_estimate_, length);
+  f.norm_estimate = std::max(f.norm_estimate, length);
   std::vector<double> column(static_cast<size_t>(f.size() + 1), 0.0);
-  const double beta = orthogonalize(mode_, *basis_, {f.columns, f.beta, f.norm_estimate()}, w, column);
+  const double beta = orthogonalize(mode_, *basis_, {f.columns, f.beta, f.norm_estimate}, w, column);
   ++f.products;
   f.columns.push_back(std::move(column));
   f.beta.push_back(beta);
-  if (beta > breakdown_level(operator_.dim()) * f.norm_estimate_) {
+  if (beta > breakdown_level(operator_.dim()) * f.norm_estimate) {
     scale(1 / beta, w);
   } else {
     continue_behind_invariant_subspace(w);

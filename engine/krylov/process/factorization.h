@@ -19,17 +19,15 @@ struct KrylovFactorization {
   std::vector<double> beta;                  ///< [m] subdiagonal of H; beta[m-1] is the final residual norm
   std::vector<double> residual_vector;       ///< [n] the next basis vector q, of unit length
   std::vector<double> spike;  ///< [l] H_(l,0..l-1) >= 0 after a restart, 0 where a pair is locked
-  int64_t products = 0;       ///< products spent; size() where nothing was compressed
-  bool exhausted = false;     ///< an invariant subspace: no further direction exists or is found
+  double norm_estimate =
+      0;                   ///< largest ||A q_j|| of the unit vectors q_j so far: not above ||A|| in any mode
+  int64_t products = 0;    ///< products spent; size() where nothing was compressed
+  bool exhausted = false;  ///< an invariant subspace: no further direction exists or is found
 
   int64_t size() const { return static_cast<int64_t>(columns.size()); }
   double alpha(int64_t j) const { return columns[static_cast<size_t>(j)].back(); }
   std::vector<double> alphas() const;
   Eigen::MatrixXd H() const;  ///< [m, m]
-
-  /// Largest ||A q_j|| of the unit vectors q_j so far: not above ||A|| in any mode.
-  double norm_estimate() const { return norm_estimate_; }
-  double norm_estimate_ = 0;
 };
 
 /// Below this multiple of ||A|| a new direction is rounding noise: the basis spans an invariant subspace.

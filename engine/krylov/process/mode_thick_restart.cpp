@@ -56,7 +56,7 @@ void restart_if_full(const Reorthogonalization& any, KrylovFactorization& f, Bas
   for (Eigen::Index j = 0; j < l; ++j) {
     const Eigen::VectorXd column = kept.r.col(j).head(j + 1);
     f.columns.emplace_back(column.begin(), column.end());
-    f.spike.push_back(std::abs(coupling[j]) <= kLocked * f.norm_estimate() ? 0 : coupling[j]);
+    f.spike.push_back(std::abs(coupling[j]) <= kLocked * f.norm_estimate ? 0 : coupling[j]);
   }
   f.beta.assign(static_cast<size_t>(l), 0.0);
   f.beta.back() = f.spike.back();

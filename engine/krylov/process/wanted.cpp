@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace ritzflow {
@@ -40,13 +39,6 @@ int64_t wanted_converged(const std::vector<double>& values, const std::vector<bo
     sum += std::count_if(order.begin(), wanted, [&](size_t i) { return converged[i]; });
   }
   return sum;
-}
-
-double product_error(double noise, double epsilon) { return noise + 4 * epsilon; }
-
-double residual_goal(double tol, double theta, double norm_a) {
-  const double eps = std::numeric_limits<double>::epsilon();
-  return tol * std::max(std::abs(theta), std::pow(eps, 2.0 / 3.0) * norm_a);
 }
 
 }  // namespace ritzflow

@@ -1,7 +1,9 @@
 #pragma once
 #include <vector>
 
-#include "krylov/ritz/evidence.h"
+#include "krylov/process/wanted.h"
+#include "krylov/ritz/ritz_candidate.h"
+#include "krylov/ritz/ritz_pair.h"
 
 namespace ritzflow {
 

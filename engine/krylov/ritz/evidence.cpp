@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/kernels.h"
 #include "krylov/process/projected.h"
+#include "krylov/process/tolerance.h"
 #include "krylov/ritz/candidate_pool.h"
 
 namespace ritzflow {
@@ -66,33 +67,7 @@ std::pair<double, double> inner_bounds(const KrylovFactorization& f,
   return inner;
 }
 
-std::vector<double> loss_of_orthogonality(const Combinations& rows) {
-  const auto* held = dynamic_cast<const Basis*>(&rows);
-  if (held == nullptr) return {};
-  const std::vector<double> g = held->gram();
-  const auto m = static_cast<size_t>(held->size());
-  std::vector<double> loss(m, 0.0);
-  for (size_t j = 0; j < m; ++j) {
-    for (size_t i = 0; i < j; ++i) loss[j] = std::max(loss[j], std::abs(g[j * m + i]));
-  }
-  return loss;
-}
-
 }  // namespace
-
-std::string verdict_name(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::converged:
-      return "converged";
-    case Verdict::unconverged:
-      return "unconverged";
-    case Verdict::ghost:
-      return "ghost";
-    case Verdict::spurious:
-      return "spurious";
-  }
-  return "";
-}
 
 double norm_with(const std::vector<RitzPair>& pairs, double norm_a) {
   for (const RitzPair& pair : pairs) {
@@ -152,7 +127,7 @@ RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, con
   std::tie(evidence.ritz_min, evidence.ritz_max) = inner_bounds(f, candidates, mode, evidence.pairs);
   evidence.naive_eigenvalues = naive_list(f, options);
   evidence.naive_ghosts = count_unmatched(evidence.naive_eigenvalues, evidence.pairs);
-  evidence.orthogonality_loss = loss_of_orthogonality(basis);
+  evidence.orthogonality_loss = basis.loss_of_orthogonality();
   return evidence;
 }
 

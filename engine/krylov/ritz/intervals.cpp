@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "krylov/process/end.h"
+
 namespace ritzflow {
 namespace {
 
@@ -30,9 +32,8 @@ std::vector<Group> groups(const std::vector<RitzPair>& pairs, double slack) {
   return all;
 }
 
-// The groups that reach beyond the bound of the upper end, from the outside in, and how far apart they lie.
-// The lower end is the upper one of the mirrored groups.
-struct End {
+// The groups that reach beyond the bound of an end, from the outside in, and how far apart they lie.
+struct Beyond {
   std::vector<Group> groups;
   double bound = HUGE_VAL;
 
@@ -49,18 +50,17 @@ struct End {
   }
 };
 
-End upper_end(const std::vector<Group>& all, double bound) {
-  End end{.groups = {}, .bound = bound};
-  for (const Group& group : all) {
-    if (group.upper > bound) end.groups.push_back(group);
-  }
-  return end;
+std::vector<Group> seen_from(End end, std::vector<Group> groups) {
+  if (end == End::upper) return groups;
+  std::ranges::reverse(groups);
+  for (Group& group : groups) group = {std::move(group.members), -group.upper, -group.lower};
+  return groups;
 }
 
-std::vector<Group> mirrored(const std::vector<Group>& all) {
-  std::vector<Group> result;
-  for (auto group = all.rbegin(); group != all.rend(); ++group) {
-    result.push_back({group->members, -group->upper, -group->lower});
+Beyond beyond(double bound, const std::vector<Group>& all) {
+  Beyond result{.groups = {}, .bound = bound};
+  for (const Group& group : all) {
+    if (group.upper > bound) result.groups.push_back(group);
   }
   return result;
 }
@@ -74,12 +74,12 @@ void narrow(RitzPair& pair, double gap, double slack) {
   pair.interval[1] = std::min(pair.interval[1], pair.value + radius);
 }
 
-void narrow_end(std::vector<RitzPair>& pairs, const End& end, double sign, double slack) {
-  if (!end.apart()) return;
-  for (size_t g = 0; g < end.groups.size(); ++g) {
-    if (end.groups[g].members.size() > 1) continue;
-    RitzPair& pair = pairs[end.groups[g].members.front()];
-    narrow(pair, end.gap(g, sign * pair.value), slack);
+void narrow_at(End end, std::vector<RitzPair>& pairs, const Beyond& known, double slack) {
+  if (!known.apart()) return;
+  for (size_t g = 0; g < known.groups.size(); ++g) {
+    if (known.groups[g].members.size() > 1) continue;
+    RitzPair& pair = pairs[known.groups[g].members.front()];
+    narrow(pair, known.gap(g, seen_from(end, pair.value)), slack);
   }
 }
 
@@ -104,8 +104,10 @@ std::vector<int64_t> clusters(const std::vector<RitzPair>& pairs) {
 
 void narrow_by_gaps(std::vector<RitzPair>& pairs, const Outside& outside, double slack) {
   const std::vector<Group> all = groups(pairs, slack);
-  narrow_end(pairs, upper_end(all, outside.upper), 1, slack);
-  narrow_end(pairs, upper_end(mirrored(all), -outside.lower), -1, slack);
+  for (const End end : kEnds) {
+    const double bound = reach_at(end, outside.lower, outside.upper);
+    narrow_at(end, pairs, beyond(bound, seen_from(end, all)), slack);
+  }
 }
 
 }  // namespace ritzflow

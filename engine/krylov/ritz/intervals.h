@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "krylov/ritz/evidence.h"
+#include "krylov/ritz/ritz_pair.h"
 
 namespace ritzflow {
 

@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "krylov/process/factorization.h"
-#include "krylov/ritz/ritz.h"
+#include "krylov/process/wanted.h"
+#include "krylov/ritz/ritz_candidate.h"
 
 namespace ritzflow {
 

@@ -1,5 +1,7 @@
 #include "model/networks/settings.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -8,12 +10,6 @@
 
 namespace ritzflow {
 namespace {
-
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 // Products of two sizes stay within 64 bits.
 constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
@@ -26,11 +22,12 @@ bool is_integer_from(const nlohmann::json& value, int64_t least) {
 
 Settings::Settings(const nlohmann::json& object, std::string where, const std::vector<std::string>& known)
     : object_(object), where_(std::move(where)) {
-  if (!object.is_object()) throw InputError(where_ + " must be an object with the keys " + join(known));
+  if (!object.is_object())
+    throw InputError(fmt::format("{} must be an object with the keys {}", where_, fmt::join(known, ", ")));
   for (const auto& [key, value] : object.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      throw InputError("unknown key '" + where_ + "." + key + "'" + did_you_mean(key, known) +
-                       " (keys: " + join(known) + ")");
+      throw InputError(fmt::format("unknown key '{}.{}'{} (keys: {})", where_, key, did_you_mean(key, known),
+                                   fmt::join(known, ", ")));
     }
   }
 }
@@ -81,7 +78,7 @@ std::string Settings::choice(const std::string& key, const std::vector<std::stri
                              const std::string& fallback) const {
   if (!has(key)) return fallback;
   const auto& found = object_.at(key);
-  const std::string expected = "one of " + join(choices);
+  const std::string expected = fmt::format("one of {}", fmt::join(choices, ", "));
   if (!found.is_string()) refuse(key, expected);
   const auto word = found.get<std::string>();
   if (std::find(choices.begin(), choices.end(), word) == choices.end()) {

@@ -7,6 +7,7 @@
 #include "evidence_checks.h"
 #include "krylov/lanczos.h"
 #include "krylov/ritz/companions.h"
+#include "krylov/ritz/evidence.h"
 
 namespace ritzflow {
 namespace {

@@ -8,6 +8,7 @@
 #include "krylov/certificate/certificate.h"
 #include "krylov/density/share_band.h"
 #include "krylov/ritz/companions.h"
+#include "krylov/ritz/evidence.h"
 #include "problems.h"
 
 namespace ritzflow {
@@ -124,7 +125,7 @@ TEST(Density, QuadratureOfTheLaguerreMatrixIsExact) {
     run.alpha.push_back(2 * i - 1);
     run.beta.push_back(i);
   }
-  const Quadrature rule = gauss(run);
+  const Quadrature rule = gauss(run.alpha, run.beta);
   double factorial = 1;
   for (int k = 0; k < 2 * m; ++k) {
     if (k > 0) factorial *= k;

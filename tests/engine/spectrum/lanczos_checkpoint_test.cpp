@@ -75,7 +75,7 @@ class Checkpoint : public StageTest, public testing::WithParamInterface<Case> {
     EXPECT_EQ(resumed.beta, whole.beta);
     EXPECT_EQ(resumed.spike, whole.spike);
     EXPECT_EQ(resumed.residual_vector, whole.residual_vector);
-    EXPECT_EQ(resumed.norm_estimate(), whole.norm_estimate());
+    EXPECT_EQ(resumed.norm_estimate, whole.norm_estimate);
   }
   bool restarts() const { return std::holds_alternative<ThickRestart>(mode()); }
   bool each_holds_all() const { return rows_needed(mode()) > 0 && !restarts(); }

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "krylov/process/factorization.h"
-#include "krylov/process/wanted.h"
 
 namespace ritzflow {
 

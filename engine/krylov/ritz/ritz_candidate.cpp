@@ -1,4 +1,4 @@
-#include "krylov/ritz/ritz.h"
+#include "krylov/ritz/ritz_candidate.h"
 
 #include <Eigen/Eigenvalues>
 #include <algorithm>
@@ -55,7 +55,7 @@ void rotate_towards_eigenvectors(const Eigen::MatrixXd& h, double rounding, Eige
 std::vector<RitzCandidate> candidates_near_t(const KrylovFactorization& f) {
   constexpr int kSteps = 4;
   const Eigen::MatrixXd h = f.H();
-  const double eps_norm = std::numeric_limits<double>::epsilon() * f.norm_estimate();
+  const double eps_norm = std::numeric_limits<double>::epsilon() * f.norm_estimate;
   Eigen::MatrixXd z = projected_eigen(f).vectors;
   const double one_cluster = 10 * static_cast<double>(h.rows()) * eps_norm;
   for (int step = 0; step < kSteps; ++step) rotate_towards_eigenvectors(h, one_cluster, z);
