@@ -66,9 +66,7 @@ class OperatorFlags {
   }
 
   OperatorSettings common_;
-  std::tuple<HessianSettings, GgnSettings, McFisherSettings, EmpiricalFisherSettings, KroneckerSettings,
-             MatrixSettings>
-      kinds_;
+  SettingsOfEveryKind kinds_;
   std::map<std::string, std::span<const std::string_view>> kinds_of_flag_;
   CLI::App* app_ = nullptr;  ///< knows which flags the user wrote
 };

@@ -1,7 +1,9 @@
 #include "app/number_checks.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
@@ -51,6 +53,11 @@ CLI::Validator number_between(double low, double high) {
   const std::string right = std::isfinite(high) ? fmt::format("a number above {:g} and below {:g}", low, high)
                                                 : fmt::format("a finite number above {:g}", low);
   return number_check([=](double value) { return value > low && value < high; }, right);
+}
+
+CLI::Validator number_among(std::span<const double> choices) {
+  return number_check([=](double value) { return std::ranges::find(choices, value) != choices.end(); },
+                      fmt::format("one of the numbers {}", fmt::join(choices, ", ")));
 }
 
 void require_usable_numbers(CLI::App& app) {

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 namespace ritzflow {
 
@@ -15,6 +16,9 @@ CLI::Validator number_from(double least);
 
 /// A finite number inside the open interval (low, high).
 CLI::Validator number_between(double low, double high = std::numeric_limits<double>::infinity());
+
+/// One of the numbers.
+CLI::Validator number_among(std::span<const double> choices);
 
 /// Every numeric flag of `app` takes finite numbers alone, or whole ones of its type, whatever else is asked
 /// of it: NaN passes comparisons that are meant to refuse it, and CLI11 cuts large integers to 64 bits.

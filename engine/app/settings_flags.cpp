@@ -4,11 +4,13 @@
 
 #include <cmath>
 
+#include "core/error.h"
 #include "core/memory_size.h"
 
 namespace ritzflow {
 
 CLI::Validator bounds_of(const About& about, bool whole) {
+  if (!about.one_of.empty()) return number_among(about.one_of);
   if (whole) {
     const auto least = std::isfinite(about.least) ? static_cast<int64_t>(about.least) : INT64_MIN;
     const auto most = std::isfinite(about.below) ? static_cast<int64_t>(about.below) - 1 : INT64_MAX;
@@ -24,6 +26,16 @@ std::string size_text(MemorySize size) {
   return std::to_string(size.bytes);
 }
 
-MemorySize parse_size(const std::string& flag, const std::string& text) { return {parse_memory(flag, text)}; }
+CLI::Validator memory_size() {
+  const auto check = [](const std::string& text) -> std::string {
+    try {
+      parse_memory("", text);
+      return {};
+    } catch (const InputError& error) {
+      return std::string(error.what()).substr(1);  // after the flag's name, which CLI11 adds
+    }
+  };
+  return {check, ""};
+}
 
 }  // namespace ritzflow

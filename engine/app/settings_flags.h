@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/number_checks.h"
+#include "core/memory_size.h"
 #include "settings/choices.h"
 #include "settings/setting.h"
 
@@ -13,9 +14,11 @@ namespace ritzflow {
 /// The numbers that a setting may be.
 CLI::Validator bounds_of(const About& about, bool whole);
 
-/// "4GiB"; throws CLI::ValidationError on what is no size of memory.
+/// "4GiB".
 std::string size_text(MemorySize size);
-MemorySize parse_size(const std::string& flag, const std::string& text);
+
+/// A size of memory.
+CLI::Validator memory_size();
 
 /// The flag of one setting.
 template <class T>
@@ -33,8 +36,9 @@ CLI::Option* add_flag(CLI::App& app, T& value, const About& about) {
     if (!about.required) option->default_str(word(value));
   } else if constexpr (std::is_same_v<T, MemorySize>) {
     option = app.add_option_function<std::string>(
-        flag, [&value, flag](const std::string& text) { value = parse_size(flag, text); },
+        flag, [&value, flag](const std::string& text) { value.bytes = parse_memory(flag, text); },
         described(about, {}));
+    option->check(memory_size());
     if (about.unset.empty()) option->default_str(size_text(value));
   } else {
     option = app.add_option(flag, value, described(about, {}));

@@ -9,8 +9,8 @@ namespace ritzflow {
 
 std::string not_one_of(const std::string& text, const std::vector<std::string>& choices) {
   if (std::ranges::find(choices, text) != choices.end()) return {};
-  return fmt::format("is '{}', expected one of {}{}", text, fmt::join(choices, ", "),
-                     did_you_mean(text, choices));
+  const std::string hint = choices.size() > 2 ? did_you_mean(text, choices) : "";
+  return fmt::format("is '{}', expected one of {}{}", text, fmt::join(choices, ", "), hint);
 }
 
 }  // namespace ritzflow

@@ -34,6 +34,7 @@ Json entry_of(const T& value, const About& about) {
   if (!about.unset.empty()) entry["unset"] = about.unset;
   if (!about.unit.empty()) entry["unit"] = about.unit;
   if (!about.only_for.empty()) entry["only_for"] = about.only_for;
+  if (!about.one_of.empty()) entry["one_of"] = about.one_of;
   add_bound(entry, "minimum", about.least);
   add_bound(entry, "exclusiveMinimum", about.above);
   add_bound(entry, "exclusiveMaximum", about.below);
@@ -59,12 +60,7 @@ nlohmann::ordered_json settings_catalogue() {
   add<DensitySettings>(all, "density");
   add<RiskSettings>(all, "risk");
   add<OperatorSettings>(all, "operator");
-  add<HessianSettings>(all, "operator");
-  add<GgnSettings>(all, "operator");
-  add<McFisherSettings>(all, "operator");
-  add<EmpiricalFisherSettings>(all, "operator");
-  add<KroneckerSettings>(all, "operator");
-  add<MatrixSettings>(all, "operator");
+  std::apply([&]<class... S>(const S&...) { (add<S>(all, "operator"), ...); }, SettingsOfEveryKind{});
   add<DrawSettings>(all, "operator");
   add<CollectionSettings>(all, "collection");
   add<Regularization>(all, "metrics");

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -134,6 +135,7 @@ struct KroneckerSettings {
 
 template <class Visit>
 void each_setting(KroneckerSettings& s, Visit&& visit) {
+  static constexpr double powers[] = {1, -1, -0.5};
   visit(s.kfac, {.name = "kfac",
                  .doc = "kfac.h5 of collect-kfac",
                  .unit = "FILE",
@@ -150,7 +152,8 @@ void each_setting(KroneckerSettings& s, Visit&& visit) {
   visit(s.power, {.name = "power",
                   .doc = "p of (K + d I)^p: 1, -1 (inverse) or -0.5 (inverse square root); below 0 it needs "
                          "damping where K has an eigenvalue 0, as with most classifiers",
-                  .only_for = kinds::kronecker});
+                  .only_for = kinds::kronecker,
+                  .one_of = powers});
 }
 
 /// A symmetric matrix in a file.
@@ -162,7 +165,7 @@ template <class Visit>
 void each_setting(MatrixSettings& s, Visit&& visit) {
   visit(s.matrix, {.name = "matrix",
                    .doc = "symmetric [n,n], or [n] as a diagonal",
-                   .unit = "FILE.h5:/DATASET",
+                   .unit = "FILE:/DATASET",
                    .group = "Input",
                    .only_for = kinds::matrix,
                    .changes_results = false,
@@ -174,7 +177,30 @@ using KindSettings = std::variant<HessianSettings, GgnSettings, McFisherSettings
                                   KroneckerSettings, MatrixSettings>;
 
 /// The defaults of a kind.
-KindSettings default_settings(OperatorKind kind);
+inline KindSettings default_settings(OperatorKind kind) {
+  switch (kind) {
+    case OperatorKind::hessian:
+      return HessianSettings{};
+    case OperatorKind::ggn:
+      return GgnSettings{};
+    case OperatorKind::mc_fisher:
+      return McFisherSettings{};
+    case OperatorKind::empirical_fisher:
+      return EmpiricalFisherSettings{};
+    case OperatorKind::kfac:
+    case OperatorKind::ekfac:
+      return KroneckerSettings{};
+    case OperatorKind::matrix:
+      break;
+  }
+  return MatrixSettings{};
+}
+
+template <class... S>
+std::tuple<S...> every_kind(const std::variant<S...>&);
+
+/// The settings of all kinds, one after the other.
+using SettingsOfEveryKind = decltype(every_kind(KindSettings{}));
 
 /// Random numbers of an operator.
 struct DrawSettings {

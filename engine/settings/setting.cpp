@@ -9,7 +9,8 @@ namespace ritzflow {
 
 std::string described(const About& about, const std::vector<std::string>& words) {
   std::string text;
-  if (!about.only_for.empty()) text += fmt::format("{}: ", fmt::join(about.only_for, ", "));
+  const bool few = about.only_for.size() <= 2;  // others are most operators
+  if (few && !about.only_for.empty()) text += fmt::format("{}: ", fmt::join(about.only_for, ", "));
   if (!words.empty()) text += fmt::format("{}: ", fmt::join(words, " | "));
   text += about.doc;
   if (!about.unset.empty()) text += fmt::format(" (default: {})", about.unset);

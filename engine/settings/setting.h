@@ -28,6 +28,7 @@ struct About {
   std::string_view unit = {};       ///< FILE, DIR, SECONDS, ...
   std::string_view group = {};      ///< of `--help`, where it is not that of the struct
   std::span<const std::string_view> only_for = {};          ///< kinds or modes that it is for; empty: all
+  std::span<const double> one_of = {};                      ///< the numbers that it may be; empty: all
   double least = -std::numeric_limits<double>::infinity();  ///< lower bound, included
   double above = -std::numeric_limits<double>::infinity();  ///< lower bound, excluded
   double below = std::numeric_limits<double>::infinity();   ///< upper bound, excluded

@@ -44,7 +44,7 @@ std::string text_of(const nlohmann::json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-// Every setting that changes results, but for those that may: more products, a smaller tolerance, and the
+// Every setting that changes results, except those that may: more products, a smaller tolerance, and the
 // mode, which is checked as it ran.
 void check_same_settings(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
   const nlohmann::json then = identity_of(there.settings);

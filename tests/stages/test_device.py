@@ -25,7 +25,8 @@ def builders(good):
 def test_another_word_is_answered_with_the_right_ones(good, tmp_path):
     for call in builders(good):
         done = run(*call, "--device", "gpu", "--out", tmp_path / "out.h5")
-        assert (done.returncode, error_line(done)) == (2, "error: --device is 'gpu', expected cpu or cuda")
+        line = f"error: --device: is 'gpu', expected one of cpu, cuda; see {call[0]} --help"
+        assert (done.returncode, error_line(done)) == (2, line)
 
 
 def test_the_processors_leave_no_trace_in_a_file(good):

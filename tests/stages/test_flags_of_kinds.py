@@ -14,7 +14,7 @@ SWEPT = {
 }  # fmt: skip
 FOREIGN = {
     "hessian": (
-        ("--ggn-mode", "foo"), ("--mc-samples", 3), ("--kfac", "kfac.h5"), ("--matrix", "m.h5:/A"),
+        ("--ggn-mode", "empirical"), ("--mc-samples", 3), ("--kfac", "kfac.h5"), ("--matrix", "m.h5:/A"),
         ("--fisher-unit", "sample"), ("--fisher-clip", 1), ("--uncovered", "zero"),
     ),
     "ggn": (

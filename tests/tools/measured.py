@@ -56,7 +56,7 @@ SWEEPS = {
     "module": {
         **BASE,
         "models": {"module": MODULE},
-        "operators": {**OPERATORS, "kfac": {"uncovered": "zero"}, "ekfac": {"uncovered": "identity"}},
+        "operators": {kind: {} for kind in ("hessian", "ggn", "mc_fisher", "empirical_fisher")},
         "reorth_modes": ["full"],
     },
 }

@@ -1,31 +1,35 @@
-"""What the documents promise to explain."""
+"""Tables of the documents and options of the schema are what the programs say."""
 
+import json
+import sys
 from pathlib import Path
 
-import ablation_table
 import pytest
 
-from ritzflow.sweep import cells
-from ritzflow.tables import cell_records
-
 ROOT = Path(__file__).resolve().parents[2]
-ROW_COLUMNS = ("n", "missing", "converged_of_k", "residual_ratio_worst")
+sys.path.insert(0, str(ROOT / "tests" / "tools"))
+import documents  # noqa: E402
 
 
-@pytest.mark.parametrize("name", [*cell_records.QUANTITIES, *ablation_table.CELL_FIRST, *ROW_COLUMNS])
-def test_every_column_of_the_tables_is_explained(name):
-    axes = (*cells.ROW_AXES, *cells.AXES)  # names of the sweep file
-    assert name in axes or f"`{name}`" in (ROOT / "docs" / "metrics.md").read_text()
+@pytest.fixture(scope="module")
+def generated():
+    return documents.documents()
 
 
-@pytest.mark.parametrize("folder", ["docs", "docs/decisions"])
-def test_every_document_is_in_the_index_of_its_folder(folder):
-    index = (ROOT / folder / "README.md").read_text()
-    for path in (ROOT / folder).glob("*.md"):
-        assert path.name == "README.md" or f"]({path.name})" in index
+@pytest.mark.parametrize(
+    "path", [documents.FORMATS, documents.README, documents.SCHEMA], ids=lambda p: p.name
+)
+def test_the_document_is_up_to_date(generated, path):
+    assert path.read_text() == generated[path], "run tests/tools/documents.py"
 
 
-def test_every_shipped_sweep_file_is_named():
-    readme = (ROOT / "configs" / "README.md").read_text()
-    for path in (ROOT / "configs").glob("*.yaml"):
-        assert f"`{path.name}`" in readme
+def test_every_setting_has_a_sentence_and_a_flag_of_its_name():
+    for group in documents.catalogue()["settings"].values():
+        for setting in group:
+            assert setting["doc"] and not setting["doc"].endswith(".")
+            assert setting["flag"] == "--" + setting["name"].replace("_", "-")
+
+
+def test_the_layout_of_json_holds_the_same():
+    value = json.loads(documents.SCHEMA.read_text())
+    assert json.loads(documents.laid_out(value)) == value

@@ -7,9 +7,9 @@ namespace {
 // The settings of every kind.
 std::vector<Field> of_operators(std::vector<Field> fields) {
   fields = with_settings_of<RiskSettings>(with_settings_of<OperatorSettings>(std::move(fields)));
-  fields = with_settings_of<HessianSettings>(with_settings_of<GgnSettings>(std::move(fields)));
-  fields = with_settings_of<McFisherSettings>(with_settings_of<EmpiricalFisherSettings>(std::move(fields)));
-  return with_settings_of<KroneckerSettings>(with_settings_of<DrawSettings>(std::move(fields)));
+  const auto add = [&]<class... S>(const S&...) { ((fields = with_settings_of<S>(std::move(fields))), ...); };
+  std::apply(add, SettingsOfEveryKind{});
+  return with_settings_of<DrawSettings>(std::move(fields));
 }
 
 }  // namespace

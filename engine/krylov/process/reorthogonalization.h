@@ -112,7 +112,7 @@ int64_t rows_needed(const Reorthogonalization& mode);
 /// The rows at which the mode restarts; 0 where it does not.
 int64_t restart_dim(const Reorthogonalization& mode);
 
-/// Whether a run of the mode comes back to rows that it has left behind, all of them or those since a
+/// Whether a run of the mode returns to rows that it has passed, all of them or those since a
 /// restart.
 bool reads_all_rows(const Reorthogonalization& mode);
 
