@@ -97,7 +97,7 @@ def test_blocks_change_nothing_but_rounding(prepare, monkeypatch):
     whole = prepare.npz(inputs, targets)
     with monkeypatch.context() as small:
         small.setattr("ritzflow.data.sources.samples.BLOCK", 28)
-        small.setattr("artifact_digest.BLOCK", 28)
+        small.setattr("ritzflow.common.artifact_digest.BLOCK", 28)
         cut = prepare.npz(inputs, targets)
     assert cut.data.keys() == whole.data.keys()
     for name in whole.data:
