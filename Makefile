@@ -121,6 +121,7 @@ models-env: .venv-models/.installed  ## transformers and what it needs, in .venv
 lint: stages  ## formatting, wording, types, ruff, snakefmt, snakemake --lint, clang-tidy
 	clang-format-19 --dry-run --Werror $(CXX_FILES)
 	ruff check . && ruff format --check .
+	mypy
 	snakefmt --check Snakefile stages/rules
 	snakemake --lint
 	$(PYTHON) tests/lint/words.py

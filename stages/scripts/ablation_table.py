@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import InputError, Parser, run
 from ritzflow.sweep import blocks, cells, stale, summaries
 from ritzflow.sweep.sweep_config import digest
+from ritzflow.sweep.types import Config
 from ritzflow.tables import cell_records, table_text
 
 ALGORITHM = 3
@@ -36,7 +38,9 @@ CELL_FIRST = [
 ]
 
 
-def cells_table(records: list[dict], missing: dict[tuple, str], config: dict) -> pd.DataFrame:
+def cells_table(
+    records: list[dict[str, Any]], missing: dict[tuple[Any, ...], str], config: Config
+) -> pd.DataFrame:
     """A row for each expected cell, with all that its metrics.json says; `state` is done, or missing for a
     `reason`."""
     frame = pd.DataFrame(cells.expected(config)).merge(
@@ -66,7 +70,8 @@ def ablation(frame: pd.DataFrame) -> pd.DataFrame:
             row[f"{name}_mean"], row[f"{name}_sd"] = values.mean(), values.std(ddof=1)
             row[f"{name}_max"], row[f"{name}_n"] = values.max(), values.count()
         ratios = pd.to_numeric(done["residual_ratio"]).astype(float)
-        row["residual_ratio_worst"] = ratios.loc[np.log(ratios).abs().idxmax()] if ratios.count() else np.nan
+        worst = int(np.nanargmax(np.abs(np.log(ratios)))) if ratios.count() else None
+        row["residual_ratio_worst"] = np.nan if worst is None else ratios.iloc[worst]
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -86,7 +91,7 @@ def commit() -> str:
     return subprocess.run(call, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def footer(config: dict, cells_csv: str, made_from: str) -> list[str]:
+def footer(config: Config, cells_csv: str, made_from: str) -> list[str]:
     """Where the table comes from: enough to make it again and to check its bytes."""
     seeds, probes = (" ".join(map(str, config[name])) for name in ("seeds", "probes"))
     return [
@@ -107,7 +112,7 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.map(lambda value: json.dumps(value) if isinstance(value, list | dict) else value)
 
 
-def main():
+def main() -> None:
     parser = Parser("ablation_table", ALGORITHM, "Turn a sweep's cells into tables.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
     parser.add_argument("--complete", action="store_true", help="exit status 1 where a cell is missing")
@@ -135,7 +140,7 @@ def main():
     report_missing(missing, options.complete)
 
 
-def report_missing(missing: dict[tuple, str], complete: bool) -> None:
+def report_missing(missing: dict[tuple[Any, ...], str], complete: bool) -> None:
     """Says why cells are missing, each reason once. Raises OSError where none may be."""
     for reason, count in Counter(missing.values()).items():
         print(f"{count} cells missing: {reason}", file=sys.stderr)

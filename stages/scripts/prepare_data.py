@@ -10,8 +10,9 @@
 """
 
 import sys
-from argparse import BooleanOptionalAction
+from argparse import BooleanOptionalAction, Namespace, _ArgumentGroup
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common import environment  # noqa: F401
 
@@ -34,7 +35,7 @@ ALGORITHM = 2
 LEAST = {"samples": 2, "context": 1, "max_length": 1, "num_classes": 2, "image_size": 1, "seed": 0}
 
 
-def parse():
+def parse() -> Namespace:
     parser = Parser("prepare_data", ALGORITHM, "Write data.h5 from a named source.")
     parser.add_argument("--source", required=True, help=", ".join(KNOWN))
     add_arrays(parser.add_argument_group("which arrays or columns"))
@@ -47,7 +48,7 @@ def parse():
     return options
 
 
-def add_arrays(group) -> None:
+def add_arrays(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--inputs", nargs="+", metavar="NAME", help="one, or several that a module takes by name"
     )
@@ -56,7 +57,7 @@ def add_arrays(group) -> None:
     group.add_argument("--mask", metavar="NAME", help="1 where a target counts (default: mask, if there)")
 
 
-def add_meaning(group) -> None:
+def add_meaning(group: _ArgumentGroup) -> None:
     group.add_argument("--task", choices=TASKS, help="default: by the targets, where they fit one only")
     group.add_argument("--num-classes", type=int, help="default: the largest label plus one")
     group.add_argument(
@@ -73,7 +74,7 @@ def add_meaning(group) -> None:
     group.add_argument("--image-size", type=int, metavar="S", help="images: resize all to S x S pixels")
 
 
-def add_split(group) -> None:
+def add_split(group: _ArgumentGroup) -> None:
     group.add_argument("--samples", type=int, help="samples drawn, training and test together (default: all)")
     group.add_argument("--seed", type=int, default=0, help="seed of the draw and the split")
     group.add_argument(
@@ -87,7 +88,7 @@ def add_split(group) -> None:
     )
 
 
-def add_text(group) -> None:
+def add_text(group: _ArgumentGroup) -> None:
     group.add_argument("--text", metavar="COLUMN", help="tables: the column whose text --tokenizer cuts")
     group.add_argument("--text-pair", metavar="COLUMN", help="tables: the second text of each row")
     group.add_argument("--context", type=int, default=32, help="characters a sequence")
@@ -104,7 +105,7 @@ def share(text: str) -> float | str:
         raise InputError(f"--split: '{text}' is neither a fraction nor none") from None
 
 
-def check(options) -> None:
+def check(options: Namespace) -> None:
     for name, least in LEAST.items():
         value = getattr(options, name)
         if value is not None and value < least:
@@ -115,7 +116,7 @@ def check(options) -> None:
         raise InputError(f"--out: {options.out.parent}: no such folder")
 
 
-def attributes(options, samples: Samples, reading: Reading) -> dict:
+def attributes(options: Namespace, samples: Samples, reading: Reading) -> dict[str, Any]:
     part = fraction(samples, options)
     found = {
         "format": "ritzflow-data",
@@ -133,7 +134,7 @@ def attributes(options, samples: Samples, reading: Reading) -> dict:
     return found
 
 
-def main():
+def main() -> None:
     options = parse()
     samples = load(options)
     source = options.source.partition(":")[2] or options.source

@@ -7,6 +7,7 @@ provenance.py results/demo
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import Parser, run
@@ -17,7 +18,7 @@ FACTS = ("program_version", "commit", "dirty", "compiler", "libraries", "cpu", "
 TIMES = ("started", "finished")
 
 
-def summary(records: list[dict]) -> dict:
+def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
     """How often each version, machine and setting occurs, the span of time, and how many were resumed."""
     counts = {}
     for fact in FACTS:
@@ -33,7 +34,7 @@ def summary(records: list[dict]) -> dict:
     }
 
 
-def main():
+def main() -> None:
     parser = Parser("provenance", 1, "Sum up where a sweep's artifacts come from, in provenance.json.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with cells/")
     results = parser.parse_args().results

@@ -14,6 +14,7 @@ import yaml
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import InputError, Parser, run
 from ritzflow.sweep import cells, stale, summaries
+from ritzflow.sweep.types import Config
 from ritzflow.tables import table_text
 
 ALGORITHM = 2
@@ -53,7 +54,7 @@ def figure(path: Path, caption: str) -> str:
     return f'<figure><img alt="{path.stem}" src="{source}"><figcaption>{caption}</figcaption></figure>'
 
 
-def page(config: dict, table: pd.DataFrame, notes: list[str], figures: Path, made_from: str) -> str:
+def page(config: Config, table: pd.DataFrame, notes: list[str], figures: Path, made_from: str) -> str:
     done, missing = int(table["n"].sum()), int(table["missing"].sum())
     name, models = html.escape(config["name"]), html.escape(", ".join(config["models"]))
     legend = html.escape(f"{table_text.LEGEND} All quantities: tables/ablation.csv and cells.csv.")
@@ -74,7 +75,7 @@ def page(config: dict, table: pd.DataFrame, notes: list[str], figures: Path, mad
     return "\n".join(parts) + "\n"
 
 
-def main():
+def main() -> None:
     parser = Parser("report", ALGORITHM, "Write a sweep's report.html.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
     results = parser.parse_args().results

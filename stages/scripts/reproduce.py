@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from ritzflow.common.atomic_write import write_text
 from ritzflow.common.locations import ROOT
 from ritzflow.common.script_cli import InputError, Parser, run
 from ritzflow.sweep import cells, places, stale
+from ritzflow.sweep.types import Cell, Config
 from ritzflow.tables import cell_records
 
 MARK = ".audit"  # in a folder that may be removed, as it was made here
@@ -26,7 +28,7 @@ VERDICTS = ("same bytes", "same content", "within tolerance", "different", *UNSE
 CELL_FILES = ("lanczos.h5", "ritz.h5", "metrics.json")
 
 
-def sample(config: dict, count: int, seed: int) -> list[dict]:
+def sample(config: Config, count: int, seed: int) -> list[dict[str, Any]]:
     """`count` cells of the sweep by a seeded draw, in the sweep's order; 0 or more than there are: all."""
     every = cells.expected(config)
     if not 0 < count < len(every):
@@ -34,7 +36,7 @@ def sample(config: dict, count: int, seed: int) -> list[dict]:
     return [every[i] for i in sorted(random.Random(seed).sample(range(len(every)), count))]
 
 
-def run_again(chosen: list[dict], again: Path, configfile: str, cores: int) -> None:
+def run_again(chosen: list[dict[str, Any]], again: Path, configfile: str, cores: int) -> None:
     """Makes the cells from the data on in the folder `again`, through Snakemake. Raises OSError."""
     if again.exists() and not (again / MARK).is_file():
         raise InputError(f"{again}: is there already, and no audit made it; move it away")
@@ -48,7 +50,7 @@ def run_again(chosen: list[dict], again: Path, configfile: str, cores: int) -> N
         raise OSError(f"{again}: the second run failed; its log is above")
 
 
-def compare(results: Path, again: Path, rtol: float) -> list[dict]:
+def compare(results: Path, again: Path, rtol: float) -> list[dict[str, Any]]:
     """The verdict of the stage `audit` on each artifact of the second run. Raises OSError."""
     command = ["audit", results, again, "--rtol", rtol, "--format", "json", "--subset", "--quiet"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
@@ -57,15 +59,16 @@ def compare(results: Path, again: Path, rtol: float) -> list[dict]:
     return json.loads(done.stdout)
 
 
-def belongs_to(artifact: str, cell: dict) -> bool:
+def belongs_to(artifact: str, cell: Cell) -> bool:
     """Whether an artifact belongs to the cell or is upstream of it: its operator, model or data."""
     return Path("cells", places.CELL.format(**cell)).is_relative_to(Path(artifact).parent)
 
 
-def row(cell: dict, verdicts: list[dict]) -> dict:
+def row(cell: Cell, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
     """The cell's line: its worst verdict, and the largest deviation among its artifacts and where it is."""
     own = [v for v in verdicts if v["artifact"].startswith("cells/") and belongs_to(v["artifact"], cell)]
     worst = max(own, key=lambda v: VERDICTS.index(v["verdict"]))
+    found: list[tuple[Any, str, dict[str, Any]]]
     found = [(d["relative"], v["artifact"], d) for v in own for d in v["deviations"][:1]]
     relative, artifact, deviation = max(
         found, key=lambda f: float("inf") if f[0] is None else f[0], default=("", "", {})
@@ -87,7 +90,7 @@ def row(cell: dict, verdicts: list[dict]) -> dict:
     }
 
 
-def write_tables(rows: list[dict], footer: str, folder: Path) -> None:
+def write_tables(rows: list[dict[str, Any]], footer: str, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     table = pd.DataFrame(rows)
     write_text(folder / "reproducibility.csv", table.to_csv(index=False))
@@ -97,7 +100,7 @@ def write_tables(rows: list[dict], footer: str, folder: Path) -> None:
     write_text(folder / "reproducibility.md", "\n".join([*head, *lines, "", footer, ""]))
 
 
-def main():
+def main() -> None:
     parser = Parser("reproduce", 1, "Run cells of a finished sweep again and tabulate how far each agrees.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json")
     parser.add_argument("--configfile", required=True, help="the sweep file")

@@ -8,6 +8,7 @@ import hashlib
 import json
 import mimetypes
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import PROJECT_VERSION, Parser, run
@@ -34,7 +35,7 @@ def data_files(results: Path, found: stale.Comparison) -> list[Path]:
     return sorted(standing | {p for p in others if p.name not in SKIPPED and not p.name.startswith(".")})
 
 
-def file_entity(path: Path, results: Path) -> dict:
+def file_entity(path: Path, results: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -47,7 +48,7 @@ def file_entity(path: Path, results: Path) -> dict:
     }
 
 
-def action_entity(number: int, record: dict, by_digest: dict[str, str]) -> dict:
+def action_entity(number: int, record: dict[str, Any], by_digest: dict[str, str]) -> dict[str, Any]:
     """The run of a stage: its command, its inputs (by content digest) and its artifact."""
     inputs = sorted({by_digest[d] for d in record.get("inputs", {}).values() if d in by_digest})
     return {
@@ -62,7 +63,7 @@ def action_entity(number: int, record: dict, by_digest: dict[str, str]) -> dict:
     }
 
 
-def crate(results: Path) -> dict:
+def crate(results: Path) -> dict[str, Any]:
     """The crate's JSON-LD document."""
     found = stale.standing(results, cells.sweep(results))
     files = [file_entity(path, results) for path in data_files(results, found)]
@@ -98,7 +99,7 @@ def crate(results: Path) -> dict:
     return {"@context": f"{PROFILE}/context", "@graph": entities}
 
 
-def main():
+def main() -> None:
     parser = Parser("ro_crate", 1, "Describe a finished sweep as a Research Object Crate (RO-Crate 1.1).")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json")
     results = parser.parse_args().results

@@ -14,9 +14,12 @@ import hashlib
 import json
 import subprocess
 import sys
+from argparse import Namespace
 from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common import made_with, weights_files
 from ritzflow.common.atomic_write import write_text
@@ -28,7 +31,7 @@ ALGORITHM = 1
 FIELDS = {"weights_are", "command", "sources", "weights", "replaced", "finished"}
 
 
-def parse():
+def parse() -> Namespace:
     parser = Parser("train_weights", ALGORITHM, "Run a training command where its weights are not there.")
     parser.add_argument("--command", required=True, help="run by the shell in this folder")
     parser.add_argument("--weights", required=True, help="what it writes; {step} in it: one for each step")
@@ -74,7 +77,7 @@ def difference(then: dict[str, str]) -> str | None:
     return None
 
 
-def reason_to_run(known: dict | None, command: str, lost: list[str]) -> str | None:
+def reason_to_run(known: dict[str, Any] | None, command: str, lost: list[str]) -> str | None:
     """Why the command is run; None where the weights stay as they are. `known` is what is said of them.
 
     Raises InputError where it has been run and does not write what is wanted.
@@ -91,7 +94,7 @@ def reason_to_run(known: dict | None, command: str, lost: list[str]) -> str | No
     return changed or f"{lost[0]} is missing"
 
 
-def what_changed(known: dict, command: str) -> str | None:
+def what_changed(known: dict[str, Any], command: str) -> str | None:
     """What differs from the command, or the files that it depends on, that made the weights."""
     if command != known["command"]:
         return f"the command was: {known['command']}"
@@ -99,7 +102,7 @@ def what_changed(known: dict, command: str) -> str | None:
 
 
 @contextmanager
-def memory(folder: Path, weights: str):
+def memory(folder: Path, weights: str) -> Iterator[Path]:
     """The file of what is known of these weights; one training of them at a time."""
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(weights.encode()).hexdigest()[:16]
@@ -108,7 +111,7 @@ def memory(folder: Path, weights: str):
         yield folder / f"{name}.json"
 
 
-def read(path: Path) -> dict | None:
+def read(path: Path) -> dict[str, Any] | None:
     try:
         known = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -116,7 +119,7 @@ def read(path: Path) -> dict | None:
     return known if known.keys() == FIELDS else None
 
 
-def train(options, path: Path, before: dict | None) -> dict:
+def train(options: Namespace, path: Path, before: dict[str, Any] | None) -> dict[str, Any]:
     """Runs the command; what is known of the weights then. Raises InputError where it fails."""
     own = files_of(options.weights)
     sources = digests([p for p in training_sources.of_command(options.command) if p not in own])
@@ -133,7 +136,7 @@ def train(options, path: Path, before: dict | None) -> dict:
     return {**known, "weights": digests(files_of(options.weights)), "replaced": {}, "finished": True}
 
 
-def to_replace(before: dict | None, command: str) -> dict[str, list[int]]:
+def to_replace(before: dict[str, Any] | None, command: str) -> dict[str, list[int]]:
     """The weights that another command, or other sources, had made."""
     if before is None or not before["finished"]:
         return before["replaced"] if before else {}
@@ -153,7 +156,7 @@ def carry_out(command: str) -> None:
         text=True,
         errors="replace",
     )
-    for line in process.stdout:
+    for line in process.stdout or ():
         print(line, end="", file=sys.stderr, flush=True)
         last.extend([line.strip()] if line.strip() else [])
     if status := process.wait():
@@ -161,7 +164,7 @@ def carry_out(command: str) -> None:
         raise InputError(f"exit status {status} of the command: {command}{said}")
 
 
-def main():
+def main() -> None:
     options = parse()
     lost = missing(options.weights, options.steps)
     with memory(options.memory, options.weights) as path:
@@ -175,17 +178,16 @@ def main():
     write_text(options.out, recorded.sealed(record(options, known)))
 
 
-def record(options, known: dict | None) -> dict:
+def record(options: Namespace, known: dict[str, Any] | None) -> dict[str, Any]:
     """What training.json says: the command, whether it made the weights, and the files that count."""
     weights = digests(files_of(options.weights))
-    made = known is not None and known["command"] == options.command and known["weights"] == weights
-    sources = known["sources"] if made else {}
+    same = known if known and known["command"] == options.command and known["weights"] == weights else None
     return {
         "stage": "train_weights",
         "algorithm": ALGORITHM,
         "settings": {"command": options.command, "weights": options.weights},
-        "weights_are_made_by_it": made,
-        "files": {**sources, **weights},
+        "weights_are_made_by_it": same is not None,
+        "files": {**(same["sources"] if same else {}), **weights},
     }
 
 

@@ -11,7 +11,7 @@ from ritzflow.common.script_cli import InputError, Parser, run
 PRODUCTS = {"table": "tables/ablation.md", "figure": "figures/overview.png", "report": "report.html"}
 
 
-def main():
+def main() -> None:
     parser = Parser("where", 1, "Print a sweep's table and where its products lie.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with tables/ and figures/")
     results = parser.parse_args().results

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -103,7 +104,10 @@ def require_whole(path: Path) -> None:
 
 
 def write(
-    out: Path, data: dict[str, np.ndarray | Stream], attributes: dict, provenance: dict | None = None
+    out: Path,
+    data: dict[str, np.ndarray | Stream],
+    attributes: dict[str, Any],
+    provenance: dict[str, Any] | None = None,
 ) -> None:
     """Write beside `out`, then rename: `out` is complete or absent. `provenance` is not part of the digest.
 

@@ -9,7 +9,7 @@ INTERVAL = 0.2  # seconds
 class Progress:
     """Counts up to `total`, or without an end where it is not known."""
 
-    def __init__(self, what: str, total: int | None = None):
+    def __init__(self, what: str, total: int | None = None) -> None:
         self.what, self.total = what, total
         self.shown = sys.stderr.isatty()
         self.last = 0.0
@@ -24,6 +24,6 @@ class Progress:
         end = f" of {self.total} {'#' * (30 * count // self.total):30}" if self.total else ""
         print(f"\r\033[K{self.what}: {count}{end}", end="", file=sys.stderr, flush=True)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)

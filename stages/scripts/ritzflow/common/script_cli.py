@@ -4,7 +4,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 T = TypeVar("T")
 PROJECT_VERSION = "0.1.0"
@@ -32,12 +32,12 @@ class Parser(argparse.ArgumentParser):
     input does, and a change of it makes Snakemake run the script's rule again.
     """
 
-    def __init__(self, prog: str, algorithm: int, description: str):
+    def __init__(self, prog: str, algorithm: int, description: str) -> None:
         super().__init__(prog=prog, description=description, formatter_class=HelpFormatter)
         line = f"{prog} {PROJECT_VERSION} (algorithm {algorithm})"
         self.add_argument("--version", action="version", version=line)
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         raise InputError(message)
 
 

@@ -6,6 +6,7 @@ Only these two words in braces mean anything; `*` stands for any text, as in epo
 import glob
 import re
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common.script_cli import InputError
 
@@ -13,7 +14,7 @@ STEP, FINAL, ALL = "{step}", "final", "all"
 SHOWN = 12  # steps in a message
 
 
-def key_of(architecture: dict) -> str:
+def key_of(architecture: dict[str, Any]) -> str:
     """Which key of a module says where its weights are."""
     return "hf" if "hf" in architecture else "weights"
 
@@ -27,10 +28,10 @@ def found(pattern: str) -> dict[int, Path]:
     """The files, or folders, that fit a path with {step}, by the number in the place of it, ascending."""
     literal = [glob.escape(part).replace("[*]", "*") for part in pattern.split(STEP)]
     expression = re.escape(pattern).replace(r"\*", "[^/]*").replace(re.escape(STEP), r"(\d+)", 1)
-    expression = re.compile(expression.replace(re.escape(STEP), r"\1"))
+    name = re.compile(expression.replace(re.escape(STEP), r"\1"))
     files: dict[int, Path] = {}
     for path in sorted(glob.glob("*".join(literal))):
-        if not (match := expression.fullmatch(path)):
+        if not (match := name.fullmatch(path)):
             continue
         step = int(match[1])
         if step in files:
@@ -39,7 +40,7 @@ def found(pattern: str) -> dict[int, Path]:
     return dict(sorted(files.items()))
 
 
-def chosen(pattern: str, wanted: list | str) -> dict[int, Path]:
+def chosen(pattern: str, wanted: list[Any] | str) -> dict[int, Path]:
     """The files of the wanted steps (numbers, `final`; or `all`), ascending. Raises InputError."""
     files = found(pattern)
     if not files:

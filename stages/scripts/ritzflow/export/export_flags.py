@@ -1,7 +1,7 @@
 """The flags of export_products.py."""
 
 import json
-from argparse import BooleanOptionalAction
+from argparse import BooleanOptionalAction, Namespace
 from pathlib import Path
 
 from ritzflow.common import weights_files
@@ -85,7 +85,7 @@ def declare(parser: Parser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model.h5 to write")
 
 
-def check(options) -> None:
+def check(options: Namespace) -> None:
     """Parses `kwargs`. Raises InputError for what says nothing, or what contradicts itself."""
     try:
         options.kwargs = json.loads(options.kwargs)
@@ -114,12 +114,12 @@ def check(options) -> None:
         raise InputError(f"--out: {options.out.parent}: no such folder")
 
 
-def place_of_weights(options) -> tuple[str, str]:
+def place_of_weights(options: Namespace) -> tuple[str, str]:
     """Which flag says where the weights are, and what it says."""
     return ("--weights", options.weights) if options.hf is None else ("--hf", options.hf)
 
 
-def check_steps(options) -> None:
+def check_steps(options: Namespace) -> None:
     """Makes numbers of `steps`. Raises InputError for one that is none, or without a place in a name."""
     flag, name = place_of_weights(options)
     if weights_files.STEP not in name:

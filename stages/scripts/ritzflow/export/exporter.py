@@ -3,7 +3,10 @@
 import math
 import sys
 import time
+from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,7 +50,7 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def logits_shape(model: Model, x: Slots, samples: data.Samples, options) -> torch.Size:
+def logits_shape(model: Model, x: Slots, samples: data.Samples, options: Namespace) -> torch.Size:
     """Shape [rows, C] of the logits of a micro-batch, after one forward pass that shows what it changes and
     where the module puts the classes."""
     before = {name: b.clone() for name, b in model.buffers.items()}
@@ -77,7 +80,7 @@ def seeded_output(model: Model, x: Slots) -> torch.Tensor:
 class Exporter:
     """One model and micro-batch: traced, verified, written in every type that is wanted."""
 
-    def __init__(self, model: Model, samples: data.Samples, options):
+    def __init__(self, model: Model, samples: data.Samples, options: Namespace) -> None:
         self.model, self.samples, self.options = model, samples, options
         self.x, self.y, self.weights = samples.batch(options.micro_batch)
         self.loss: LossExport | None = None
@@ -168,7 +171,9 @@ class Exporter:
         y, weights = (t.to(dtype) if t.is_floating_point() else t for t in (self.y, self.weights))
         return y, weights
 
-    def compared(self, runner: verify.Runner, constants: dict, tolerance: float) -> dict[str, float]:
+    def compared(
+        self, runner: verify.Runner, constants: dict[str, Any], tolerance: float
+    ) -> dict[str, float]:
         """Errors of the functions, and of a loss of the user's own, against eager autograd."""
         self.constants, loss = constants, self.options.loss
         if isinstance(loss, losses.CustomLoss):
@@ -182,7 +187,7 @@ class Exporter:
         text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
         say(f"verified in {self.options.verify} against eager autograd: {text}")
 
-    def training(self) -> dict:
+    def training(self) -> dict[str, Any]:
         """What the spec of model.h5 says of the loss."""
         loss = self.loss or self.options.loss
         return {"loss": loss} if isinstance(loss, str) else loss.training()
@@ -223,7 +228,7 @@ class Exporter:
             say(f"package {writer.key[:12]} ({dtype}): found in {self.options.packages}")
             return writer.key
 
-        def of_compiled(folder):
+        def of_compiled(folder: Path) -> None:
             made = verify.CompiledRunner(functions, runner.slots, folder)
             self.require_check(made, check, tolerance, f"compiled {dtype}")
 
@@ -246,7 +251,9 @@ class Exporter:
             options, compiled = self.options, self.shared.compiled
             self.loss.write(DTYPES[dtype], options.packages, options.micro_batch, compiled)
 
-    def require_check(self, runner: verify.Runner, check: dict, tolerance: float, what: str) -> None:
+    def require_check(
+        self, runner: verify.Runner, check: dict[str, Any], tolerance: float, what: str
+    ) -> None:
         """Raises Refusal unless the functions reproduce the check values."""
         values = verify.check_values(runner, self.check_inputs())
         verify.require_check(values, check, tolerance, f"{self.model.origin} in {what}")
@@ -255,7 +262,7 @@ class Exporter:
 class AtOtherWeights(Exporter):
     """The functions of an earlier export with other weights: nothing is traced or compiled."""
 
-    def __init__(self, model: Model, samples: data.Samples, options, shared: Shared):
+    def __init__(self, model: Model, samples: data.Samples, options: Namespace, shared: Shared) -> None:
         super().__init__(model, samples, options)
         self.shared = shared
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from ritzflow.export.module.data import Samples
-from ritzflow.export.module.inputs import typed
+from ritzflow.export.module.inputs import Slots, typed
 from ritzflow.export.module.modules import Model
 from ritzflow.export.module.precision import exact
-from ritzflow.export.trace.eager import losses_of
+from ritzflow.export.trace.eager import Loss, losses_of
 
 SECONDS = 60  # after which the rest of the data is left out
 PROBABILITIES = (
@@ -18,7 +18,7 @@ PROBABILITIES = (
 )
 
 
-def summary(model: Model, samples: Samples, loss, batch: int) -> str:
+def summary(model: Model, samples: Samples, loss: str | Loss, batch: int) -> str:
     """`on 1437 samples: loss 0.021, accuracy 0.994`; the mean loss, whose curvature is taken."""
     count, seen, start = len(samples.targets), 0, time.monotonic()
     sums = torch.zeros(5, dtype=torch.float64)
@@ -34,7 +34,7 @@ def summary(model: Model, samples: Samples, loss, batch: int) -> str:
     return text + PROBABILITIES.format(loss) if probabilities and probabilities == rows else text
 
 
-def totals(model: Model, loss, x, y, w) -> torch.Tensor:
+def totals(model: Model, loss: str | Loss, x: Slots, y: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """Sums over the rows of a batch: weighted losses, weights, right answers, rows that count."""
     with exact(model.dtype):
         z = model.values(typed(x, model.dtype))

@@ -4,9 +4,11 @@ import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ritzflow.sweep import cells, places, recorded, stage_flags
 from ritzflow.sweep.sweep_config import has_command, has_known_steps, is_trained
+from ritzflow.sweep.types import Cell, Config
 
 
 @dataclass(frozen=True)
@@ -15,12 +17,12 @@ class Artifact:
 
     path: str
     stage: str
-    settings: dict
+    settings: dict[str, Any]
     inputs: dict[str, list[str]]
     step: int | None = None  # of the model that it is made from
 
 
-def of_sweep(config: dict) -> dict[str, Artifact]:
+def of_sweep(config: Config) -> dict[str, Artifact]:
     """The artifacts of all cells by path, each after those that it is made from."""
     return of_text(json.dumps(config))
 
@@ -39,7 +41,7 @@ def of_text(text: str) -> dict[str, Artifact]:
     return found
 
 
-def belongs(kind: Callable, config: dict, cell: dict) -> bool:
+def belongs(kind: Callable[..., Any], config: Config, cell: Cell) -> bool:
     """Whether a cell has an artifact of this kind; after a training its steps must be known."""
     entry = config["models"][cell["model"]]
     if kind is training:
@@ -52,21 +54,27 @@ def belongs(kind: Callable, config: dict, cell: dict) -> bool:
 
 
 def of(
-    stage: str, place: str, settings: Callable, config: dict, cell: dict, inputs: dict, step=None
+    stage: str,
+    place: str,
+    settings: Callable[..., Any],
+    config: Config,
+    cell: Cell,
+    inputs: dict[str, Any],
+    step: int | None = None,
 ) -> Artifact:
     paths = {role: [file.format(**cell) for file in files] for role, files in inputs.items()}
     return Artifact(place.format(**cell), stage, recorded.wanted(settings(config, cell)), paths, step)
 
 
-def data(config: dict, cell: dict) -> Artifact:
+def data(config: Config, cell: Cell) -> Artifact:
     return of("prepare_data", places.DATA, stage_flags.data, config, cell, {})
 
 
-def training(config: dict, cell: dict) -> Artifact:
+def training(config: Config, cell: Cell) -> Artifact:
     return of("train_weights", places.TRAINING, stage_flags.weights_training, config, cell, {})
 
 
-def model(config: dict, cell: dict) -> Artifact:
+def model(config: Config, cell: Cell) -> Artifact:
     trained = is_trained(config["models"][cell["model"]])
     stage = "train-model" if trained else "export_products"
     weights = {"training": [places.TRAINING]} if belongs(training, config, cell) else {}
@@ -80,37 +88,37 @@ def model(config: dict, cell: dict) -> Artifact:
 POINT = {"data": [places.DATA], "model": [places.MODEL]}
 
 
-def kfac(config: dict, cell: dict) -> Artifact:
+def kfac(config: Config, cell: Cell) -> Artifact:
     return of("collect-kfac", places.KFAC, stage_flags.collection, config, cell, POINT, cell["step"])
 
 
-def operator(config: dict, cell: dict) -> Artifact:
+def operator(config: Config, cell: Cell) -> Artifact:
     factors = {"kfac": [places.KFAC]} if stage_flags.is_kronecker(config, cell) else {}
     inputs = POINT | factors
     return of("build-operator", places.OPERATOR, stage_flags.operator, config, cell, inputs, cell["step"])
 
 
-def comparison(config: dict, cell: dict) -> Artifact:
+def comparison(config: Config, cell: Cell) -> Artifact:
     inputs = {"operator": [places.OPERATOR]}
     return of("compare-kfac", places.COMPARISON, stage_flags.comparison, config, cell, inputs)
 
 
-def lanczos(config: dict, cell: dict) -> Artifact:
+def lanczos(config: Config, cell: Cell) -> Artifact:
     return of("lanczos", places.LANCZOS, stage_flags.lanczos, config, cell, {"operator": [places.OPERATOR]})
 
 
-def ritz(config: dict, cell: dict) -> Artifact:
+def ritz(config: Config, cell: Cell) -> Artifact:
     inputs = {"operator": [places.OPERATOR], "lanczos": [places.LANCZOS]}
     return of("ritz-residuals", places.RITZ, stage_flags.none, config, cell, inputs)
 
 
-def density(config: dict, cell: dict) -> Artifact:
+def density(config: Config, cell: Cell) -> Artifact:
     runs = [places.LANCZOS.format(**{**cell, "probe": probe}) for probe in config["probes"]]
     inputs = {"operator": [places.OPERATOR], "lanczos": runs}
     return of("density", places.DENSITY, stage_flags.none, config, cell, inputs)
 
 
-def metrics(config: dict, cell: dict) -> Artifact:
+def metrics(config: Config, cell: Cell) -> Artifact:
     mode = cells.density_mode(config, cell["reorth_mode"])
     whole = [places.DENSITY.format(**{**cell, "reorth_mode": mode})] if mode else []
     inputs = {"ritz": [places.RITZ], "operator": [places.OPERATOR], "density": whole}

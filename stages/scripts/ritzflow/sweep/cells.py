@@ -2,9 +2,11 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common.script_cli import InputError
 from ritzflow.sweep import blocks, places, sweep_config, sweep_file
+from ritzflow.sweep.types import Cell, Config
 
 AXES = ("model", "seed", "step", "operator", "block", "reorth_mode", "probe")
 # What a table row is; seed and probe are averaged.
@@ -12,7 +14,7 @@ ROW_AXES = ("model", "step", "operator", "block", "reorth_mode")
 RESTARTED = ("thick_restart", "auto")  # may restart: their T is not a quadrature of the probe
 
 
-def sweep(results: Path) -> dict:
+def sweep(results: Path) -> dict[str, Any]:
     """The complete configuration of the sweep whose results lie in a folder. Raises InputError."""
     path = results / "sweep.json"
     if not path.is_file():
@@ -20,7 +22,7 @@ def sweep(results: Path) -> dict:
     return sweep_config.resolve(sweep_file.read(str(path)), str(path))
 
 
-def expected(config: dict) -> list[dict]:
+def expected(config: Config) -> list[dict[str, Any]]:
     """Every cell of the sweep by its axes, in the order of the sweep file; block is empty for the whole.
 
     The steps of a model that are known only once it is trained are as the sweep file has them before.
@@ -38,7 +40,7 @@ def expected(config: dict) -> list[dict]:
     ]
 
 
-def matrices(config: dict, model: dict) -> list[tuple[str, str]]:
+def matrices(config: Config, model: dict[str, Any]) -> list[tuple[str, str]]:
     """Operator and block of every matrix that the sweep measures of a model."""
     return [
         (name, block)
@@ -47,12 +49,12 @@ def matrices(config: dict, model: dict) -> list[tuple[str, str]]:
     ]
 
 
-def density_mode(config: dict, mode: str) -> str | None:
+def density_mode(config: Config, mode: str) -> str | None:
     """The mode whose runs make the density that a cell of `mode` refers to: its own, but where runs may
     restart the first one that cannot; None where there is none."""
     usable = [other for other in config["reorth_modes"] if other not in RESTARTED]
     return mode if mode in usable else next(iter(usable), None)
 
 
-def folder(results: Path, cell: dict) -> Path:
+def folder(results: Path, cell: Cell) -> Path:
     return results / "cells" / places.CELL.format(**cell)

@@ -4,8 +4,10 @@ A module comes trained on its own data: they pass as they are, all of them,
 unless the sweep file says otherwise.
 """
 
+from typing import Any
 
-def fill(data: dict, trained_here: bool) -> None:
+
+def fill(data: dict[str, Any], trained_here: bool) -> None:
     """Sets `standardize` and `split` where the sweep file leaves them open."""
     if data["standardize"] is None:
         data["standardize"] = trained_here

@@ -5,16 +5,17 @@ from pathlib import Path
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.sweep.sweep_config import canonical
+from ritzflow.sweep.types import Config
 
 FOLDER = Path(".snakemake/ritzflow")
 
 
-def text_of(config: dict) -> str:
+def text_of(config: Config) -> str:
     """What the file, and later the sweep's `sweep.json`, holds."""
     return canonical(config) + "\n"
 
 
-def sweep_file(config: dict) -> Path:
+def sweep_file(config: Config) -> Path:
     """Its path; the name has the digest, so that what a waiting job reads never changes."""
     text = text_of(config)
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -5,18 +5,21 @@ import shlex
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from snakemake.io import ancient
+from snakemake.iocontainers import Wildcards
 
 from ritzflow.common import weights_files
 from ritzflow.common.locations import BINARIES
 from ritzflow.sweep import artifacts, freeze, stage_flags, stage_versions, sweep_config, sweep_file
 from ritzflow.sweep.plan import Plan
+from ritzflow.sweep.types import Config
 
 NUMBERS = ("seed", "step", "probe")
 
 
-def checked(raw: dict, origin: str, files: Iterable[Path]) -> dict:
+def checked(raw: dict[str, Any], origin: str, files: Iterable[Path]) -> dict[str, Any]:
     """The configuration that Snakemake has read. Raises InputError.
 
     Its reader takes the last one of two equal keys: `files` are read once more.
@@ -33,7 +36,7 @@ def search_path(folders: Iterable[Path]) -> str:
     return shlex.quote(":".join(map(str, folders))).replace("{", "{{").replace("}", "}}")
 
 
-def axes(wildcards) -> dict:
+def axes(wildcards: Wildcards) -> dict[str, Any]:
     """The axes of a cell that a rule knows, numbers as numbers."""
     return {name: int(value) if name in NUMBERS else value for name, value in wildcards.items()}
 
@@ -51,7 +54,7 @@ def old(paths: Iterable[str | Path]) -> list[str]:
 class Jobs:
     """`file`: the configuration as every job of this run reads it."""
 
-    def __init__(self, config: dict, plan: Plan, file: Path):
+    def __init__(self, config: Config, plan: Plan, file: Path) -> None:
         self.config, self.plan, self.file = config, plan, file
         self.results = f"results/{config['name']}"
 
@@ -79,58 +82,58 @@ class Jobs:
         made = [path for path, a in artifacts.of_sweep(self.config).items() if a.stage == stage]
         return [self.at(path) for path in made if models is None or path.split("/")[1] in models]
 
-    def made_from(self, artifact: Callable, role: str) -> Callable:
+    def made_from(self, artifact: Callable[..., Any], role: str) -> Callable[..., Any]:
         """The files in a role from which an artifact (a function of artifacts.py) is made."""
 
-        def files(wildcards) -> list[str]:
+        def files(wildcards: Wildcards) -> list[str]:
             made = artifact(self.config, axes(wildcards))
             paths = [self.at(path) for path in made.inputs.get(role, [])]
             return paths if self.plan.again(made.path) else [ancient(path) for path in paths]
 
         return files
 
-    def again(self, artifact: Callable) -> Callable:
+    def again(self, artifact: Callable[..., Any]) -> Callable[..., Any]:
         """A file of this moment where the artifact must be made again."""
         return lambda wildcards: self.plan.marker(artifact(self.config, axes(wildcards)).path)
 
-    def summary(self, kind: str, inputs) -> Callable:
+    def summary(self, kind: str, inputs: Any) -> Callable[..., Any]:
         """Inputs of tables, figures, report and provenance: files, or what a function of wildcards gives."""
 
-        def files(wildcards) -> list[str]:
+        def files(wildcards: Wildcards) -> list[str]:
             found = inputs(wildcards) if callable(inputs) else inputs
             found = [found] if isinstance(found, str) else list(found)
             return found if self.plan.again(kind) else [ancient(file) for file in found]
 
         return files
 
-    def data_file(self, wildcards) -> list[str]:
+    def data_file(self, wildcards: Wildcards) -> list[str]:
         """The user's file in `text:FILE`, `npz:FILE`, ...; data.h5 records all that was read."""
         path = self.config["models"][wildcards.model]["data"]["source"].partition(":")[2]
         return old([path] if path else [])
 
-    def module_files(self, wildcards) -> list[str]:
+    def module_files(self, wildcards: Wildcards) -> list[str]:
         """The user's files that are known before a module is traced; model.h5 notes all that was read."""
         pattern = stage_flags.weights(self.config, axes(wildcards))
         found = weights_files.found(pattern).values() if weights_files.STEP in pattern else [Path(pattern)]
         return old(file for place in found for file in (place, *sorted(place.glob("*.safetensors"))))
 
-    def flags(self, settings: Callable) -> Callable:
+    def flags(self, settings: Callable[..., Any]) -> Callable[..., Any]:
         """Command-line words of a function of stage_flags."""
         return lambda wildcards: stage_flags.words(settings(self.config, axes(wildcards)))
 
-    def spec(self, wildcards) -> str:
+    def spec(self, wildcards: Wildcards) -> str:
         return json.dumps(stage_flags.spec(self.config, axes(wildcards)), sort_keys=True)
 
-    def python(self, wildcards) -> str:
+    def python(self, wildcards: Wildcards) -> str:
         """Hugging Face folders and tokenizers are read in an environment of their own (`make models-env`)."""
         model = self.config["models"][wildcards.model]
         special = "hf" in model["architecture"] or model["data"]["tokenizer"]
         return "PATH=.venv-models/bin:$PATH " if special else ""
 
-    def gpus(self, wildcards) -> int:
+    def gpus(self, wildcards: Wildcards) -> int:
         """GPUs that a job with products takes; products of K-FAC are the processors' work."""
         operator = self.config["operators"][wildcards.operator]
         return int(operator["device"] == "cuda" and operator["kind"] not in stage_versions.KRONECKER_KINDS)
 
-    def gpus_of_collection(self, wildcards) -> int:
+    def gpus_of_collection(self, wildcards: Wildcards) -> int:
         return int(self.config["operators"][wildcards.operator]["device"] == "cuda")

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from ritzflow.sweep import (
@@ -18,6 +19,7 @@ from ritzflow.sweep import (
     summaries,
     sweep_config,
 )
+from ritzflow.sweep.types import Config
 
 SHOWN = 5  # artifacts named for each reason
 
@@ -25,11 +27,11 @@ SHOWN = 5  # artifacts named for each reason
 class Plan:
     """Nothing is made again by default: a job of a run takes its part without asking."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.stale: set[str] = set()
         self.said: set[str] = set()
 
-    def find(self, results: Path, config: dict) -> None:
+    def find(self, results: Path, config: Config) -> None:
         """Compares the results with the configuration and says what differs."""
         if who := results_lock.holder(results):
             print(f"{results}: another run is at work there: {who}", file=sys.stderr)
@@ -70,7 +72,7 @@ class Plan:
         return [str(path)]
 
 
-def settle(config: dict, found: stale.Comparison) -> bool:
+def settle(config: Config, found: stale.Comparison) -> bool:
     """Reads the steps of models whose trainings all stand from their weights; whether there was such a model.
 
     Raises ConfigError where seeds have different ones.
@@ -101,7 +103,7 @@ def lines(results: Path, found: stale.Comparison) -> list[str]:
     return said
 
 
-def date_back(results: Path, paths) -> None:
+def date_back(results: Path, paths: Iterable[str]) -> None:
     """Gives files with a date to come today's: nothing could be newer than they are."""
     now = time.time()
     for path in paths:

@@ -6,6 +6,7 @@ import re
 import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -26,7 +27,7 @@ class Record:
 
     stage: str
     algorithm: int | None
-    settings: dict
+    settings: dict[str, Any]
     inputs: dict[str, list[str]]
     content: str
     files: dict[str, str] = field(default_factory=dict)
@@ -52,7 +53,7 @@ def stamp(path: Path) -> list[int]:
 class Memory:
     """Records by path, read once for each size, dates and inode of a file; `known` can be kept as JSON."""
 
-    def __init__(self, known: dict):
+    def __init__(self, known: dict[str, Any]) -> None:
         self.known = known
 
     def read(self, path: Path) -> Record:
@@ -90,7 +91,7 @@ def text_digest(raw: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def sealed(record: dict) -> str:
+def sealed(record: dict[str, Any]) -> str:
     """A record as text with its digest, as the stages write theirs."""
     body = json.dumps(record, indent=2) + "\n"
     return (
@@ -121,25 +122,26 @@ def from_hdf5(path: Path) -> Record:
     )
 
 
-def attributes(thing: h5py.Group, names: tuple) -> dict:
+def attributes(thing: h5py.Group, names: tuple[Any, ...]) -> dict[str, Any]:
     """Those of the attributes that are there; reading all of them would take most of the time."""
     held = thing.attrs
     return {name: held[name] for name in names if name in held}
 
 
-def inputs(attributes: dict, opened: dict[str, str]) -> dict[str, list[str]]:
+def inputs(attributes: dict[str, Any], opened: dict[str, str]) -> dict[str, list[str]]:
     """Digests by role: those that the file has as attributes, else of the artifacts that were opened."""
-    found = {}
+    found: dict[str, Any] = {}
     for path, digest in opened.items():
         found.setdefault(Path(path).stem, []).append(digest)
     named = {role: [attributes[f"{role}_sha256"]] for role in ROLES if f"{role}_sha256" in attributes}
     return found | named
 
 
-def flags(command: str, kind_of_operator: bool) -> dict:
+def flags(command: str, kind_of_operator: bool) -> dict[str, Any]:
     """Settings in a command line as words: one, a list of several, True for a bare flag."""
     dropped = NO_SETTINGS | FILES | (set() if kind_of_operator else {"operator"})
-    said, name = {}, None
+    said: dict[str, list[str]] = {}
+    name = None
     for word in words(command)[1:]:
         if word.startswith("--"):
             name = word[2:].replace("-", "_")
@@ -154,16 +156,16 @@ def words(command: str) -> list[str]:
     return shlex.split(command) if any(mark in command for mark in "'\"\\") else command.split()
 
 
-def value_of(values: list):
+def value_of(values: list[Any]) -> Any:
     return True if not values else values[0] if len(values) == 1 else values
 
 
-def wanted(options: dict) -> dict:
+def wanted(options: dict[str, Any]) -> dict[str, Any]:
     """The options of stage_flags that become flags, as they are."""
     return {k: v for k, v in options.items() if not (v is None or v is False or v == [])}
 
 
-def same(wanted, was) -> bool:
+def same(wanted: Any, was: Any) -> bool:
     """Whether a recorded word says what a setting is: 1e-6 is the number 1.0e-06, 1 is not the name 01."""
     if isinstance(wanted, list) or isinstance(was, list):
         both = [entry if isinstance(entry, list) else [entry] for entry in (wanted, was)]
@@ -178,9 +180,9 @@ def same(wanted, was) -> bool:
         return False
 
 
-def flat(value: dict, prefix: str = "") -> dict:
+def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings by dotted names."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, entry in value.items():
         if isinstance(entry, dict):
             found |= flat(entry, f"{prefix}{key}.")

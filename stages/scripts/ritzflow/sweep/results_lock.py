@@ -6,11 +6,12 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import IO
 
 from ritzflow.common.script_cli import Refusal
 
 NAME = ".lock"
-_held = []  # open files: the lock goes with the process, however it ends
+_held: list[IO[str]] = []  # open files: the lock goes with the process, however it ends
 
 
 def holder(results: Path) -> str | None:

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.locations import BINARIES, SCRIPTS
 from ritzflow.common.script_cli import InputError
 from ritzflow.sweep import sweep_config
+from ritzflow.sweep.types import Config
 
 CACHE = Path(".snakemake/ritzflow-versions.json")
 STAGES = ("train-model", "build-operator", "lanczos", "ritz-residuals", "density", "metrics")
@@ -18,13 +20,13 @@ KRONECKER_STAGES = ("collect-kfac", "compare-kfac")
 KRONECKER_KINDS = ("kfac", "ekfac")
 
 
-def needed(config: dict) -> list[str]:
+def needed(config: Config) -> list[str]:
     """The stage binaries that a sweep runs."""
     kinds = {options["kind"] for options in config["operators"].values()}
     return [*STAGES, *(KRONECKER_STAGES if kinds & set(KRONECKER_KINDS) else [])]
 
 
-def programs(config: dict) -> list[Path]:
+def programs(config: Config) -> list[Path]:
     """Every program that makes an artifact of the sweep."""
     models = config["models"].values()
     scripts = ["prepare_data.py"]
@@ -33,7 +35,7 @@ def programs(config: dict) -> list[Path]:
     return [SCRIPTS / name for name in scripts] + [BINARIES / name for name in needed(config)]
 
 
-def check_built(config: dict, folder: Path, origin: str) -> None:
+def check_built(config: Config, folder: Path, origin: str) -> None:
     """Raises InputError for the first binary that the sweep needs and `folder` lacks."""
     for name in needed(config):
         if (folder / name).is_file():
@@ -43,7 +45,7 @@ def check_built(config: dict, folder: Path, origin: str) -> None:
         raise InputError(f"{origin}: {why} needs build/bin/{name}, which is not built; run 'make build'")
 
 
-def of_built(config: dict) -> dict[str, int]:
+def of_built(config: Config) -> dict[str, int]:
     """Algorithm version by name of the programs that are built here: from the cache, or asked."""
     known = read_cache(CACHE)
     built = [program for program in programs(config) if program.is_file()]
@@ -60,7 +62,7 @@ def versions(programs: list[Path], cache: Path) -> dict[str, int]:
     return {Path(key).stem: answer["algorithm"] for key, answer in answers.items()}
 
 
-def read_cache(cache: Path) -> dict:
+def read_cache(cache: Path) -> dict[str, Any]:
     try:
         known = json.loads(cache.read_text())
     except (OSError, ValueError):
@@ -68,7 +70,7 @@ def read_cache(cache: Path) -> dict:
     return known if isinstance(known, dict) else {}
 
 
-def remembered(program: Path, known: dict) -> dict:
+def remembered(program: Path, known: dict[str, Any]) -> dict[str, Any]:
     stat = program.stat()
     stamp = {"mtime": stat.st_mtime_ns, "size": stat.st_size}
     entry = known.get(str(program), {})

@@ -8,11 +8,13 @@ contents, and the artifacts that it is made from stand and have the digests that
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common import made_with
 from ritzflow.sweep import artifacts, recorded, remembered, stage_versions
 from ritzflow.sweep.artifacts import Artifact
 from ritzflow.sweep.recorded import Record
+from ritzflow.sweep.types import Config
 
 MISSING = "missing"
 
@@ -29,7 +31,7 @@ class Comparison:
 
 def compare(
     results: Path,
-    config: dict,
+    config: Config,
     algorithms: dict[str, int],
     digest: Callable[[str], str | None],
     may_be_gone: bool = False,
@@ -59,14 +61,15 @@ def compare(
         if own and not cause:
             changed = any(changed_files(record, digest, may_be_gone))
             found.kept[path] = set() if changed else kept_steps(artifact, record, algorithms)
-        if own or cause:
-            found.reasons[path] = own or f"its {Path(cause).name} {fate(found.reasons[cause])}"
-        if cause and not own:
+        if own:
+            found.reasons[path] = own
+        elif cause:
+            found.reasons[path] = f"its {Path(cause).name} {fate(found.reasons[cause])}"
             found.consequences[path] = cause
     return found
 
 
-def own_reasons(artifact: Artifact, record: Record, algorithms: dict) -> Iterator[str]:
+def own_reasons(artifact: Artifact, record: Record, algorithms: dict[str, Any]) -> Iterator[str]:
     """What differs in the artifact's own making."""
     if record.stage != artifact.stage:
         yield f"was made by {record.stage or 'an unknown program'}, not {artifact.stage}"
@@ -78,7 +81,7 @@ def own_reasons(artifact: Artifact, record: Record, algorithms: dict) -> Iterato
         yield "; ".join(differences)
 
 
-def changed_files(record: Record, digest: Callable, may_be_gone: bool) -> Iterator[str]:
+def changed_files(record: Record, digest: Callable[..., Any], may_be_gone: bool) -> Iterator[str]:
     """The user's files that are no longer what they were."""
     for path, before in record.files.items():
         now = digest(path)
@@ -88,7 +91,7 @@ def changed_files(record: Record, digest: Callable, may_be_gone: bool) -> Iterat
             yield f"{path} has other contents"
 
 
-def differing(wanted: dict, was: dict) -> list[str]:
+def differing(wanted: dict[str, Any], was: dict[str, Any]) -> list[str]:
     return [
         f"{name} was {shown(was[name])}" if name in was else f"{name} was not set"
         for name in sorted(wanted.keys() | was.keys())
@@ -96,11 +99,11 @@ def differing(wanted: dict, was: dict) -> list[str]:
     ]
 
 
-def shown(value) -> str:
+def shown(value: Any) -> str:
     return " ".join(map(shown, value)) if isinstance(value, list) else str(value)
 
 
-def kept_steps(artifact: Artifact, record: Record, algorithms: dict) -> set[int]:
+def kept_steps(artifact: Artifact, record: Record, algorithms: dict[str, Any]) -> set[int]:
     """Steps of a model whose weights making it again would give: all, where nothing else differs."""
     as_it_is = replace(artifact, settings={**artifact.settings, "steps": record.settings.get("steps")})
     is_model = artifact.stage in ("train-model", "export_products")
@@ -141,7 +144,7 @@ def content(record: Record, step: int | None) -> str:
 class UserFiles:
     """Digests of the user's files, remembered by size, dates and inode; paths are seen from `base`."""
 
-    def __init__(self, known: dict, base: Path = Path()):
+    def __init__(self, known: dict[str, Any], base: Path = Path()) -> None:
         self.known, self.base = known, base
 
     def __call__(self, path: str) -> str | None:
@@ -157,7 +160,7 @@ class UserFiles:
         return self.known[path][1]
 
 
-def standing(results: Path, config: dict) -> Comparison:
+def standing(results: Path, config: Config) -> Comparison:
     """The comparison that readers of a sweep make, wherever they are called from."""
     known = remembered.load()
     files = UserFiles(known["files"], base=results.resolve().parent.parent)  # the folder of the run

@@ -7,6 +7,7 @@ from pathlib import Path
 from ritzflow.common.locations import SCRIPTS
 from ritzflow.sweep.stale import Comparison
 from ritzflow.sweep.sweep_config import canonical
+from ritzflow.sweep.types import Config
 
 FIGURES = ("spectrum", "density", "convergence", "orthogonality", "overview")
 SWEEP = ("artifacts", "blocks", "cells", "recorded", "stale", "summaries")
@@ -32,7 +33,7 @@ FILES = (
 )
 
 
-def made_from(kind: str, config: dict, found: Comparison) -> str:
+def made_from(kind: str, config: Config, found: Comparison) -> str:
     """Digest of the configuration, of every artifact that stands, and of the scripts that read them."""
     contents = {path: r.content for path, r in found.records.items() if path not in found.reasons}
     code = [(SCRIPTS / name).read_text() for name in CODE[kind]]
@@ -40,7 +41,7 @@ def made_from(kind: str, config: dict, found: Comparison) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def stale(results: Path, config: dict, found: Comparison) -> set[str]:
+def stale(results: Path, config: Config, found: Comparison) -> set[str]:
     """Those that are missing, or carry another digest than one made now from every artifact would."""
     kinds = (
         set(CODE) if found.reasons else {kind for kind in CODE if not carried(results, kind, config, found)}
@@ -50,7 +51,7 @@ def stale(results: Path, config: dict, found: Comparison) -> set[str]:
     return kinds
 
 
-def carried(results: Path, kind: str, config: dict, found: Comparison) -> bool:
+def carried(results: Path, kind: str, config: Config, found: Comparison) -> bool:
     digest = made_from(kind, config, found).encode()
     files = [results / name for name in CARRIERS[kind]]
     if kind == "tables" and not cells_match(results / "tables"):
@@ -58,7 +59,7 @@ def carried(results: Path, kind: str, config: dict, found: Comparison) -> bool:
     return all(file.is_file() and digest in file.read_bytes() for file in files)
 
 
-def drop_outdated(results: Path, config: dict, found: Comparison) -> None:
+def drop_outdated(results: Path, config: Config, found: Comparison) -> None:
     """Removes figures, report and provenance that were made from other cells than those that stand now."""
     for kind in ("figures", "report", "provenance"):
         if not carried(results, kind, config, found):

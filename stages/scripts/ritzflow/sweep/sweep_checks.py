@@ -1,11 +1,13 @@
 """What a sweep file may say by its schema, but what would be ignored or is known to fail."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from ritzflow.common import weights_files
+from ritzflow.sweep.types import Config
 
 
-def problems(config: dict, schema: dict) -> Iterator[str]:
+def problems(config: Config, schema: dict[str, Any]) -> Iterator[str]:
     """One line for each, of a configuration that is valid by the schema and has its defaults."""
     keys = schema["$defs"]["operator"]["properties"]
     for name, operator in config["operators"].items():
@@ -18,7 +20,7 @@ def problems(config: dict, schema: dict) -> Iterator[str]:
     yield from restarts(config["lanczos"])
 
 
-def trainings(config: dict) -> Iterator[str]:
+def trainings(config: Config) -> Iterator[str]:
     """Commands that would write what another one writes, or what the model does not read."""
     writers: dict[str, tuple[str, str | None]] = {}
     for name, model in config["models"].items():
@@ -33,7 +35,7 @@ def trainings(config: dict) -> Iterator[str]:
             yield f"'models.{name}' and 'models.{other}' have the same weights; give both the same command"
 
 
-def ignored(place: str, operator: dict, keys: dict) -> Iterator[str]:
+def ignored(place: str, operator: dict[str, Any], keys: dict[str, Any]) -> Iterator[str]:
     """Keys that say nothing of the operator's kind: its table row would pass for what it is not."""
     for key, value in operator.items():
         kinds = keys[key].get("x-kinds")
@@ -45,13 +47,13 @@ def listed(kinds: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
 
 
-def regularized(place: str, operator: dict) -> Iterator[str]:
+def regularized(place: str, operator: dict[str, Any]) -> Iterator[str]:
     mode = operator["regularization_mode"]
     if operator["kind"] == "hessian" and mode in ("fixed", "relative"):
         yield f"'{place}.regularization_mode': {mode} is for semi-definite operators; off or auto"
 
 
-def restarts(lanczos: dict) -> Iterator[str]:
+def restarts(lanczos: dict[str, Any]) -> Iterator[str]:
     """Where a run restarts, the wanted vectors and the next two must fit into the basis."""
     k, held = lanczos["k"], lanczos["krylov_dim"]
     if held is not None and held < k + 2:

@@ -6,6 +6,8 @@ Errors are one line each and name the file, the key and the nearest right key.
 import hashlib
 import json
 import math
+from collections.abc import Iterable
+from typing import Any
 
 from jsonschema import Draft202012Validator, validators
 
@@ -14,6 +16,7 @@ from ritzflow.common.locations import ROOT
 from ritzflow.common.script_cli import InputError, nearest
 from ritzflow.sweep import blocks, data_defaults, sweep_checks, sweep_file
 from ritzflow.sweep.sweep_file import ConfigError
+from ritzflow.sweep.types import Config
 
 SCHEMA = ROOT / "configs" / "schema.json"
 LOSS_KEYS = ("label_smoothing", "class_weights", "delta", "reduction", "objective", "loss_is_convex")
@@ -23,7 +26,7 @@ OTHER_LOSSES = (
 )
 
 
-def is_number(_, value) -> bool:
+def is_number(_: object, value: Any) -> bool:
     """YAML has `.nan` and `.inf`, which pass every bound of a schema or none; no setting may be one."""
     real = isinstance(value, int | float) and not isinstance(value, bool)
     return real and math.isfinite(value)
@@ -34,7 +37,7 @@ Validator = validators.extend(
 )
 
 
-def resolve(raw: dict, origin: str) -> dict:
+def resolve(raw: dict[str, Any], origin: str) -> dict[str, Any]:
     """The complete configuration: spellings repaired, checked, defaults filled, steps as numbers.
 
     origin: the file's name, for messages. Raises ConfigError.
@@ -53,7 +56,7 @@ def resolve(raw: dict, origin: str) -> dict:
     return config
 
 
-def name_kinds(raw: dict) -> dict:
+def name_kinds(raw: dict[str, Any]) -> dict[str, Any]:
     """An operator entry without `kind` is of the kind it is named after."""
     operators = raw.get("operators")
     if not isinstance(operators, dict):
@@ -63,7 +66,7 @@ def name_kinds(raw: dict) -> dict:
     return {**raw, "operators": named}
 
 
-def complete(value, schema, root: dict):
+def complete(value: Any, schema: Any, root: dict[str, Any]) -> Any:
     """`value` with YAML's misreadings repaired and the schema's defaults filled, without any check."""
     if schema is True:
         return value
@@ -88,17 +91,17 @@ def complete(value, schema, root: dict):
     return {key: complete(item, known.get(key, other), root) for key, item in {**defaults, **value}.items()}
 
 
-def follow(reference: str, root: dict) -> dict:
+def follow(reference: str, root: dict[str, Any]) -> dict[str, Any]:
     return root["$defs"][reference.removeprefix("#/$defs/")]
 
 
-def matches(value: dict, condition: dict) -> bool:
+def matches(value: dict[str, Any], condition: dict[str, Any]) -> bool:
     constants = condition.get("properties", {}).items()
     there = set(condition.get("required", [])) <= value.keys()
     return there and all(value.get(key) == entry["const"] for key, entry in constants)
 
 
-def repair(value, schema: dict):
+def repair(value: Any, schema: dict[str, Any]) -> Any:
     """YAML 1.1 reads an unquoted `off` as False and `1e-6` as a string: undo both by the schema."""
     if isinstance(value, bool) and "enum" in schema:
         spellings = ("on", "true") if value else ("off", "false")
@@ -110,12 +113,12 @@ def repair(value, schema: dict):
     return value
 
 
-def types(schema: dict) -> list[str]:
+def types(schema: dict[str, Any]) -> list[str]:
     kinds = schema.get("type", [])
     return [kinds] if isinstance(kinds, str) else kinds
 
 
-def number(text: str):
+def number(text: str) -> int | float | str:
     try:
         value = float(text)
     except ValueError:
@@ -123,7 +126,7 @@ def number(text: str):
     return int(value) if value.is_integer() and not set(text) & set(".eE") else value
 
 
-def explain(error) -> str:
+def explain(error: Any) -> str:
     """One sentence for a jsonschema error: where, what is wrong, what would be right."""
     place = ".".join(map(str, error.path)) or "the top level"
     if error.validator == "additionalProperties":
@@ -156,12 +159,12 @@ def explain(error) -> str:
     return f"'{place}': {error.message}"
 
 
-def way_out(key, known) -> str:
+def way_out(key: object, known: Iterable[str]) -> str:
     """What to write in place of an unknown key."""
     return OTHER_LOSSES if key in LOSS_KEYS else nearest(str(key), known)
 
 
-def resolve_steps(model: dict, seeds: list[int], place: str) -> list | str:
+def resolve_steps(model: dict[str, Any], seeds: list[int], place: str) -> list[Any] | str:
     """Training steps in ascending order; `final` is their number, 0 for weights without {step} in their name.
 
     With it they are those of the files, and stay as listed where a command is to write these."""
@@ -188,17 +191,17 @@ def resolve_steps(model: dict, seeds: list[int], place: str) -> list | str:
     return steps
 
 
-def has_known_steps(model: dict) -> bool:
+def has_known_steps(model: dict[str, Any]) -> bool:
     """Whether the steps are numbers, not `final` or `all` of weights that a command has yet to write."""
     return all(isinstance(step, int) for step in model["steps"])
 
 
-def has_command(model: dict) -> bool:
+def has_command(model: dict[str, Any]) -> bool:
     """Whether a command of the user's trains the module."""
     return not is_trained(model) and "training" in model
 
 
-def steps_of_files(model: dict, seeds: list[int], place: str) -> list[int]:
+def steps_of_files(model: dict[str, Any], seeds: list[int], place: str) -> list[int]:
     """The steps of which there are weights, the same for every seed. Raises ConfigError."""
     by_seed = {}
     for seed in seeds:
@@ -217,25 +220,25 @@ def steps_of_files(model: dict, seeds: list[int], place: str) -> list[int]:
     return by_seed[seeds[0]]
 
 
-def weights_of(model: dict) -> str:
+def weights_of(model: dict[str, Any]) -> str:
     """Where the weights of a module are, as the sweep file says it."""
     return model["architecture"][weights_files.key_of(model["architecture"])]
 
 
-def is_trained(model: dict) -> bool:
+def is_trained(model: dict[str, Any]) -> bool:
     """Whether the sweep trains the model; a module of the user's own comes with its weights."""
     return model["architecture"]["kind"] != "module"
 
 
-def load(path: str) -> dict:
+def load(path: str) -> dict[str, Any]:
     """Read and resolve a sweep file. Raises ConfigError."""
     return resolve(sweep_file.read(path), path)
 
 
-def canonical(config: dict) -> str:
+def canonical(config: Config) -> str:
     """The configuration as one line of JSON with sorted keys: equal settings give equal text."""
     return json.dumps(config, sort_keys=True, separators=(",", ":"))
 
 
-def digest(config: dict) -> str:
+def digest(config: Config) -> str:
     return hashlib.sha256(canonical(config).encode()).hexdigest()

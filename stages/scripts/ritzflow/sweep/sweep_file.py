@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,7 +13,7 @@ class ConfigError(InputError):
     """One line for each thing that is wrong with a sweep file."""
 
 
-def read(path: str) -> dict:
+def read(path: str) -> dict[str, Any]:
     """The file's mapping, as YAML has it. Raises ConfigError."""
     text = text_of(path)
     try:
@@ -54,7 +55,7 @@ def repeated(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:
 
 
 def repeated_keys(node: yaml.MappingNode) -> Iterator[str]:
-    lines = {}
+    lines: dict[str, int] = {}
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
             continue

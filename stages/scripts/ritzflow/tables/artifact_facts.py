@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -9,7 +10,7 @@ from ritzflow.common.script_cli import InputError
 from ritzflow.sweep import stale
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """A JSON value of an HDF5 attribute; nested facts are stored as JSON text."""
     if isinstance(value, bytes | str):
         text = value.decode() if isinstance(value, bytes) else value
@@ -17,7 +18,7 @@ def plain(value):
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def artifact(path: Path, results: Path) -> dict:
+def artifact(path: Path, results: Path) -> dict[str, Any]:
     """What an artifact says about its making, with its own digest."""
     with h5py.File(path) as file:
         record = {"artifact": str(path.relative_to(results)), "format": plain(file.attrs["format"])}
@@ -27,7 +28,7 @@ def artifact(path: Path, results: Path) -> dict:
     return record
 
 
-def artifacts(results: Path, found: stale.Comparison) -> list[dict]:
+def artifacts(results: Path, found: stale.Comparison) -> list[dict[str, Any]]:
     """The records of the sweep's HDF5 files that stand, by name. Raises InputError where there are none."""
     paths = [p for p in sorted(found.records) if p.endswith(".h5") and p not in found.reasons]
     if not paths:

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from ritzflow.common.script_cli import InputError
 from ritzflow.sweep import cells, places
 from ritzflow.sweep.cells import AXES, folder
 from ritzflow.sweep.stale import Comparison
+from ritzflow.sweep.types import Cell, Config
 
 RELATIVE_TOLERANCE = 1e-6  # of wrong_of_top_k
 EPS = np.finfo(np.float64).eps
@@ -50,7 +52,7 @@ QUANTITIES = (
 )
 
 
-def read(results: Path, cell: dict, found: Comparison) -> dict:
+def read(results: Path, cell: Cell, found: Comparison) -> dict[str, Any]:
     """A cell's axes, the fields of its metrics.json, intervals, wall time and digests. Raises InputError."""
     place = folder(results, cell)
     metrics = json.loads((place / "metrics.json").read_text())
@@ -68,7 +70,9 @@ def read(results: Path, cell: dict, found: Comparison) -> dict:
     return record
 
 
-def read_all(results: Path, config: dict, found: Comparison) -> tuple[list[dict], dict[tuple, str]]:
+def read_all(
+    results: Path, config: Config, found: Comparison
+) -> tuple[list[dict[str, Any]], dict[tuple[Any, ...], str]]:
     """The records of the cells that stand, and why each other cell is missing, by its axes.
 
     A record has wrong_of_top_k and the like against the `full` cell beside it.
@@ -100,7 +104,7 @@ MADE_FROM = (
 )
 
 
-def why_missing(cell: dict, found: Comparison) -> str | None:
+def why_missing(cell: Cell, found: Comparison) -> str | None:
     """The first artifact upstream of a record that does not stand, with its reason; None where all do."""
     metrics, is_known = places.METRICS.format(**cell), isinstance(cell["step"], int)
     if is_known and metrics not in found.reasons:
@@ -111,7 +115,7 @@ def why_missing(cell: dict, found: Comparison) -> str | None:
     return f"{path}: {found.reasons.get(path, 'known once all seeds are trained')}"
 
 
-def add_comparisons(records: list[dict]) -> None:
+def add_comparisons(records: list[dict[str, Any]]) -> None:
     """What each cell has in common with the `full` cell beside it."""
     key = tuple(axis for axis in AXES if axis != "reorth_mode")
     full = {tuple(r[a] for a in key): r for r in records if r["reorth_mode"] == "full"}
@@ -122,7 +126,7 @@ def add_comparisons(records: list[dict]) -> None:
         record["outside_interval_of_top_k"] = outside(record, reference)
 
 
-def wrong(values: list | None, reference: dict | None) -> int | None:
+def wrong(values: list[Any] | None, reference: dict[str, Any] | None) -> int | None:
     """Entries of a descending top-k list that are not the reference's entry of the same rank.
 
     Entry i is right when |theta_i - ref_i| <= max(1e-6 |ref_i|, h_i), h_i the half width of the reference's
@@ -135,7 +139,7 @@ def wrong(values: list | None, reference: dict | None) -> int | None:
     return int(np.sum(~(deviations(values, right) <= tolerance)))
 
 
-def outside(record: dict, reference: dict | None) -> int | None:
+def outside(record: dict[str, Any], reference: dict[str, Any] | None) -> int | None:
     """Returned entries whose interval lies wholly beside that of the reference's entry of the same rank."""
     if reference is None:
         return None
@@ -144,7 +148,7 @@ def outside(record: dict, reference: dict | None) -> int | None:
     return int(np.sum(deviations(record["eigenvalues"], right) > np.maximum(reach, EPS * np.abs(right))))
 
 
-def deviations(values: list, right: np.ndarray) -> np.ndarray:
+def deviations(values: list[Any], right: np.ndarray) -> np.ndarray:
     """|theta_i - ref_i| rank by rank; nan where the list has no entry i."""
     found = np.full(len(right), np.nan)
     head = np.sort(values)[::-1][: len(right)]
@@ -152,14 +156,14 @@ def deviations(values: list, right: np.ndarray) -> np.ndarray:
     return np.abs(found - right)
 
 
-def half_widths(record: dict, count: int) -> np.ndarray:
+def half_widths(record: dict[str, Any], count: int) -> np.ndarray:
     """(upper - lower) / 2 of the first `count` intervals of a record, 0 where there is none."""
     bounds, widths = record["intervals"][:count], np.zeros(count)
     widths[: len(bounds)] = (bounds[:, 1] - bounds[:, 0]) / 2
     return widths
 
 
-def intervals(path: Path, metrics: dict) -> np.ndarray:
+def intervals(path: Path, metrics: dict[str, Any]) -> np.ndarray:
     """[k,2] intervals of the wanted values, descending; ritz.h5 also lists copies and spurious ones.
 
     Raises InputError where ritz.h5 is damaged, or is not where the eigenvalues of metrics.json come from.
@@ -173,7 +177,7 @@ def intervals(path: Path, metrics: dict) -> np.ndarray:
     return bounds[np.isin(verdicts, ["converged", "unconverged"])]
 
 
-def comparison(results: Path, path: str, found: Comparison) -> dict:
+def comparison(results: Path, path: str, found: Comparison) -> dict[str, Any]:
     """What compare-kfac says of a K-FAC operator; None of each for other operators."""
     stands = path in found.records and path not in found.reasons
     said = json.loads((results / path).read_text()) if stands else {}

@@ -1,8 +1,12 @@
 """How every figure looks: one style, one colour and dash a mode, the same bytes for the same data."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ritzflow.common.atomic_write import atomic_write
 
@@ -10,7 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 # Okabe and Ito's colours, distinguishable by colour-blind readers; dashes and markers say the same again.
-MODES = {
+MODES: dict[str, dict[str, Any]] = {
     "full": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "selective": {"color": "#D55E00", "linestyle": "-", "marker": "s"},
     "off": {"color": "#444444", "linestyle": (0, (5, 2)), "marker": "D"},
@@ -20,7 +24,7 @@ MODES = {
     "thick_restart": {"color": "#56B4E9", "linestyle": (0, (7, 1)), "marker": "X"},
 }
 
-STYLE = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -45,22 +49,22 @@ STYLE = {
 }
 
 
-def grid(rows: int, columns: int, width: float = 2.8, height: float = 1.95):
+def grid(rows: int, columns: int, width: float = 2.8, height: float = 1.95) -> tuple[Figure, Any]:
     """A figure of small multiples and its axes [rows, columns]."""
     plt.rcParams.update(STYLE)
     return plt.subplots(rows, columns, figsize=(width * columns, height * rows + 0.35), squeeze=False)
 
 
-def mode_legend(figure, modes) -> None:
+def mode_legend(figure: Figure, modes: Iterable[str]) -> None:
     """One legend for all panels, below them, so that it hides no data."""
     handles = [
-        plt.Line2D([], [], **MODES[m], markersize=4, markerfacecolor="white", label=m.replace("_", " "))
+        Line2D([], [], **MODES[m], markersize=4, markerfacecolor="white", label=m.replace("_", " "))
         for m in modes
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=3.2)
 
 
-def save(figure, stem: Path, made_from: str) -> None:
+def save(figure: Figure, stem: Path, made_from: str) -> None:
     """`stem`.svg and `stem`.png, without dates, with the digest of what they show as their description."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     for suffix, facts in (("svg", {"Date": None, "Creator": "ritzflow"}), ("png", {"Software": "ritzflow"})):

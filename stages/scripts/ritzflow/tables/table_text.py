@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -119,11 +119,11 @@ LEGEND = (
 )
 
 
-def groups(table: pd.DataFrame):
+def groups(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Rows by model and step; the step is named only where a model has several."""
     for (model, step), rows in table.groupby(["model", "step"], sort=False):
         several = table[table["model"] == model]["step"].nunique() > 1
-        yield (f"{model}, step {step}" if several else model), rows
+        yield (f"{model}, step {step}" if several else str(model)), rows
 
 
 def markdown(table: pd.DataFrame, notes: list[str]) -> str:
@@ -140,7 +140,7 @@ def markdown_rows(rows: pd.DataFrame) -> list[str]:
     widths = [max(3, *(len(line[i]) for line in grid)) for i in range(len(COLUMNS))]
     ruler = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
 
-    def line(entries):
+    def line(entries: Sequence[str]) -> str:
         padded = [e.ljust(w) for e, w in zip(entries[:2], widths[:2], strict=True)]
         padded += [e.rjust(w) for e, w in zip(entries[2:], widths[2:], strict=True)]
         return f"| {' | '.join(padded)} |"

@@ -1,5 +1,9 @@
 """The datasets of data.h5 by path, as streams of blocks."""
 
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from ritzflow.common.artifact_digest import Stream
@@ -13,7 +17,15 @@ from ritzflow.data.sources.samples import UNNAMED, Part, Samples, blocks
 class Content:
     """Collects what is written for the samples, as their targets and inputs were understood."""
 
-    def __init__(self, samples: Samples, reading: Reading, inputs: list[Input], rows, options, where: str):
+    def __init__(
+        self,
+        samples: Samples,
+        reading: Reading,
+        inputs: list[Input],
+        rows: tuple[np.ndarray | None, np.ndarray | None],
+        options: Namespace,
+        where: str,
+    ) -> None:
         self.samples, self.reading, self.inputs, self.where = samples, reading, inputs, where
         self.train_rows, self.test_rows = rows
         self.scalings = {i.name: self.input_scaling(i, options.standardize) for i in inputs}
@@ -67,7 +79,7 @@ class Content:
     def add(self, prefix: str, part: Part, rows: np.ndarray | None) -> None:
         for input in self.inputs:
             path = f"{prefix}inputs/{input.name}".rstrip("/")
-            self.data[path] = stream(part.inputs[input.name], rows, lambda b, i=input: self.input_block(i, b))
+            self.data[path] = stream(part.inputs[input.name], rows, partial(self.input_block, input))
         self.data[f"{prefix}targets"] = stream(part.targets, rows, self.target_block)
         if part.weights is not None:
             self.data[f"{prefix}weights"] = stream(part.weights, rows, self.weight_block)
@@ -109,7 +121,9 @@ class Content:
         return block.astype(np.uint8)
 
 
-def stream(values: np.ndarray, rows: np.ndarray | None, convert) -> Stream:
+def stream(
+    values: np.ndarray, rows: np.ndarray | None, convert: Callable[[np.ndarray], np.ndarray]
+) -> Stream:
     """`convert` of each block of the rows; shape and type are those of the first block."""
     count = len(values) if rows is None else len(rows)
     sample = convert(np.asarray(values[:1] if rows is None else values[rows[:1]]))

@@ -57,6 +57,12 @@ class Facts:
         return self.shape in ((), (1,))
 
     @property
+    def few(self) -> np.ndarray:
+        """The values, where it is known that they are not many."""
+        assert self.values is not None
+        return self.values
+
+    @property
     def span(self) -> str:
         if self.values is None:
             return "many values"
@@ -69,15 +75,16 @@ class Facts:
 def facts(samples: Samples) -> Facts:
     """Of the targets of all parts."""
     first = samples.train.targets
-    values, sums = np.empty(0, first.dtype), first.ndim == 2 and first.dtype.kind != "U"
+    values: np.ndarray | None = np.empty(0, first.dtype)
+    sums = first.ndim == 2 and first.dtype.kind != "U"
     for block in target_blocks(samples):
         if values is not None:
             values = np.union1d(values, block)
             values = values if len(values) <= DISTINCT else None
         sums = sums and is_near_one(block.sum(axis=1, dtype=np.float64))
-    masked = values is not None and values.dtype.kind in "if" and MASKED in values
-    if masked:
-        values = values[values != MASKED]
+    masked = False
+    if values is not None and values.dtype.kind in "if" and MASKED in values:
+        masked, values = True, values[values != MASKED]
     shape = first.shape[1:]
     return Facts(first.dtype.kind, shape, sum(map(len, samples.parts)), values, masked, sums)
 

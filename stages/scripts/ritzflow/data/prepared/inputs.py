@@ -1,5 +1,6 @@
 """What inputs are: tokens, which keep their integers, or real numbers; where an image's channels are."""
 
+from argparse import Namespace
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ class Input:
         return np.moveaxis(block, -1, 1) if self.channels_last else block
 
 
-def read_inputs(samples: Samples, task: str, options, source: str) -> list[Input]:
+def read_inputs(samples: Samples, task: str, options: Namespace, source: str) -> list[Input]:
     where = f"--source: {source}"
     several = UNNAMED not in samples.train.inputs
     read = []
@@ -36,7 +37,7 @@ def read_inputs(samples: Samples, task: str, options, source: str) -> list[Input
     return read
 
 
-def are_tokens(samples: Samples, name: str, task: str, several: bool, options, where: str) -> bool:
+def are_tokens(samples: Samples, name: str, task: str, several: bool, options: Namespace, where: str) -> bool:
     """Whether integers stay integers: in a language model and among several inputs, or as the user says."""
     values = samples.train.inputs[name]
     asked = options.integer_inputs or samples.integers_are

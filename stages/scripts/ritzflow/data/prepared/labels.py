@@ -1,5 +1,6 @@
 """Class labels: which numbers 0..C-1 they become, and where nobody but the user can know."""
 
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,17 +24,19 @@ class Reading:
     one_each: bool = False  # 0 and 1, [N,T], that are a label each, though they look like several of a sample
 
 
-def class_labels(facts: Facts, options, known: int | None, order: list[str] | None, where: str) -> Reading:
+def class_labels(
+    facts: Facts, options: Namespace, known: int | None, order: list[str] | None, where: str
+) -> Reading:
     """Labels of one class each. Raises InputError for anything else and for what could be either."""
     check_whole(facts, where)
     classes = options.num_classes or known
-    if order and facts.words and set(facts.values) <= set(order):
+    if order and facts.words and set(facts.few) <= set(order):
         return renumbered(facts, np.array(order), classes or len(order), where)
     if renumbers(facts, options.labels, classes, where):
-        return renumbered(facts, facts.values, classes or len(facts.values), where)
-    if classes and not options.labels and facts.values[0] >= 1 and facts.values[-1] == classes:
+        return renumbered(facts, facts.few, classes or len(facts.few), where)
+    if classes and not options.labels and facts.few[0] >= 1 and facts.few[-1] == classes:
         return renumbered(facts, np.arange(1, classes + 1), classes, where)
-    classes = classes or int(facts.values[-1]) + 1
+    classes = classes or int(facts.few[-1]) + 1
     check_range(facts, classes, where)
     return Reading(
         "classification", classes, as_integers, f"labels {facts.span}{empty_classes(facts, classes)}"
@@ -60,7 +63,7 @@ def check_whole(facts: Facts, where: str) -> None:
 
 def renumbers(facts: Facts, asked: str | None, classes: int | None, where: str) -> bool:
     """Whether values become 0, 1, ... by their order; asks the user where that is not plain."""
-    values = facts.values
+    values = facts.few
     if asked == "as_is" and facts.words:
         raise InputError(f"--labels: as_is, but labels are words ({facts.span}); they are numbered")
     if asked:
@@ -83,7 +86,7 @@ def renumbers(facts: Facts, asked: str | None, classes: int | None, where: str) 
 
 def check_plausible(facts: Facts, where: str) -> None:
     """Without a number of classes: labels from 0 with few gaps, or from 1 with none."""
-    count, low, high = len(facts.values), facts.values[0], facts.values[-1]
+    count, low, high = len(facts.few), facts.few[0], facts.few[-1]
     many = f"{where}: labels {facts.span} take {count} values in {facts.samples} samples"
     if facts.one_a_sample and 2 * count > facts.samples:
         raise InputError(
@@ -97,7 +100,7 @@ def check_plausible(facts: Facts, where: str) -> None:
 
 
 def check_range(facts: Facts, classes: int, where: str) -> None:
-    low, high = facts.values[0], facts.values[-1]
+    low, high = facts.few[0], facts.few[-1]
     if low >= 0 and high < classes:
         return
     raise InputError(
@@ -108,7 +111,7 @@ def check_range(facts: Facts, classes: int, where: str) -> None:
 
 def empty_classes(facts: Facts, classes: int) -> str:
     """Says which of few classes have no sample."""
-    present = set(facts.values.astype(int).tolist())
+    present = set(facts.few.astype(int).tolist())
     if len(present) == classes:
         return ""
     empty = [c for c in range(min(classes, 1000)) if c not in present]

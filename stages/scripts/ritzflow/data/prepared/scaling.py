@@ -1,8 +1,9 @@
 """Mean 0 and variance 1 over the training part, per feature; a constant feature keeps scale 1."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ritzflow.common.script_cli import InputError
 from ritzflow.data.sources.samples import blocks
@@ -13,7 +14,7 @@ CONSTANT = 1e-13  # a deviation below this part of the mean is its rounding
 class Scaling:
     """(x - mean) / scale, in float64."""
 
-    def __init__(self, mean: np.ndarray, scale: np.ndarray):
+    def __init__(self, mean: ArrayLike, scale: ArrayLike) -> None:
         self.mean, self.scale = np.asarray(mean), np.asarray(scale)
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
@@ -28,7 +29,7 @@ def standardization(
     if count < 2:
         raise InputError(f"{where}: one training sample cannot be standardized; use --no-standardize")
 
-    def real_blocks():
+    def real_blocks() -> Iterator[np.ndarray]:
         for block in blocks(values, rows):
             yield arranged(block).astype(np.float64)
 
@@ -40,7 +41,7 @@ def standardization(
     return Scaling(mean, np.where(varies, deviation, 1.0))
 
 
-def moments(real_blocks, count: int) -> tuple[np.ndarray, np.ndarray]:
+def moments(real_blocks: Callable[[], Iterator[np.ndarray]], count: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation; what fits into one block is summed as numpy does it."""
     found = list(first_two(real_blocks()))
     if len(found) == 1:
@@ -50,6 +51,6 @@ def moments(real_blocks, count: int) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(square)
 
 
-def first_two(iterator):
+def first_two(iterator: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     for _, block in zip(range(2), iterator):
         yield block

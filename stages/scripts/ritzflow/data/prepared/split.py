@@ -1,5 +1,7 @@
 """Which rows are the training part, where curvature is taken, and which the test part."""
 
+from argparse import Namespace
+
 import numpy as np
 
 from ritzflow.common.script_cli import InputError
@@ -10,7 +12,7 @@ USUAL = 0.8
 NONE = "none"
 
 
-def fraction(samples: Samples, options) -> float | None:
+def fraction(samples: Samples, options: Namespace) -> float | None:
     """The share that forms the training part; None where the source's own parts are kept."""
     if options.split == NONE:
         return None
@@ -23,7 +25,7 @@ def fraction(samples: Samples, options) -> float | None:
     return options.split
 
 
-def draw(samples: Samples, options) -> tuple[np.ndarray | None, np.ndarray | None]:
+def draw(samples: Samples, options: Namespace) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Rows of samples.train for both parts; None where the parts are the source's own."""
     share, read = fraction(samples, options), samples.drawn
     if share is None and options.samples is None:

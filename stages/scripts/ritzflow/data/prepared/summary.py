@@ -4,6 +4,7 @@ import numpy as np
 
 from ritzflow.common.artifact_digest import Stream
 from ritzflow.data.prepared.content import Content
+from ritzflow.data.prepared.inputs import Input
 from ritzflow.data.prepared.labels import Reading
 from ritzflow.data.sources.samples import Samples
 
@@ -43,7 +44,7 @@ def counted(data: dict[str, np.ndarray | Stream], content: Content) -> str:
     return f"{train} training and {test} test samples{how}"
 
 
-def describe(input, data: dict[str, np.ndarray | Stream], content: Content) -> str:
+def describe(input: Input, data: dict[str, np.ndarray | Stream], content: Content) -> str:
     path = f"inputs/{input.name}".rstrip("/")
     shape = list(data[path].shape[1:])
     name = f"inputs {input.name} {shape}".replace("  ", " ")
@@ -51,7 +52,7 @@ def describe(input, data: dict[str, np.ndarray | Stream], content: Content) -> s
     return f"{name}{layout} {state(input, content)}"
 
 
-def state(input, content: Content) -> str:
+def state(input: Input, content: Content) -> str:
     if input.tokens:
         return "of integers"
     if content.scalings[input.name] is None:

@@ -1,5 +1,7 @@
 """What targets are: labels, several labels, shares of classes, values or tokens; refused if two of them."""
 
+from argparse import Namespace
+
 import numpy as np
 
 from ritzflow.common.script_cli import InputError
@@ -10,7 +12,7 @@ from ritzflow.data.sources.samples import UNNAMED, Samples, blocks
 TASKS = ("classification", "multilabel", "regression", "language_modeling")
 
 
-def read_targets(samples: Samples, options, source: str) -> Reading:
+def read_targets(samples: Samples, options: Namespace, source: str) -> Reading:
     """Raises InputError for what no stage can train on."""
     where, seen = f"--source: {source}", facts(samples)
     check_any(seen, where)
@@ -26,19 +28,20 @@ def read_targets(samples: Samples, options, source: str) -> Reading:
     return classification(seen, samples, options, where)
 
 
-def guess(seen: Facts, samples: Samples, options, where: str) -> str:
+def guess(seen: Facts, samples: Samples, options: Namespace, where: str) -> str:
     """The task by the targets' type and shape. Raises InputError where they fit two."""
     if seen.words or (seen.kind == "b" and seen.one_a_sample):
         return "classification"
-    if seen.kind in "iu" and tokens_of(samples) is not None:
-        return tokens_or_labels(samples, where)
+    tokens = tokens_of(samples)
+    if seen.kind in "iu" and tokens is not None:
+        return tokens_or_labels(samples, tokens, where)
     shape = shape_text(seen)
     if seen.one_hot:
         raise InputError(
             f"{where}: each row of targets {shape} is one 1 among zeros: --task classification takes "
             "its place as the label, --task multilabel each column as one, --task regression the numbers"
         )
-    if seen.shares and (seen.values is None or seen.values[-1] <= 1):
+    if seen.shares and (seen.values is None or seen.few[-1] <= 1):
         raise InputError(
             f"{where}: each row of targets {shape} adds up to 1: --task classification takes them as "
             "probabilities of the classes, --task regression as values"
@@ -58,9 +61,8 @@ def guess(seen: Facts, samples: Samples, options, where: str) -> str:
     )
 
 
-def tokens_or_labels(samples: Samples, where: str) -> str:
+def tokens_or_labels(samples: Samples, tokens: np.ndarray, where: str) -> str:
     """Targets of the tokens' shape are next tokens where they follow them; else they may be labels."""
-    tokens = tokens_of(samples)
     check_not_repeated(samples, tokens, where)
     for x, y in zip(blocks(tokens), blocks(samples.train.targets)):
         if np.any((x[:, 1:] != y[:, :-1]) & (y[:, :-1] != MASKED)):
@@ -73,9 +75,9 @@ def tokens_or_labels(samples: Samples, where: str) -> str:
 
 def real(seen: Facts, where: str) -> str:
     """Real targets are values, unless they look like labels that were read as real numbers."""
-    contiguous = seen.whole and seen.values[-1] - seen.values[0] + 1 == len(seen.values)
-    signs = seen.whole and seen.values.tolist() == [-1, 1]
-    if (contiguous or signs) and seen.one_a_sample and 2 * len(seen.values) <= seen.samples:
+    contiguous = seen.whole and seen.few[-1] - seen.few[0] + 1 == len(seen.few)
+    signs = seen.whole and seen.few.tolist() == [-1, 1]
+    if (contiguous or signs) and seen.one_a_sample and 2 * len(seen.few) <= seen.samples:
         raise InputError(
             f"{where}: targets are real numbers without a fraction, {seen.span}: "
             "labels with --task classification, values with --task regression"
@@ -87,7 +89,7 @@ def shape_text(seen: Facts) -> str:
     return f"[{', '.join(['N', *map(str, seen.shape)])}]"
 
 
-def classification(seen: Facts, samples: Samples, options, where: str) -> Reading:
+def classification(seen: Facts, samples: Samples, options: Namespace, where: str) -> Reading:
     fits = options.num_classes in (None, *seen.shape)
     if seen.one_hot and fits:
         says = "one-hot targets taken as labels"
@@ -160,7 +162,7 @@ def next_tokens(samples: Samples, classes: int | None, seen: Facts, where: str) 
         )
     check_countable(seen, where)
     check_not_repeated(samples, tokens, where)
-    low, high = int(seen.values[0]), int(seen.values[-1])
+    low, high = int(seen.few[0]), int(seen.few[-1])
     for part in samples.parts:
         for block in blocks(part.inputs[UNNAMED if UNNAMED in part.inputs else "input_ids"]):
             low, high = min(low, int(block.min())), max(high, int(block.max()))

@@ -1,5 +1,7 @@
 """Values of a table's column as numbers; words that are numbers count as such, an empty value is refused."""
 
+from typing import Any
+
 import numpy as np
 
 from ritzflow.common.script_cli import InputError
@@ -8,7 +10,7 @@ BOOLEANS = {"true": True, "false": False}
 LONGEST = 40  # characters of a number
 
 
-def matrix(columns: list[list]) -> np.ndarray | None:
+def matrix(columns: list[list[Any]]) -> np.ndarray | None:
     """float64 [n, columns] where every value is a number, at once; None where some need a closer look."""
     try:
         if all(map(is_short, columns)):
@@ -19,12 +21,12 @@ def matrix(columns: list[list]) -> np.ndarray | None:
     return None
 
 
-def is_short(values: list) -> bool:
+def is_short(values: list[Any]) -> bool:
     """Whether words are as short as numbers: an array has room for the longest in every place."""
     return max((len(value) for value in values if isinstance(value, str)), default=0) <= LONGEST
 
 
-def numbers(values: list, column: str, row: int, place: str) -> np.ndarray:
+def numbers(values: list[Any], column: str, row: int, place: str) -> np.ndarray:
     """float64 [n], or, of a column of lists of one length, [n,...]. `row`: of the first value, from 1."""
     if values and isinstance(values[0], list):
         return lists(values, column, row, place)
@@ -36,7 +38,7 @@ def numbers(values: list, column: str, row: int, place: str) -> np.ndarray:
     return np.array([float(value) for value in values])
 
 
-def lists(values: list, column: str, row: int, place: str) -> np.ndarray:
+def lists(values: list[Any], column: str, row: int, place: str) -> np.ndarray:
     shapes = [np.shape(value) if is_rectangular(value) else None for value in values]
     for i, shape in enumerate(shapes):
         if shape is None or shape != shapes[0]:
@@ -46,7 +48,7 @@ def lists(values: list, column: str, row: int, place: str) -> np.ndarray:
     return np.array(values)
 
 
-def is_rectangular(value) -> bool:
+def is_rectangular(value: object) -> bool:
     try:
         return isinstance(value, list) and np.array(value).dtype.kind in "iufb"
     except ValueError:
@@ -61,7 +63,7 @@ def truths(values: list[str]) -> np.ndarray:
     return np.array([BOOLEANS[value.strip().lower()] for value in values], dtype=np.float64)
 
 
-def is_real(value) -> bool:
+def is_real(value: object) -> bool:
     """Whether one value is a number, or a word that reads as one."""
     if isinstance(value, str):
         try:
@@ -72,14 +74,14 @@ def is_real(value) -> bool:
     return isinstance(value, int | float)
 
 
-def described(value) -> str:
+def described(value: object) -> str:
     if value is None or value == "":
         return "is empty; drop such rows or fill them in"
     shown = str(value) if len(str(value)) <= LONGEST else f"{str(value)[:LONGEST]}..."
     return f"'{shown}' is not a number; --inputs names the columns to take"
 
 
-def targets(values: list, column: str, place: str) -> np.ndarray:
+def targets(values: list[Any], column: str, place: str) -> np.ndarray:
     """A whole column: integers, booleans or real numbers where all values are such, else words."""
     for i, value in enumerate(values):
         if value is None or value == "" or isinstance(value, list | dict):

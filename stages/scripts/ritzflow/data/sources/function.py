@@ -8,8 +8,11 @@ import importlib
 import random
 import sys
 import traceback
+from argparse import Namespace
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +23,7 @@ from ritzflow.data.sources.samples import Samples
 from ritzflow.data.sources.staging import Staging
 
 
-def read_function(name: str, options, staging: Staging) -> Samples:
+def read_function(name: str, options: Namespace, staging: Staging) -> Samples:
     place = f"--source: dataset:{name}"
     function = found(name, place)
     seeded(options.seed)
@@ -38,16 +41,16 @@ def read_function(name: str, options, staging: Staging) -> Samples:
         )
 
 
-def class_names(source) -> list[str] | None:
+def class_names(source: Any) -> list[str] | None:
     """Names of the classes as the data sets of torchvision have them, also below a loader or a subset."""
     while hasattr(source, "dataset"):
         source = source.dataset
-    names = getattr(source, "classes", None)
+    names: Any = getattr(source, "classes", None)
     named = isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names)
     return list(names) if named else None
 
 
-def own_parts(returned) -> list:
+def own_parts(returned: Any) -> list[Any]:
     """The training part and, where the function returns one beside it, the test part."""
     if not isinstance(returned, dict) or "train" not in returned:
         return [returned]
@@ -55,7 +58,7 @@ def own_parts(returned) -> list:
     return [returned["train"]] if test is None else [returned["train"], test]
 
 
-def found(name: str, place: str):
+def found(name: str, place: str) -> Any:
     module, _, function = name.partition(":")
     if not (module and function):
         raise InputError(f"{place}: expected dataset:PACKAGE.MODULE:FUNCTION")
@@ -80,7 +83,7 @@ def seeded(seed: int) -> None:
 
 
 @contextmanager
-def own_code(place: str):
+def own_code(place: str) -> Iterator[None]:
     """An error in the user's code is one line with its place."""
     try:
         yield

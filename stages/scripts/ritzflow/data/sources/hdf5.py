@@ -1,6 +1,8 @@
 """hdf5:FILE, datasets by name; the names of those in groups have slashes."""
 
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,7 +13,7 @@ from ritzflow.data.sources.samples import Samples, blocks
 from ritzflow.data.sources.staging import Staging
 
 
-def read_hdf5(path: Path, options, staging: Staging) -> Samples:
+def read_hdf5(path: Path, options: Namespace, staging: Staging) -> Samples:
     try:
         with h5py.File(path, "r") as file:
             return choose(Wanted(datasets(file), staging), options, str(path))
@@ -25,10 +27,10 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     return found
 
 
-class Wanted(dict):
+class Wanted(dict[str, Any]):
     """Datasets by name; one that is asked for is read, the others are not."""
 
-    def __init__(self, datasets: dict[str, h5py.Dataset], staging: Staging):
+    def __init__(self, datasets: dict[str, h5py.Dataset], staging: Staging) -> None:
         super().__init__(datasets)
         self.staging = staging
 

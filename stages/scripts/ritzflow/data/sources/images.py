@@ -4,7 +4,9 @@ Pixels are real numbers 0..1, [C,H,W], as torchvision's ToTensor makes them; one
 Folders `train` and `test` (or `val`), each with the classes, are the source's own parts.
 """
 
+from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,13 +16,16 @@ from ritzflow.data.sources.drawn import to_read
 from ritzflow.data.sources.samples import UNNAMED, Part, Samples
 from ritzflow.data.sources.staging import Staging
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm"}
 GREY = ("1", "L", "LA")
 COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
 OTHER = "dataset:PACKAGE.MODULE:FUNCTION takes a data set with transforms of your own"
 
 
-def read_images(folder: Path, options, staging: Staging) -> Samples:
+def read_images(folder: Path, options: Namespace, staging: Staging) -> Samples:
     parts = own_parts(folder)
     classes = [found.name for found in folders(parts[0])]
     if not classes:
@@ -71,8 +76,9 @@ def listed(part: Path, classes: list[str]) -> list[tuple[Path, int]]:
 class Reader:
     """Reads images in one size and one mode."""
 
-    def __init__(self, files: list[list[tuple[Path, int]]], size: int | None):
-        self.size, self.first, self.shape = size, files[0][0][0], None
+    def __init__(self, files: list[list[tuple[Path, int]]], size: int | None) -> None:
+        self.size, self.first = size, files[0][0][0]
+        self.shape: tuple[int, ...] = ()
         self.mode = "L" if all(mode_of(path) in GREY for part in files for path, _ in part) else "RGB"
 
     def part(self, files: list[tuple[Path, int]], staging: Staging) -> Part:
@@ -106,7 +112,7 @@ def mode_of(path: Path) -> str:
         return image.mode
 
 
-def opened(path: Path, load: bool = True):
+def opened(path: Path, load: bool = True) -> "Image.Image":
     from PIL import Image
 
     try:

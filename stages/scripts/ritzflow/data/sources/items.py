@@ -1,6 +1,8 @@
 """Samples of a data set object, one after the other into files: pairs, dictionaries, or batches of them."""
 
+from argparse import Namespace
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ TARGETS = ("labels", "label", "targets", "target", "y")
 
 
 class Items:
-    def __init__(self, source, options, staging: Staging, place: str):
+    def __init__(self, source: Any, options: Namespace, staging: Staging, place: str) -> None:
         self.source, self.options, self.staging, self.place = source, options, staging, place
         self.columns: dict[str, Column] = {}
         self.words: list[str] | None = None
@@ -56,7 +58,7 @@ class Items:
                 self.add(named, batch=batched or (not is_indexed(self.source) and looks_like_batch(named)))
                 progress(self.count)
 
-    def named(self, item) -> dict[str, np.ndarray]:
+    def named(self, item: Any) -> dict[str, np.ndarray]:
         """`inputs` or several `inputs.<name>`, `targets`, `weights`, `mask`."""
         if isinstance(item, dict) or hasattr(item, "keys"):
             return self.of_dictionary({str(key): item[key] for key in list(item.keys())})
@@ -70,7 +72,7 @@ class Items:
             f"{self.place}: a sample is {what}, expected a pair (inputs, targets), or a dictionary of more"
         )
 
-    def of_dictionary(self, item: dict) -> dict[str, np.ndarray]:
+    def of_dictionary(self, item: dict[str, Any]) -> dict[str, np.ndarray]:
         target = self.options.targets[0] if self.options.targets else self.target_of(item)
         roles = {target: "targets"}
         for role in ("weights", "mask"):
@@ -83,7 +85,7 @@ class Items:
         roles |= {name: "inputs" if len(names) == 1 else f"inputs.{name}" for name in names}
         return {role: self.array(name, item[name]) for name, role in roles.items()}
 
-    def target_of(self, item: dict) -> str:
+    def target_of(self, item: dict[str, Any]) -> str:
         found = [name for name in TARGETS if name in item]
         if len(found) == 1:
             return found[0]
@@ -91,7 +93,7 @@ class Items:
             f"{self.place}: samples have {', '.join(item)}; --targets NAME says which is the target"
         )
 
-    def array(self, name: str, value) -> np.ndarray:
+    def array(self, name: str, value: Any) -> np.ndarray:
         """Of a tensor, an array, a number or a word."""
         if type(value).__module__.startswith("PIL."):
             raise InputError(
@@ -146,22 +148,22 @@ def is_input(name: str) -> bool:
     return name == "inputs" or name.startswith("inputs.")
 
 
-def is_array(value) -> bool:
+def is_array(value: Any) -> bool:
     return len(getattr(value, "shape", ())) > 0
 
 
-def is_arrays(source) -> bool:
+def is_arrays(source: Any) -> bool:
     """(x, y), or a dictionary, of whole arrays."""
     values = source.values() if isinstance(source, dict) else source if isinstance(source, tuple) else ()
     return len(values) > 1 and all(map(is_array, values))
 
 
-def is_loader(source) -> bool:
+def is_loader(source: Any) -> bool:
     """A DataLoader: what it yields are batches."""
     return getattr(source, "batch_size", None) is not None or hasattr(source, "batch_sampler")
 
 
-def is_indexed(source) -> bool:
+def is_indexed(source: Any) -> bool:
     return hasattr(source, "__getitem__") and hasattr(source, "__len__") and not is_loader(source)
 
 
@@ -171,7 +173,7 @@ def looks_like_batch(named: dict[str, np.ndarray]) -> bool:
     return len(axes) == 1 and axes != {()} and max(values.ndim for values in named.values()) > 1
 
 
-def items(source, rows: np.ndarray | None, place: str) -> Iterator:
+def items(source: Any, rows: np.ndarray | None, place: str) -> Iterator[Any]:
     if isinstance(source, dict):
         names = ", ".join(map(str, source))
         raise InputError(
@@ -184,7 +186,7 @@ def items(source, rows: np.ndarray | None, place: str) -> Iterator:
     raise InputError(f"{place}: gives a {type(source).__name__}, expected a data set, arrays or a generator")
 
 
-def total(source) -> int | None:
+def total(source: Any) -> int | None:
     try:
         return len(source)
     except TypeError:

@@ -1,5 +1,6 @@
 """The kinds of source by name."""
 
+from argparse import Namespace
 from pathlib import Path
 
 from ritzflow.common import made_with
@@ -46,7 +47,7 @@ KNOWN = [
 ]
 
 
-def load(options) -> Samples:
+def load(options: Namespace) -> Samples:
     """The samples of `options.source`, their arrays checked. Raises InputError."""
     samples = read(options, Staging(options.out.parent))
     for part in samples.parts:
@@ -54,7 +55,7 @@ def load(options) -> Samples:
     return samples
 
 
-def read(options, staging: Staging) -> Samples:
+def read(options: Namespace, staging: Staging) -> Samples:
     source = options.source
     kind, _, path = source.partition(":")
     refuse_idle_flags(kind, options)
@@ -80,7 +81,7 @@ def read(options, staging: Staging) -> Samples:
     return reader(path, options, staging)
 
 
-def refuse_idle_flags(kind: str, options) -> None:
+def refuse_idle_flags(kind: str, options: Namespace) -> None:
     """A flag that would be ignored is a misunderstanding."""
     known = [*bundled.NAMES, *text.NAMES, *FILES, *FOLDERS, FUNCTION]
     for flag, kinds in SAYS_SOMETHING.items():

@@ -5,6 +5,9 @@ Their names are `inputs`, `targets`, `weights` and `mask` unless flags say other
 is `<name>_test`, or `x_test` of `x_train`.
 """
 
+from argparse import Namespace
+from typing import Any
+
 import numpy as np
 
 from ritzflow.common.script_cli import InputError
@@ -14,7 +17,7 @@ ROLES = ("inputs", "targets", "weights", "mask")
 Arrays = dict[str, np.ndarray]
 
 
-def choose(arrays: Arrays, options, source: str) -> Samples:
+def choose(arrays: Arrays, options: Namespace, source: str) -> Samples:
     """The samples that a file's arrays are. Raises InputError."""
     inputs = input_names(arrays, options, source)
     single = {role: single_name(arrays, role, getattr(options, role), source) for role in ROLES[1:]}
@@ -24,7 +27,7 @@ def choose(arrays: Arrays, options, source: str) -> Samples:
     missing = [name for name, test in tests.items() if test is None]
     test = None
     if not missing:
-        test = part(arrays, inputs, single, tests)
+        test = part(arrays, inputs, single, {name: test for name, test in tests.items() if test})
     elif len(missing) < len(tests):
         found = ", ".join(sorted(test for test in tests.values() if test))
         raise InputError(f"--source: {source}: {found} without a test array of {', '.join(missing)}")
@@ -40,7 +43,7 @@ def ours(name: str) -> bool:
     return name.startswith("split/")
 
 
-def input_names(arrays: Arrays, options, source: str) -> dict[str, str]:
+def input_names(arrays: Arrays, options: Namespace, source: str) -> dict[str, str]:
     """The array of each input, by the input's name."""
     if options.inputs:
         if len(set(options.inputs)) < len(options.inputs):
@@ -107,7 +110,7 @@ def is_test(arrays: Arrays, name: str) -> bool:
 def part(
     arrays: Arrays, inputs: dict[str, str], single: dict[str, str | None], names: dict[str, str]
 ) -> Part:
-    chosen = {role: arrays[names[name]] if name else None for role, name in single.items()}
+    chosen: dict[str, Any] = {role: arrays[names[name]] if name else None for role, name in single.items()}
     shared = {argument(name[len("shared.") :], name): arrays[name] for name in arrays if is_shared(name)}
     return Part({key: arrays[names[name]] for key, name in inputs.items()}, **chosen, shared=shared)
 

@@ -3,6 +3,7 @@
 import errno
 import zipfile
 import zlib
+from argparse import Namespace
 from pathlib import Path
 from tokenize import TokenError
 
@@ -16,7 +17,7 @@ from ritzflow.data.sources.staging import Staging
 NPY = b"\x93NUMPY"
 
 
-def read_npz(path: Path, options, staging: Staging) -> Samples:
+def read_npz(path: Path, options: Namespace, staging: Staging) -> Samples:
     with path.open("rb") as file:
         if file.read(len(NPY)) == NPY:
             raise InputError(f"--source: {path}: one array (.npy), no .npz archive; {how_to_save(path)}")
@@ -46,7 +47,7 @@ def member(archive: zipfile.ZipFile, name: str, path: Path, staging: Staging) ->
             raise InputError(f"--source: {path}: array {name.removesuffix('.npy')}: {error}") from None
 
 
-def read_npy(folder: Path, options, staging: Staging) -> Samples:
+def read_npy(folder: Path, options: Namespace, staging: Staging) -> Samples:
     if not folder.is_dir():
         raise InputError(
             f"--source: {folder}: expected a folder of .npy files: npy:{folder.parent}, with --inputs and "

@@ -1,7 +1,9 @@
 """pt:FILE as torch.save writes it: (inputs, targets), or a dictionary of tensors; no other object."""
 
 import pickle
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ SAVE = 'save tensors alone: torch.save({"inputs": x, "targets": y}, "data.pt")'
 SAVE_DATASET = 'x, y = dataset.tensors; torch.save({"inputs": x, "targets": y}, "data.pt")'
 
 
-def read_pt(path: Path, options, _staging: Staging) -> Samples:
+def read_pt(path: Path, options: Namespace, _staging: Staging) -> Samples:
     import torch  # here, for its import takes longer than all other work
 
     try:
@@ -28,7 +30,7 @@ def read_pt(path: Path, options, _staging: Staging) -> Samples:
     )
 
 
-def by_name(found, path: Path) -> list:
+def by_name(found: Any, path: Path) -> list[tuple[str, Any]]:
     if isinstance(found, dict):
         return [(str(name), value) for name, value in found.items()]
     if isinstance(found, list | tuple) and len(found) == 2:
@@ -37,7 +39,7 @@ def by_name(found, path: Path) -> list:
     raise InputError(f"--source: {path}: {what}, expected a pair (inputs, targets) or a dictionary; {SAVE}")
 
 
-def array(name: str, value, path: Path) -> np.ndarray:
+def array(name: str, value: Any, path: Path) -> np.ndarray:
     """Reduced precision becomes float32, exactly."""
     import torch
 

@@ -85,8 +85,8 @@ def check(part: Part, source: str) -> None:
         if values.size == 0:
             raise InputError(f"--source: {source}: no data ({name} {list(values.shape)})")
         check_finite(name, values, source)
-    for name, values in (("weights", part.weights), ("mask", part.mask)):
-        if values is not None and not any(block.any() for block in blocks(values)):
+    for name, counts in (("weights", part.weights), ("mask", part.mask)):
+        if counts is not None and not any(block.any() for block in blocks(counts)):
             raise InputError(f"--source: {source}: every value of {name} is 0: no target counts in the loss")
 
 

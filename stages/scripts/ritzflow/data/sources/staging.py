@@ -6,6 +6,7 @@ They lie in the folder of the output and vanish with the process, however it end
 import tempfile
 from pathlib import Path
 from tokenize import TokenError
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -13,16 +14,16 @@ BYTES = 1 << 24  # copied at a time
 
 
 class Staging:
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def file(self):
+    def file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self.folder)
 
     def column(self) -> "Column":
         return Column(self.file())
 
-    def npy(self, stream) -> np.ndarray:
+    def npy(self, stream: IO[bytes]) -> np.ndarray:
         """The array of an .npy stream. Raises ValueError unless it is an array of plain values."""
         version = np.lib.format.read_magic(stream)
         header = (
@@ -48,12 +49,14 @@ class Staging:
 class Column:
     """An array that grows by blocks of rows of one shape and type."""
 
-    def __init__(self, file):
-        self.file, self.rows, self.shape, self.dtype = file, 0, None, None
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.rows = file, 0
+        self.shape: tuple[int, ...] | None = None
+        self.dtype: np.dtype[Any] | None = None
 
     def append(self, block: np.ndarray) -> None:
         """Raises ValueError where the rows differ from those before in shape; types may widen nowhere."""
-        if self.shape is None:
+        if self.shape is None or self.dtype is None:
             self.shape, self.dtype = block.shape[1:], block.dtype
         if block.shape[1:] != self.shape:
             raise ValueError(f"has shape {list(block.shape[1:])}, those before {list(self.shape)}")
@@ -63,9 +66,10 @@ class Column:
         self.rows += len(block)
 
     def array(self) -> np.ndarray:
+        assert self.shape is not None and self.dtype is not None, "nothing was appended"
         return self.mapped(self.dtype, (self.rows, *self.shape), "C")
 
-    def mapped(self, dtype, shape: tuple, order: str) -> np.ndarray:
+    def mapped(self, dtype: np.dtype[Any], shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
         self.file.flush()
         if 0 in shape:
             return np.empty(shape, dtype)

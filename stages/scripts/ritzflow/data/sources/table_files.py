@@ -6,17 +6,18 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common.script_cli import InputError
 
 VALUES = 1 << 18  # of one chunk
-Chunk = dict[str, list]
+Chunk = dict[str, list[Any]]
 
 
 class Table:
     """Names of the columns, and chunks of their rows."""
 
-    def __init__(self, path: Path, names: list[str], chunks: Iterator[Chunk]):
+    def __init__(self, path: Path, names: list[str], chunks: Iterator[Chunk]) -> None:
         self.path, self.names, self.chunks = path, names, chunks
 
 
@@ -65,13 +66,13 @@ def is_number(word: str) -> bool:
     return True
 
 
-def csv_chunks(path: Path, names: list[str], rows) -> Iterator[Chunk]:
+def csv_chunks(path: Path, names: list[str], rows: Any) -> Iterator[Chunk]:
     filled = (row for row in checked(path, names, rows) if row)
     while chunk := list(itertools.islice(filled, rows_of(names))):
         yield dict(zip(names, map(list, zip(*chunk))))
 
 
-def checked(path: Path, names: list[str], rows) -> Iterator[list[str]]:
+def checked(path: Path, names: list[str], rows: Any) -> Iterator[list[str]]:
     """Every row has a value for each column."""
     try:
         for row in rows:
@@ -92,7 +93,7 @@ def open_jsonl(path: Path) -> Table:
     return Table(path, list(first), json_chunks(list(first), itertools.chain([first], rows)))
 
 
-def json_rows(path: Path) -> Iterator[dict]:
+def json_rows(path: Path) -> Iterator[dict[str, Any]]:
     keys = None
     for number, line in enumerate(text_lines(path), 1):
         if not line.strip():
@@ -110,7 +111,7 @@ def json_rows(path: Path) -> Iterator[dict]:
         yield row
 
 
-def json_chunks(names: list[str], rows: Iterator[dict]) -> Iterator[Chunk]:
+def json_chunks(names: list[str], rows: Iterator[dict[str, Any]]) -> Iterator[Chunk]:
     while chunk := list(itertools.islice(rows, rows_of(names))):
         yield {name: [row[name] for row in chunk] for name in names}
 

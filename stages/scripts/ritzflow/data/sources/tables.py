@@ -1,6 +1,9 @@
 """csv:, jsonl: and parquet: files: columns are features, targets: one or several; one row per sample."""
 
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +15,10 @@ from ritzflow.data.sources.staging import Column, Staging
 from ritzflow.data.sources.table_files import Chunk, Table, open_table
 
 
-def read_table(kind: str):
+def read_table(kind: str) -> Callable[..., Any]:
     """The reader of one kind of table."""
 
-    def reader(path: Path, options, staging: Staging) -> Samples:
+    def reader(path: Path, options: Namespace, staging: Staging) -> Samples:
         table = open_table(kind, path)
         if options.text:
             from ritzflow.data.sources.tokenized import tokenized
@@ -26,7 +29,7 @@ def read_table(kind: str):
     return reader
 
 
-def samples_of(table: Table, options, staging: Staging) -> Samples:
+def samples_of(table: Table, options: Namespace, staging: Staging) -> Samples:
     place = f"--source: {table.path}"
     wanted = target_names(table, options)
     weights, mask = (optional(table, role, getattr(options, role)) for role in ("weights", "mask"))
@@ -39,7 +42,7 @@ def samples_of(table: Table, options, staging: Staging) -> Samples:
     if not inputs:
         raise InputError(f"{place}: no column beside the targets {', '.join(wanted)}")
     columns = Columns(inputs, staging, place)
-    kept: dict[str, list] = {name: [] for name in (*wanted, weights, mask) if name}
+    kept: dict[str, list[Any]] = {name: [] for name in (*wanted, weights, mask) if name}
     collect(table, columns, kept, place)
     found = [targets(kept[name], name, place) for name in wanted]
     part = Part(
@@ -51,7 +54,7 @@ def samples_of(table: Table, options, staging: Staging) -> Samples:
     return Samples(part, integers_are="real", notes=notes(table, inputs, others))
 
 
-def collect(table: Table, columns: "Columns", kept: dict[str, list], place: str) -> None:
+def collect(table: Table, columns: "Columns", kept: dict[str, list[Any]], place: str) -> None:
     """Input columns go to files, the others stay."""
     with Progress(str(table.path)) as progress:
         row = 1
@@ -68,7 +71,7 @@ def collect(table: Table, columns: "Columns", kept: dict[str, list], place: str)
 class Columns:
     """Columns of numbers are features of one input; where there are lists, each is an input of its own."""
 
-    def __init__(self, names: list[str], staging: Staging, place: str):
+    def __init__(self, names: list[str], staging: Staging, place: str) -> None:
         self.names, self.staging, self.place = names, staging, place
         self.files: dict[str, Column] = {}
 
@@ -104,7 +107,7 @@ def stacked(found: list[np.ndarray], wanted: list[str], place: str) -> np.ndarra
     return np.column_stack(found)
 
 
-def target_names(table: Table, options) -> list[str]:
+def target_names(table: Table, options: Namespace) -> list[str]:
     names = options.targets or (["targets"] if "targets" in table.names else None)
     if not names:
         columns = listed([name for name in table.names if name])
@@ -132,7 +135,7 @@ def require(table: Table, name: str, role: str) -> None:
     )
 
 
-def notes(table: Table, inputs: list[str], others: set) -> list[str]:
+def notes(table: Table, inputs: list[str], others: set[Any]) -> list[str]:
     used = {*inputs, *others - {""}}
     unused = [name or "the column without a name" for name in table.names if name not in used]
     said = [f"inputs are the columns {listed(inputs)}"]

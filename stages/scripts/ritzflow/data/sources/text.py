@@ -1,6 +1,7 @@
 """text:FILE and python_topics: windows of one text, whose targets are the next characters or tokens."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 from pydoc_data.topics import topics
 
@@ -13,18 +14,18 @@ from ritzflow.data.sources.samples import UNNAMED, Part, Samples
 NAMES = ("python_topics",)
 
 
-def python_topics(options) -> Samples:
+def python_topics(options: Namespace) -> Samples:
     return sequences("\n".join(topics[key] for key in sorted(topics)), options, "python_topics")
 
 
-def read_text(path: Path, options, _staging) -> Samples:
+def read_text(path: Path, options: Namespace, _staging: object) -> Samples:
     try:
         return sequences(path.read_text(encoding="utf-8"), options, str(path))
     except UnicodeDecodeError as error:
         raise InputError(f"--source: {path}: not UTF-8 text (byte {error.start})") from None
 
 
-def sequences(text: str, options, name: str) -> Samples:
+def sequences(text: str, options: Namespace, name: str) -> Samples:
     length = options.max_length or options.context
     if options.tokenizer:
         return tokens(text, length, name, Path(options.tokenizer))

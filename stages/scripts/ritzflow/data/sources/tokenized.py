@@ -4,7 +4,9 @@ Inputs are what the tokenizer gives (input_ids, attention_mask, token_type_ids),
 """
 
 import json
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from ritzflow.data.sources.table_files import Table
 from ritzflow.data.sources.tables import require, target_names
 
 
-def tokenized(table: Table, options, staging: Staging) -> Samples:
+def tokenized(table: Table, options: Namespace, staging: Staging) -> Samples:
     place = f"--source: {table.path}"
     for flag in ("inputs", "weights", "mask"):
         if getattr(options, flag):
@@ -32,7 +34,7 @@ def tokenized(table: Table, options, staging: Staging) -> Samples:
     if len(labels) > 1:
         raise InputError("--label: one column, please, where texts have one label each")
     encoder = Encoder(options, staging)
-    kept: list = []
+    kept: list[Any] = []
     with Progress(str(table.path)) as progress:
         for chunk in table.chunks:
             check_words(chunk, texts, len(kept), place)
@@ -45,7 +47,7 @@ def tokenized(table: Table, options, staging: Staging) -> Samples:
     return Samples(part, class_order=label_order(Path(options.tokenizer)), notes=encoder.notes())
 
 
-def check_words(chunk: dict[str, list], texts: list[str], row: int, place: str) -> None:
+def check_words(chunk: dict[str, list[Any]], texts: list[str], row: int, place: str) -> None:
     for name in texts:
         for i, value in enumerate(chunk[name], row + 1):
             if not isinstance(value, str) or not value.strip():
@@ -62,7 +64,7 @@ def label_order(folder: Path) -> list[str] | None:
 class Encoder:
     """Token ids of fixed length, in files."""
 
-    def __init__(self, options, staging: Staging):
+    def __init__(self, options: Namespace, staging: Staging) -> None:
         self.tokenizer, self.length = load_tokenizer(options), options.max_length
         self.staging = staging
         self.columns: dict[str, Column] = {}
@@ -82,7 +84,7 @@ class Encoder:
         return [f"{self.cut} texts cut at {self.length} tokens"] if self.cut else []
 
 
-def load_tokenizer(options):
+def load_tokenizer(options: Namespace) -> Any:
     if not options.tokenizer or not options.max_length:
         raise InputError("--text: needs --tokenizer FOLDER and --max-length N")
     try:

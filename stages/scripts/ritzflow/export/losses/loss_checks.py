@@ -5,6 +5,8 @@ autograd; those are derivatives of the value, by finite differences; a loss said
 data.
 """
 
+from collections.abc import Iterable
+
 import torch
 
 from ritzflow.common.script_cli import Refusal
@@ -16,7 +18,9 @@ from ritzflow.export.trace.verify import Runner, relative_error
 SCALES = (0, 1e-2, 1, 10)  # of random changes of the outputs, relative to their size
 
 
-def require_rows_apart(loss: CustomLoss, z, y, others) -> None:
+def require_rows_apart(
+    loss: CustomLoss, z: torch.Tensor, y: torch.Tensor, others: tuple[torch.Tensor, torch.Tensor]
+) -> None:
     """Raises Refusal where a row's loss depends on the rest of its batch; `others`: more (z, y)."""
     all_z, all_y = torch.cat([z, others[0]]), torch.cat([y, others[1]])
     alone, beside = loss(z, y), loss(all_z, all_y)[: len(z)]
@@ -28,7 +32,7 @@ def require_rows_apart(loss: CustomLoss, z, y, others) -> None:
         )
 
 
-def broadcast(loss: CustomLoss, z, y) -> str:
+def broadcast(loss: CustomLoss, z: torch.Tensor, y: torch.Tensor) -> str:
     """A hint where outputs [N, 1] beside targets [N] may have become [N, N]."""
     outputs = loss.layout.outputs(z)
     shape = (len(z) // loss.layout.terms, *loss.target_shape)
@@ -37,14 +41,16 @@ def broadcast(loss: CustomLoss, z, y) -> str:
     return f", or outputs {list(outputs.shape)} and targets {list(shape)} broadcast to one another"
 
 
-def require_finite(loss: CustomLoss, losses) -> None:
+def require_finite(loss: CustomLoss, losses: torch.Tensor) -> None:
     bad = (~torch.isfinite(losses)).nonzero()
     if len(bad):
         row = int(bad[0])
         raise Refusal(f"--loss: {loss.origin}: the loss of row {row} of the data is {float(losses[row])}")
 
 
-def eager_errors(loss: CustomLoss, runner: Runner, z, y, u) -> dict[str, float]:
+def eager_errors(
+    loss: CustomLoss, runner: Runner, z: torch.Tensor, y: torch.Tensor, u: torch.Tensor
+) -> dict[str, float]:
     """Of the traced functions against eager autograd of the function as it stands."""
     leaf = z.detach().requires_grad_()
     losses = loss.as_it_stands(leaf, y)
@@ -57,11 +63,13 @@ def eager_errors(loss: CustomLoss, runner: Runner, z, y, u) -> dict[str, float]:
     }
 
 
-def gradient_of(losses, z) -> torch.Tensor:
+def gradient_of(losses: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
     return gradients(losses.sum(), [z])[0]
 
 
-def difference_errors(loss: CustomLoss, runner: Runner, z, y, u) -> dict[str, float]:
+def difference_errors(
+    loss: CustomLoss, runner: Runner, z: torch.Tensor, y: torch.Tensor, u: torch.Tensor
+) -> dict[str, float]:
     """Largest errors of r'u and s against differences of l and r, where one-sided differences agree:
     elsewhere a kink lies in between."""
     scale = z.abs().amax().clamp(min=1e-3)
@@ -79,7 +87,7 @@ def difference_errors(loss: CustomLoss, runner: Runner, z, y, u) -> dict[str, fl
     }
 
 
-def worst(at: dict, index: int, step: float, expected) -> float:
+def worst(at: dict[int, list[torch.Tensor]], index: int, step: float, expected: torch.Tensor) -> float:
     backward, forward = ((at[0][index] - at[-1][index]) / step, (at[1][index] - at[0][index]) / step)
     central = (forward + backward) / 2
     size = torch.stack([central.abs(), expected.abs()]).amax(0)
@@ -89,7 +97,9 @@ def worst(at: dict, index: int, step: float, expected) -> float:
     return float(gaps[smooth].max()) if smooth.any() else 0.0
 
 
-def curvature_of(loss: CustomLoss, runner: Runner, batches) -> str:
+def curvature_of(
+    loss: CustomLoss, runner: Runner, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]
+) -> str:
     """`convex`, `unknown` or `zero`. Raises Refusal where a loss that is said to be convex is not."""
     torch.manual_seed(1)
     zero = True
@@ -114,7 +124,7 @@ def curvature_of(loss: CustomLoss, runner: Runner, batches) -> str:
     return "convex" if loss.convex else "unknown"
 
 
-def extremes(runner: Runner, z) -> tuple[torch.Tensor, float]:
+def extremes(runner: Runner, z: torch.Tensor) -> tuple[torch.Tensor, float]:
     """The least curvature of every row and the largest absolute one: eigenvalues of the Hessians in few
     outputs, else along random directions."""
     outputs = z.shape[1]
@@ -136,7 +146,14 @@ def extremes(runner: Runner, z) -> tuple[torch.Tensor, float]:
     return found.amin(1), float(found.abs().max())
 
 
-def verify_loss(loss: CustomLoss, runner: Runner, z, y, others, tolerance: float) -> str:
+def verify_loss(
+    loss: CustomLoss,
+    runner: Runner,
+    z: torch.Tensor,
+    y: torch.Tensor,
+    others: tuple[torch.Tensor, torch.Tensor],
+    tolerance: float,
+) -> str:
     """One line on the errors. Raises Refusal above the tolerances."""
     torch.manual_seed(0)
     require_finite(loss, loss(z, y))

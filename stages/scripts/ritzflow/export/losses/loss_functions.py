@@ -1,6 +1,8 @@
 """Losses of PyTorch that look at values or have no second derivative, made of operations that have one."""
 
 import math
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +17,14 @@ def reduced(losses: torch.Tensor, reduction: str) -> torch.Tensor:
     return losses.mean() if reduction == "mean" else losses.sum()
 
 
-def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+def gaussian_nll_loss(
+    input: torch.Tensor,
+    target: torch.Tensor,
+    var: torch.Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> torch.Tensor:
     """Without the question whether a variance is negative, which a trace cannot ask."""
     if not isinstance(var, torch.Tensor):
         var = torch.full_like(input, var)
@@ -27,8 +36,15 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
 
 def multi_margin_loss(
-    input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
-):
+    input: torch.Tensor,
+    target: torch.Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: torch.Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> torch.Tensor:
     """sum_{c != y} max(0, margin - z_y + z_c)^p / C."""
     right = input.gather(1, target.unsqueeze(1))
     gaps = (margin - right + input).clamp(min=0) ** p
@@ -38,7 +54,13 @@ def multi_margin_loss(
     return reduced((gaps * others).sum(1) / input.shape[1], reduction)
 
 
-def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+def multilabel_margin_loss(
+    input: torch.Tensor,
+    target: torch.Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> torch.Tensor:
     """sum over labels y and other classes c of max(0, 1 - z_y + z_c) / C; labels end at the first -1."""
     listed = (target >= 0).cumprod(1).to(input.dtype)
     labels = target.clamp(min=0)
@@ -48,13 +70,13 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     return reduced(gaps.sum((1, 2)) / input.shape[1], reduction)
 
 
-def ctc_loss(*_arguments, **_options):
+def ctc_loss(*_arguments: object, **_options: object) -> NoReturn:
     raise Refusal(
         "PyTorch's ctc_loss cannot be differentiated twice; its forward recursion written with logsumexp can"
     )
 
 
-COMPOSED = {
+COMPOSED: dict[Any, Callable[..., Any]] = {
     F.ctc_loss: ctc_loss,
     torch.ctc_loss: ctc_loss,
     F.gaussian_nll_loss: gaussian_nll_loss,
@@ -66,5 +88,11 @@ COMPOSED = {
 class Composed(TorchFunctionMode):
     """Calls of these losses are carried out by their composed versions."""
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         return COMPOSED.get(function, function)(*args, **(kwargs or {}))

@@ -22,7 +22,7 @@ aten = torch.ops.aten
 CONSTANT = "loss."  # what its constants are called among the buffers of model.h5
 
 
-def derivatives(loss: CustomLoss, z, y, u) -> list[torch.Tensor]:
+def derivatives(loss: CustomLoss, z: torch.Tensor, y: torch.Tensor, u: torch.Tensor) -> list[torch.Tensor]:
     """l, r and s."""
     with torch.enable_grad():
         z = z.detach().requires_grad_()
@@ -39,7 +39,7 @@ def trace_loss(loss: CustomLoss, z: torch.Tensor, y: torch.Tensor) -> Trace:
     loss.to(z.dtype)
     values = [z, y, torch.zeros_like(z)]
 
-    def flat(*tensors):
+    def flat(*tensors: torch.Tensor) -> list[torch.Tensor]:
         with exact(z.dtype):
             return derivatives(loss, *tensors)
 

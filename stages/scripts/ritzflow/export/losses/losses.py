@@ -9,6 +9,8 @@ side where it has one loss, else one row for each token or pixel.
 
 import inspect
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch.utils._pytree import tree_flatten
@@ -27,10 +29,12 @@ NARROW = "; a tensor of the loss is float32: write tensor.to(outputs.dtype), or 
 class CustomLoss:
     """The function, and how the outputs of the module that it was fitted to lie in rows."""
 
-    def __init__(self, origin: str, function, convex: bool, target_shape: tuple):
+    def __init__(
+        self, origin: str, function: Callable[..., Any], convex: bool, target_shape: Sequence[int]
+    ) -> None:
         self.origin, self.function, self.convex = origin, function, convex
         self.target_shape = tuple(target_shape)
-        self.layout: RowLayout | None = None
+        self.layout = RowLayout([])  # until it is fitted
 
     def to(self, dtype: torch.dtype) -> "CustomLoss":
         if isinstance(self.function, torch.nn.Module):
@@ -68,7 +72,7 @@ class CustomLoss:
         """Lets the module return rows."""
         module.register_forward_hook(lambda _module, _inputs, output: self.layout.rows(output))
 
-    def losses(self, outputs, y: torch.Tensor) -> torch.Tensor:
+    def losses(self, outputs: Any, y: torch.Tensor) -> torch.Tensor:
         """What the function returns. Raises Refusal where it fails."""
         dtype = outputs.dtype if isinstance(outputs, torch.Tensor) else tree_flatten(outputs)[0][0].dtype
         try:
@@ -79,7 +83,7 @@ class CustomLoss:
         except Exception as error:  # whatever the user's code raises
             raise Refusal(f"--loss: {self.origin}: {failure(error, outputs, y)}") from None
 
-    def fit(self, output, y: torch.Tensor) -> None:
+    def fit(self, output: Any, y: torch.Tensor) -> None:
         """Chooses the layout for what a module returned for the samples of `y`. Raises Refusal."""
         y = y.reshape(-1, *self.target_shape)
         samples = len(y)
@@ -107,7 +111,7 @@ class CustomLoss:
         losses = self.losses(outputs, y)
         self.layout = self.with_terms(layout, losses, outputs, y)
 
-    def with_terms(self, layout: RowLayout, losses, outputs, y) -> RowLayout:
+    def with_terms(self, layout: RowLayout, losses: Any, outputs: Any, y: torch.Tensor) -> RowLayout:
         """The layout in which every loss is a function of one row."""
         samples, place = len(y), f"--loss: {self.origin}: given {described(outputs, y)}, it returns"
         if not isinstance(losses, torch.Tensor):
@@ -137,7 +141,7 @@ class CustomLoss:
         )
 
 
-def couples(loss: CustomLoss, layout: RowLayout, outputs, y) -> bool:
+def couples(loss: CustomLoss, layout: RowLayout, outputs: Any, y: torch.Tensor) -> bool:
     """Whether every loss is a function of one row in this layout."""
     old, loss.layout = loss.layout, layout
     try:
@@ -154,17 +158,17 @@ def coupled_rows(loss: CustomLoss, z: torch.Tensor, y: torch.Tensor) -> bool:
     torch.manual_seed(0)
     c = torch.randn_like(losses)
 
-    def gradient(cotangent):
+    def gradient(cotangent: torch.Tensor) -> torch.Tensor | None:
         return torch.autograd.grad(losses, z, cotangent, retain_graph=True, allow_unused=True)[0]
 
     whole, mixed = gradient(torch.ones_like(losses)), gradient(c)
-    if whole is None:
+    if whole is None or mixed is None:
         return False
     gap = (mixed - c.unsqueeze(1) * whole).abs().max()
     return bool(gap > 1e-4 * mixed.abs().max())
 
 
-def failure(error: Exception, outputs, y) -> str:
+def failure(error: Exception, outputs: Any, y: torch.Tensor) -> str:
     """Why the function failed: where it can be told, as a trace would say it."""
     why = reason(error, Places())
     if not why.startswith("the module"):
@@ -176,7 +180,7 @@ def failure(error: Exception, outputs, y) -> str:
     return f"fails on {described(outputs, y)}: {line}{hint}"
 
 
-def load(place: str, convex: bool, target_shape) -> CustomLoss:
+def load(place: str, convex: bool, target_shape: Sequence[int]) -> CustomLoss:
     """The function, the callable object, or what a factory without arguments returns. Raises InputError."""
     found = found_object(place, "--loss")
     if inspect.isclass(found) or not takes(found, 2):
@@ -197,7 +201,7 @@ def load(place: str, convex: bool, target_shape) -> CustomLoss:
     return CustomLoss(place, found, convex, target_shape)
 
 
-def takes(function, count: int) -> bool:
+def takes(function: Callable[..., Any], count: int) -> bool:
     """Can it be called with `count` positional arguments?"""
     if not callable(function):
         return False

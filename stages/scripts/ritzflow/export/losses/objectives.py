@@ -9,7 +9,10 @@ mean.
 """
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,7 +28,7 @@ from ritzflow.export.module.objects import found_object
 TARGETS = "targets"  # what the input is called that holds them
 
 
-def load(place: str):
+def load(place: str) -> Callable[..., Any]:
     """The function, the callable object, or what a factory without arguments returns. Raises InputError."""
     found = found_object(place, "--objective")
     if inspect.isclass(found) or (not takes(found, 3) and takes(found, 0)):
@@ -38,7 +41,9 @@ def load(place: str):
 class Losses(nn.Module):
     """A module of the same parameters and buffers that returns the losses of an objective [N, 1]."""
 
-    def __init__(self, module: nn.Module, objective, origin: str, one_input: bool):
+    def __init__(
+        self, module: nn.Module, objective: Callable[..., Any], origin: str, one_input: bool
+    ) -> None:
         super().__init__()
         for kind in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
             self.__dict__[kind] = module.__dict__[
@@ -47,7 +52,7 @@ class Losses(nn.Module):
         self.__dict__["inner"] = module
         self.objective, self.origin, self.one_input = objective, origin, one_input
 
-    def forward(self, targets, **inputs):
+    def forward(self, targets: torch.Tensor, **inputs: Any) -> torch.Tensor:
         given = inputs["inputs"] if self.one_input else inputs
         wanted = torch.is_grad_enabled()
         with torch.enable_grad():  # derivatives inside the objective need a graph
@@ -55,7 +60,7 @@ class Losses(nn.Module):
         losses = self.of_samples(losses, len(targets))
         return losses if wanted else losses.detach()
 
-    def of_samples(self, losses, count: int) -> torch.Tensor:
+    def of_samples(self, losses: object, count: int) -> torch.Tensor:
         place = f"--objective: {self.origin}: returns"
         if not isinstance(losses, torch.Tensor):
             raise Refusal(f"{place} {type(losses).__name__}, expected the losses of the samples [N]")
@@ -65,7 +70,7 @@ class Losses(nn.Module):
         return losses.reshape(count, 1)
 
 
-def fresh(inputs):
+def fresh(inputs: Any) -> Any:
     """Tensors that the objective may differentiate by."""
     if isinstance(inputs, dict):
         return {name: value.detach() for name, value in inputs.items()}
@@ -75,13 +80,13 @@ def fresh(inputs):
 class Identity:
     """l(z) = z."""
 
-    def __init__(self, origin: str):
+    def __init__(self, origin: str) -> None:
         self.origin = origin
 
-    def __call__(self, z, y):
+    def __call__(self, z: torch.Tensor, y: object) -> torch.Tensor:
         return z[:, 0]
 
-    def training(self) -> dict:
+    def training(self) -> dict[str, Any]:
         """What `spec` says of the loss."""
         return {"objective": self.origin}
 
@@ -96,7 +101,7 @@ class SamplesWithTargets(Samples):
         return self.slots(rows), torch.zeros(len(rows)), torch.from_numpy(weights * mask)
 
 
-def with_targets(samples: Samples, path) -> SamplesWithTargets:
+def with_targets(samples: Samples, path: Path) -> SamplesWithTargets:
     """The samples of a data.h5 for an objective. Raises InputError, Refusal."""
     given = samples.inputs if isinstance(samples.inputs, dict) else {"inputs": samples.inputs}
     if TARGETS in given:

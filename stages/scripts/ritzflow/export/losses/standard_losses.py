@@ -6,6 +6,10 @@ reduction mean  over the outputs of a sample, as `reduction="mean"` of PyTorch h
                 class weights, division by those of the labels
 """
 
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
@@ -22,7 +26,7 @@ OPTIONS = {
 ALL = ("class_weights", "delta", "label_smoothing", "reduction")
 
 
-def declare(parser) -> None:
+def declare(parser: ArgumentParser) -> None:
     parser.add_argument("--label-smoothing", type=float, help="of cross_entropy, as PyTorch's")
     parser.add_argument("--class-weights", type=float, nargs="+", help="of cross_entropy, one a class")
     parser.add_argument("--delta", type=float, help="of huber: where it becomes linear (default: 1)")
@@ -33,7 +37,9 @@ def declare(parser) -> None:
     )
 
 
-def chosen(name: str, options, samples: Samples, target_shape: tuple) -> CustomLoss | None:
+def chosen(
+    name: str, options: Namespace, samples: Samples, target_shape: tuple[Any, ...]
+) -> CustomLoss | None:
     """The loss with its options; None where there is nothing to it that the named one has not. Raises
     InputError where an option says nothing of this loss."""
     given = {option: getattr(options, option) for option in ALL}
@@ -53,18 +59,18 @@ def chosen(name: str, options, samples: Samples, target_shape: tuple) -> CustomL
     return CustomLoss(f"{name}{said}", function, True, target_shape)
 
 
-def text(value) -> str:
+def text(value: object) -> str:
     return ",".join(f"{v:g}" for v in value) if isinstance(value, list) else f"{value}"
 
 
-def refuse_options(options, what: str) -> None:
+def refuse_options(options: Namespace, what: str) -> None:
     """Raises InputError where an option is given beside a loss that has none."""
     for option in ALL:
         if getattr(options, option) is not None:
             raise InputError(f"--{option.replace('_', '-')} is an option of our losses, not of {what}")
 
 
-def require_sensible(given: dict, samples: Samples) -> None:
+def require_sensible(given: dict[str, Any], samples: Samples) -> None:
     smoothing, weights, delta = (given.get(o) for o in ("label_smoothing", "class_weights", "delta"))
     if smoothing is not None and not 0 <= smoothing < 1:
         raise InputError(f"--label-smoothing: {smoothing:g} is outside [0, 1)")
@@ -74,13 +80,13 @@ def require_sensible(given: dict, samples: Samples) -> None:
         raise InputError(f"--delta: {delta:g} is not above 0")
 
 
-def cross_entropy(given: dict, samples: Samples):
+def cross_entropy(given: dict[str, Any], samples: Samples) -> Callable[..., Any]:
     weights = given.get("class_weights")
     smoothing, scale = given.get("label_smoothing", 0.0), 1.0
     if weights is not None and given.get("reduction") == "mean":
         scale = mean_weight(torch.tensor(weights, dtype=torch.float64), samples)
 
-    def loss(outputs, targets):
+    def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if targets.is_floating_point():
             targets = targets.to(outputs.dtype)
         elif outputs.shape[:-1] == targets.shape:
@@ -99,10 +105,10 @@ def mean_weight(of_classes: torch.Tensor, samples: Samples) -> float:
     return float(w @ each / w.sum())
 
 
-def elementwise(function, given: dict):
+def elementwise(function: Callable[..., Any], given: dict[str, Any]) -> Callable[..., Any]:
     reduce = torch.mean if given.get("reduction") == "mean" else torch.sum
 
-    def loss(outputs, targets):
+    def loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if not targets.is_floating_point() and targets.numel() < outputs.numel():
             targets = F.one_hot(targets, outputs.shape[1])
         targets = targets.to(outputs.dtype).reshape(outputs.shape)
@@ -111,14 +117,14 @@ def elementwise(function, given: dict):
     return loss
 
 
-def mse(given: dict, samples: Samples):
+def mse(given: dict[str, Any], samples: Samples) -> Callable[..., Any]:
     return elementwise(lambda z, y: (z - y).square(), given)
 
 
-def bce(given: dict, samples: Samples):
+def bce(given: dict[str, Any], samples: Samples) -> Callable[..., Any]:
     return elementwise(lambda z, y: F.binary_cross_entropy_with_logits(z, y, reduction="none"), given)
 
 
-def huber(given: dict, samples: Samples):
+def huber(given: dict[str, Any], samples: Samples) -> Callable[..., Any]:
     delta = given.get("delta", 1.0)
     return elementwise(lambda z, y: F.huber_loss(z, y, reduction="none", delta=delta), given)

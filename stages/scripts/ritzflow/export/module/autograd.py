@@ -1,9 +1,14 @@
 """Gradients by PyTorch's autograd, with zero where nothing depends on an input."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 
 
-def gradients(outputs, inputs, cotangents=None, graph=False) -> list[torch.Tensor]:
+def gradients(
+    outputs: Any, inputs: Sequence[torch.Tensor], cotangents: Any = None, graph: bool = False
+) -> list[torch.Tensor]:
     """d<outputs, cotangents>/d inputs; `graph`: itself differentiable.
 
     outputs, cotangents: a tensor each, or lists of them; without cotangents the one output is a number.

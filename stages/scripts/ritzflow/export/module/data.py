@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -35,11 +36,12 @@ class Samples:
     @property
     def plain(self) -> bool:
         """Is there one array of inputs, real or tokens, and no more?"""
-        single = not isinstance(self.inputs, dict) and not self.shared
-        return single and (self.tokens or self.inputs.dtype.kind == "f")
+        if isinstance(self.inputs, dict) or self.shared:
+            return False
+        return self.tokens or self.inputs.dtype.kind == "f"
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         if isinstance(self.inputs, dict):
             return {name: list(values.shape[1:]) for name, values in self.inputs.items()}
         return list(self.inputs.shape[1:])
@@ -93,11 +95,11 @@ class Samples:
         """Inputs, targets and weights by row of the samples with these numbers."""
         x, y = self.slots(rows), torch.from_numpy(self.targets[rows])
         terms = (len(rows), self.rows_per_sample)
-        weights = np.ones(terms)
+        factors = np.ones(terms)
         for given in (self.mask, self.weights):  # one number a sample, or a term
             if given is not None:
-                weights = weights * given[rows].astype(np.float64).reshape(len(rows), -1)
-        weights = torch.from_numpy(weights).reshape(-1)
+                factors = factors * given[rows].astype(np.float64).reshape(len(rows), -1)
+        weights = torch.from_numpy(factors).reshape(-1)
         if self.real_targets:
             return x, y.reshape(-1, self.outputs), weights
         y = y.reshape(-1)
@@ -128,7 +130,7 @@ def load(path: Path) -> Samples:
     return Samples(inputs, targets.astype(np.int64), mask, task, classes, shared, weights)
 
 
-def holds_several_labels(targets: np.ndarray, classes: int, stated) -> bool:
+def holds_several_labels(targets: np.ndarray, classes: int, stated: Any) -> bool:
     """Is a row [N, C] of a classification yes or no for each class, rather than C labels?"""
     if stated is not None:
         return bool(stated)
@@ -137,7 +139,7 @@ def holds_several_labels(targets: np.ndarray, classes: int, stated) -> bool:
     return classes in (0, targets.shape[1]) and bool(np.isin(targets, (0, 1)).all())
 
 
-def arrays(thing) -> np.ndarray | dict[str, np.ndarray]:
+def arrays(thing: Any) -> Any:
     """A dataset, or the datasets of a group in order of name; integers as int64, as C++ reads them."""
     if isinstance(thing, h5py.Group):
         return {name: arrays(thing[name]) for name in sorted(thing)}
@@ -145,7 +147,7 @@ def arrays(thing) -> np.ndarray | dict[str, np.ndarray]:
     return values.astype(np.int64) if values.dtype.kind in "iu" else values
 
 
-def require_names(path: Path, inputs, shared: dict) -> None:
+def require_names(path: Path, inputs: Any, shared: dict[str, Any]) -> None:
     """Names of arguments are those of Python, and each is there once."""
     names = [*inputs, *shared] if isinstance(inputs, dict) else list(shared)
     for name in names:

@@ -3,35 +3,53 @@
 Registered where autograd looks them up, so that eager autograd and a trace take the same way.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
 from ritzflow.common.script_cli import Refusal
 
 
-def hardsigmoid(x):
+def hardsigmoid(x: torch.Tensor) -> torch.Tensor:
     return F.relu6(x + 3) / 6
 
 
-def rrelu_with_noise(x, noise, lower=1.0 / 8, upper=1.0 / 3, training=False, generator=None):
+def rrelu_with_noise(
+    x: torch.Tensor,
+    noise: torch.Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
     if training:
         raise Refusal("rrelu draws random slopes where training=True")
     return F.leaky_relu(x, (lower + upper) / 2)
 
 
-def prelu(x, weight):
+def prelu(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Its own derivative at 0 is `weight`, but 1 where that is differentiated again."""
     return torch.where(x > 0, x, weight * x)
 
 
-def weight_norm(v, g, dim=0):
+def weight_norm(v: torch.Tensor, g: torch.Tensor, dim: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     norm = torch.norm_except_dim(v, 2, dim)
     return v * (g / norm), norm
 
 
 def embedding_bag(
-    weight, indices, offsets, scale=False, mode=0, sparse=False, factors=None, last=False, padding=-1
-):
+    weight: torch.Tensor,
+    indices: torch.Tensor,
+    offsets: torch.Tensor,
+    scale: bool = False,
+    mode: int = 0,
+    sparse: bool = False,
+    factors: torch.Tensor | None = None,
+    last: bool = False,
+    padding: int = -1,
+) -> tuple[torch.Tensor, ...]:
     if mode == 2:
         raise Refusal("an EmbeddingBag of mode max cannot be differentiated twice")
     bags = len(offsets) - last
@@ -44,24 +62,24 @@ def embedding_bag(
     return found, bag, sizes.long(), sizes.long()
 
 
-def cdist(x, y, p, compute_mode=None):
+def cdist(x: torch.Tensor, y: torch.Tensor, p: float, compute_mode: int | None = None) -> torch.Tensor:
     return torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
 
 
-def pdist(x, p=2.0):
+def pdist(x: torch.Tensor, p: float = 2.0) -> torch.Tensor:
     first, second = torch.triu_indices(len(x), len(x), 1)
     return torch.linalg.vector_norm(x[first] - x[second], p, -1)
 
 
-def trace(x):
+def trace(x: torch.Tensor) -> torch.Tensor:
     return x.diagonal().sum()
 
 
-def copy(x, source, non_blocking=False):
+def copy(x: torch.Tensor, source: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
     return source.to(x.dtype).expand(x.shape)
 
 
-def in_place(function):
+def in_place(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, *args, **kwargs: x.copy_(function(x, *args, **kwargs))
 
 

@@ -5,6 +5,8 @@ x:<name>       an argument by name, a sample a row
 shared:<name>  an argument by name that all samples share, the same in every call
 """
 
+from typing import Any
+
 import torch
 
 Slots = dict[str, torch.Tensor]
@@ -23,7 +25,7 @@ def inputs_of(slots: Slots) -> Slots:
     return {name: value for name, value in slots.items() if is_input(name)}
 
 
-def arguments(slots: Slots) -> tuple[tuple, Slots]:
+def arguments(slots: Slots) -> tuple[tuple[Any, ...], Slots]:
     """The same as positional and keyword arguments: copies, which a module may change."""
     given = {name: value.clone() for name, value in inputs_of(slots).items()}
     named = {name.split(":", 1)[1]: value for name, value in given.items() if ":" in name}

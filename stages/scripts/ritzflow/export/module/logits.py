@@ -1,10 +1,13 @@
 """Where the logits of the terms of the loss are in what a module returns."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from ritzflow.common.script_cli import InputError, Refusal
+from ritzflow.export.module.data import Samples
 
 WRAP = "wrap it: --module names a function that returns a module whose forward returns the logits"
 AXES = {"second": 1, "last": -1}
@@ -26,7 +29,7 @@ class Layout:
         return z.flatten(0, -2) if self.outputs in (None, z.shape[-1]) else z.reshape(-1, self.outputs)
 
 
-def tensor_of(output) -> torch.Tensor:
+def tensor_of(output: Any) -> torch.Tensor:
     """The logits in what a module returns: a tensor, the first of several, or `logits` of an object or dict;
     of a span of tokens [N, 2, T], those of its start and its end. Raises Refusal."""
     if isinstance(output, dict) and output.keys() >= SPAN:
@@ -42,7 +45,7 @@ def tensor_of(output) -> torch.Tensor:
     return output
 
 
-def layout_of(shape, samples, count: int, axis: str | None, origin: str) -> Layout:
+def layout_of(shape: Sequence[int], samples: Samples, count: int, axis: str | None, origin: str) -> Layout:
     """The layout of an output of this shape for `count` of the samples. Raises InputError where it does not
     fit them, or fits in two ways and --class-axis does not say which."""
     shape, terms, outputs = tuple(shape), samples.terms, samples.outputs
@@ -67,11 +70,11 @@ def layout_of(shape, samples, count: int, axis: str | None, origin: str) -> Layo
     return Layout(outputs, AXES[fitting[0]])
 
 
-def squeezed(shape) -> tuple[int, ...]:
+def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
 
-def mismatch(origin: str, shape, expected, samples) -> str:
+def mismatch(origin: str, shape: Sequence[int], expected: Iterable[Sequence[int]], samples: Samples) -> str:
     wanted = " or ".join(str(list(place)) for place in expected)
     line = f"{origin}: logits have shape {list(shape)}, but the data need {wanted}"
     if len(shape) == 3 and shape[1] == 1 and samples.rows_per_sample > 1:

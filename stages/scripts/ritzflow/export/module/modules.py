@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,11 +26,11 @@ class Model:
     layout: Layout = field(default_factory=Layout)
     constants: set[str] = field(default_factory=set)  # parameters that are taken as buffers
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._layers = list(self.module.modules())
         self._unregistered: dict[tuple[int, str], tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def logits(self, output) -> torch.Tensor:
+    def logits(self, output: Any) -> torch.Tensor:
         """The logits [rows, C] in what the module returns."""
         return self.layout.rows(tensor_of(output))
 
@@ -42,7 +43,7 @@ class Model:
         """The same as numbers alone; gradients stay on, since a module may differentiate inside."""
         return self.called(x).detach()
 
-    def output_of(self, x: Slots):
+    def output_of(self, x: Slots) -> Any:
         """What the module returns for inputs of the data. Raises InputError where it fails, Refusal."""
         positional, named = arguments(x)
         try:
@@ -131,7 +132,7 @@ class Model:
         return f"{self.origin}: {', '.join(sorted(set(names) - {str(wide)[6:]}))} widened to {str(wide)[6:]}"
 
 
-def load_module(place: str, arguments: dict) -> Model:
+def load_module(place: str, arguments: dict[str, Any]) -> Model:
     """The nn.Module that `package.module:function` returns for `arguments`."""
     make = found_object(place, "--module")
     try:

@@ -3,13 +3,14 @@
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 from ritzflow.common import made_with
 from ritzflow.common.script_cli import InputError, nearest
 from ritzflow.export.module.places import line_of
 
 
-def found_object(place: str, flag: str):
+def found_object(place: str, flag: str) -> Any:
     """What `package.module:function` names. Raises InputError that names the flag."""
     name, colon, attribute = place.partition(":")
     if not colon or not name or not attribute:

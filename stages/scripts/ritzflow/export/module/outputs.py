@@ -1,6 +1,7 @@
 """What a module returns, and how it lies in the rows that a loss of the user's own is of."""
 
 from dataclasses import dataclass, field, is_dataclass
+from typing import Any
 
 import torch
 from torch.utils._pytree import SUPPORTED_NODES, register_dataclass, tree_flatten, tree_unflatten
@@ -10,25 +11,27 @@ from torch.utils._pytree import SUPPORTED_NODES, register_dataclass, tree_flatte
 class RowLayout:
     """How the outputs of a module lie in rows."""
 
-    shapes: list[tuple]  # of a sample's outputs, one for each tensor
-    tree: object = None  # what the tensors are part of; None: one tensor
-    others: list = field(default_factory=list)  # what else is in there
+    shapes: list[tuple[Any, ...]]  # of a sample's outputs, one for each tensor
+    tree: Any = None  # what the tensors are part of; None: one tensor
+    others: list[Any] = field(default_factory=list[Any])  # what else is in there
     terms: int = 1  # of a sample
     channels: int | None = None  # axis of the outputs of a term; None: a sample is one row
 
-    def rows(self, output) -> torch.Tensor:
+    def rows(self, output: Any) -> torch.Tensor:
         """z [rows, C]."""
         tensors = self.tensors(output)
         if self.channels is not None:
             return tensors[0].movedim(self.channels, -1).flatten(0, -2)
         return torch.cat([t.reshape(len(t), -1) for t in tensors], 1)
 
-    def tensors(self, output) -> list[torch.Tensor]:
+    def tensors(self, output: Any) -> list[torch.Tensor]:
         if self.tree is None:
-            return [logits_in(output)]
+            z = logits_in(output)
+            assert z is not None, "fitted to a module that returned a tensor"
+            return [z]
         return [leaf for leaf in tree_flatten(output)[0] if is_output(leaf)]
 
-    def outputs(self, z: torch.Tensor):
+    def outputs(self, z: torch.Tensor) -> Any:
         """What the function takes, from rows."""
         samples = len(z) // self.terms
         if self.channels is not None:
@@ -52,11 +55,11 @@ def as_tree(kind: type) -> None:
         register_dataclass(kind)
 
 
-def is_output(leaf) -> bool:
+def is_output(leaf: object) -> bool:
     return isinstance(leaf, torch.Tensor) and leaf.is_floating_point() and leaf.dim() > 0
 
 
-def logits_in(output):
+def logits_in(output: Any) -> torch.Tensor | None:
     """The tensor that is meant where a module returns one, or an object or dict with `logits`; else None."""
     if isinstance(output, dict):
         output = output.get("logits")
@@ -64,7 +67,7 @@ def logits_in(output):
     return output if isinstance(output, torch.Tensor) else None
 
 
-def described(outputs, y) -> str:
+def described(outputs: Any, y: torch.Tensor) -> str:
     shapes = [list(t.shape) for t in tree_flatten(outputs)[0] if isinstance(t, torch.Tensor)]
     kind = "integer" if not y.is_floating_point() else "real"
     listed = ", ".join(map(str, shapes))

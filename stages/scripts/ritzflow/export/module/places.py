@@ -2,8 +2,10 @@
 
 import sys
 import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,10 +15,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ritzflow.common.locations import SCRIPTS
 
 TORCH = Path(torch.__file__).resolve().parent
-STOPS = (torch.Tensor.detach, torch.Tensor.detach_, torch.detach, torch.Tensor.data.__get__)
+DATA: Any = torch.Tensor.data
+STOPS = (torch.Tensor.detach, torch.Tensor.detach_, torch.detach, DATA.__get__)
 
 
-def users_line(frames) -> str:
+def users_line(frames: Sequence[traceback.FrameSummary]) -> str:
     """`mine.py:31`, the innermost line that is neither PyTorch's nor ours; empty where there is none."""
     for frame in reversed(frames):
         path = Path(frame.filename).resolve()
@@ -40,11 +43,13 @@ def base_name(operation: str) -> str:
 class Detaches(TorchFunctionMode):
     """Calls `note` where a user's code stops a gradient: PyTorch itself detaches what it keeps."""
 
-    def __init__(self, note):
+    def __init__(self, note: Callable[[str], None]) -> None:
         super().__init__()
         self._note = note
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         if func in STOPS and SCRIPTS not in Path(sys._getframe(1).f_code.co_filename).parents:
             self._note(".detach()")
         return func(*args, **(kwargs or {}))
@@ -53,13 +58,13 @@ class Detaches(TorchFunctionMode):
 class Places(TorchDispatchMode):
     """Notes the first layer and line that call each operation, while a module runs within `of_module`."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found: dict[str, str] = {}
         self._entered: list[str] = []
 
     @contextmanager
-    def of_module(self, module: nn.Module):
+    def of_module(self, module: nn.Module) -> Iterator[None]:
         handles = []
         for name, layer in module.named_modules():
             kind = type(layer).__name__
@@ -78,7 +83,9 @@ class Places(TorchDispatchMode):
     def _leave(self) -> None:
         self._entered.pop()
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         self._note(base_name(str(func)))
         if not torch.is_grad_enabled():
             self._note("torch.no_grad()")

@@ -1,6 +1,8 @@
 """How a module's operations are carried out while it is traced or compared with its trace."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch.distributions import Distribution
@@ -30,20 +32,22 @@ class AtLeast(TorchDispatchMode):
     cast would throw digits away, as autocast to bfloat16 does in float32.
     """
 
-    def __init__(self, dtype: torch.dtype):
-        super().__init__()
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtype = dtype
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
-        if WIDTHS.get(kwargs.get("dtype"), 64) < WIDTHS[self.dtype]:
+        if WIDTHS.get(kwargs.get("dtype", torch.float64), 64) < WIDTHS[self.dtype]:
             wide = COMPLEX[self.dtype] if kwargs["dtype"].is_complex else self.dtype
             kwargs = kwargs | {"dtype": wide}
         return func(*args, **kwargs)
 
 
 @contextmanager
-def exact(dtype: torch.dtype):
+def exact(dtype: torch.dtype) -> Iterator[None]:
     """Attention by its definition, which alone has second derivatives; nothing narrower than `dtype`.
 
     torch.distributions do not check their arguments: a check is an `if` on values, which changes none.

@@ -1,7 +1,8 @@
 """Functions of PyTorch that a trace cannot follow: one that changes no value is left out, one is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import torch
 import torch._dynamo
@@ -21,26 +22,33 @@ class WithoutRecomputation:
     """In place of reentrant activation checkpointing, which saves memory and changes no value."""
 
     @staticmethod
-    def apply(function, _preserve_random_state, *arguments):
+    def apply(function: Callable[..., Any], _preserve_random_state: object, *arguments: Any) -> Any:
         return function(*arguments)
 
 
-def refuse_packing(*_):
+def refuse_packing(*_: object) -> NoReturn:
     raise Refusal(PACKED)
 
 
-def told_causal(mask, is_causal=None, size=None) -> bool:
+def told_causal(mask: torch.Tensor | None, is_causal: bool | None = None, size: int | None = None) -> bool:
     """In place of a look at the mask, by which nn.Transformer chooses between ways of equal value."""
     return bool(is_causal)
 
 
-def by_reverse_mode(function, argnums=0, has_aux=False, *, chunk_size=None, randomness="error"):
+def by_reverse_mode(
+    function: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    chunk_size: int | None = None,
+    randomness: str = "error",
+) -> Callable[..., Any]:
     """In place of jacfwd, by which torch.func.hessian works: forward mode cannot be traced everywhere."""
     return torch.func.jacrev(function, argnums, has_aux=has_aux, chunk_size=chunk_size)
 
 
 @contextmanager
-def replaced(place, name: str, function) -> Iterator[None]:
+def replaced(place: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
     before = getattr(place, name)
     setattr(place, name, function)
     try:

@@ -1,6 +1,7 @@
 """Fixed vectors that PyTorch in Python and in C++ make alike, for checks of a stored product."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -11,7 +12,7 @@ def wave(count: int, stream: int) -> torch.Tensor:
     return torch.sin(torch.arange(1, count + 1, dtype=torch.float64) * (phi * (stream + 1)))
 
 
-def check_input(shape, tokens: int, dtype: torch.dtype) -> torch.Tensor:
+def check_input(shape: Sequence[int], tokens: int, dtype: torch.dtype) -> torch.Tensor:
     """An input of a model: token i is 7919 i modulo the vocabulary, a real input is a wave."""
     count = math.prod(shape)
     if tokens:

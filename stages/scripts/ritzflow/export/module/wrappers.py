@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.optim.swa_utils import AveragedModel
 
 from ritzflow.common.script_cli import Refusal
@@ -43,7 +44,7 @@ def refuse_unsupported(module: nn.Module, origin: str) -> None:
 
 
 def refuse_tensor(place: str, tensor: torch.Tensor) -> None:
-    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+    if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
         raise Refusal(f"{place} is of a lazy layer, without a shape: call the module once where it is made")
     if tensor.layout != torch.strided:
         raise Refusal(

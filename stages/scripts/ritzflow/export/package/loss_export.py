@@ -1,7 +1,10 @@
 """Export of a loss of the user's own: verified, and written as packages beside those of the module."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +13,12 @@ from ritzflow.export.losses.loss_checks import curvature_of, verify_loss
 from ritzflow.export.losses.loss_trace import functions_of, trace_loss
 from ritzflow.export.losses.losses import CustomLoss
 from ritzflow.export.module.data import Samples
-from ritzflow.export.module.inputs import typed
+from ritzflow.export.module.inputs import Slots, typed
 from ritzflow.export.module.modules import Model
 from ritzflow.export.module.tensors import like, sketch
 from ritzflow.export.package import package
+from ritzflow.export.trace.split import Function
+from ritzflow.export.trace.trace import Trace
 from ritzflow.export.trace.verify import CompiledRunner, Runner, require_check, tolerance_of
 
 LOSS_BATCHES = 16  # micro-batches on which the curvature of a loss is looked at
@@ -23,7 +28,7 @@ CHECKED = 4  # rows whose outputs and targets model.h5 holds
 class LossExport:
     """A loss at outputs z [rows, C] and targets y of one micro-batch."""
 
-    def __init__(self, loss: CustomLoss, z: torch.Tensor, y: torch.Tensor):
+    def __init__(self, loss: CustomLoss, z: torch.Tensor, y: torch.Tensor) -> None:
         self.loss, self.z = loss, z.detach().double()
         self.y = self.typed(y, torch.float64)
         rows = min(CHECKED, len(z))
@@ -34,7 +39,7 @@ class LossExport:
     def typed(y: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         return y.to(dtype) if y.is_floating_point() else y
 
-    def runner(self, dtype: torch.dtype):
+    def runner(self, dtype: torch.dtype) -> tuple[Trace, dict[str, Function], Runner]:
         """The trace in a type, its functions, and them at work."""
         y = self.typed(self.y, dtype).reshape(-1, *self.loss.target_shape)
         found = trace_loss(self.loss, self.z.to(dtype), y)
@@ -43,7 +48,7 @@ class LossExport:
         slots |= {f"buffer:{name}": value for name, value in found.constants.items()}
         return found, functions, Runner(functions, slots)
 
-    def verified(self, batches) -> None:
+    def verified(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
         """Raises Refusal where the loss is not what it should be; `batches` of (z, y) tell its curvature, the
         first being that of this object."""
         found, _, runner = self.runner(torch.float64)
@@ -75,7 +80,7 @@ class LossExport:
         curvature = runner.run("loss_curvature", u=like([runner.slots["z"]], 1)[0])
         return {"l": sketch([found]), "r": sketch([gradients]), "s": sketch(curvature)}
 
-    def write(self, dtype: torch.dtype, folder, micro_batch: int, compiled: bool) -> None:
+    def write(self, dtype: torch.dtype, folder: Path, micro_batch: int, compiled: bool) -> None:
         """The package of this type, unless it exists."""
         found, functions, runner = self.runner(dtype)
         name, tolerance = str(dtype).removeprefix("torch."), tolerance_of(found)
@@ -92,7 +97,7 @@ class LossExport:
         writer = package.Writer(folder, package.manifest(found, functions, facts, compiled))
         self.keys[name] = writer.key
 
-        def of_compiled(part):
+        def of_compiled(part: Path) -> None:
             values = self.check_values(CompiledRunner(functions, runner.slots, part))
             require_check(values, self.check, tolerance, f"{self.loss.origin} compiled")
 
@@ -100,11 +105,11 @@ class LossExport:
             writer.write(functions, of_compiled if compiled else None)
         print(f"package {writer.key[:12]} ({name}): the loss, in {folder}", file=sys.stderr)
 
-    def training(self) -> dict:
+    def training(self) -> dict[str, Any]:
         """What `spec` says of the loss."""
         return {"loss": self.loss.origin, "loss_packages": self.keys, "loss_curvature": self.curvature}
 
-    def datasets(self) -> dict:
+    def datasets(self) -> dict[str, Any]:
         """What model.h5 holds of it."""
         data = {"loss/outputs": self.outputs.numpy(), "loss/targets": self.targets.numpy()}
         return data | {f"check/{name}": np.array(values) for name, values in self.check.items()}
@@ -114,9 +119,9 @@ class LossExport:
 class SamplesInRows(Samples):
     """Samples whose targets are as the loss takes them, and whose weights are those of its rows."""
 
-    loss: CustomLoss | None = None
+    loss: CustomLoss = field(kw_only=True)
 
-    def part(self, rows):
+    def part(self, rows: np.ndarray) -> tuple[Slots, torch.Tensor, torch.Tensor]:
         x, y, weights = super().part(rows)
         return x, self.loss.row_targets(y), self.loss.row_weights(weights, len(rows))
 

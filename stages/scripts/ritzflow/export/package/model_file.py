@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from ritzflow.export.module.tensors import as_real
 class Weights:
     """The values that the user gave, float32 or float64, before the module is moved between types."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model) -> None:
         self.parameters = {name: stored(p) for name, p in model.parameters.items()}
         self.buffers = {name: stored(b) for name, b in model.buffers.items()}
 
@@ -41,7 +42,7 @@ class Point:
     check_inputs: Slots
     more: dict[str, np.ndarray]
 
-    def digest(self, spec: dict) -> str:
+    def digest(self, spec: dict[str, Any]) -> str:
         """What curvature depends on: packages and loss, and name, shape and bytes of all that they take."""
         digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
         held = {name: stored(value) for name, value in self.constants.items()}
@@ -59,9 +60,12 @@ class Point:
         return data | self.more
 
 
-def write_model(out: Path, points: dict[int, Point], spec: dict, data_sha256: str, provenance: dict) -> None:
+def write_model(
+    out: Path, points: dict[int, Point], spec: dict[str, Any], data_sha256: str, provenance: dict[str, Any]
+) -> None:
     """`points` by step; `provenance` names the packages' folder seen from model.h5's as packages_path."""
-    data, attributes = {}, {}
+    data: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for step, point in points.items():
         data |= {f"steps/{step:08d}/{name}": values for name, values in point.weights.parameters.items()}
         place = f"points/{step:08d}/" if len(points) > 1 else ""

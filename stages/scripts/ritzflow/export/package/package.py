@@ -13,7 +13,9 @@ import re
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,11 +33,11 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def text(value) -> bytes:
+def text(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def slot_table(trace: Trace, functions: dict[str, Function]) -> list[dict]:
+def slot_table(trace: Trace, functions: dict[str, Function]) -> list[dict[str, Any]]:
     """Name, shape, strides and type of every value that passes between functions."""
     values = {name: node.meta["val"] for name, node in trace.inputs.items()}
     for function in functions.values():
@@ -52,7 +54,7 @@ def slot_table(trace: Trace, functions: dict[str, Function]) -> list[dict]:
     ]
 
 
-def tap_entry(tap: Tap) -> dict:
+def tap_entry(tap: Tap) -> dict[str, Any]:
     return {
         "kind": tap.kind,
         "name": tap.name,
@@ -69,7 +71,7 @@ ARITHMETIC = re.compile(
 )
 
 
-def machine() -> dict:
+def machine() -> dict[str, Any]:
     """What compiled code may use: the processor's kind and its features for arithmetic."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     features = next((line for line in lines if line.split(":")[0].strip() in ("flags", "Features")), ":")
@@ -77,7 +79,9 @@ def machine() -> dict:
     return {"architecture": platform.machine(), "features": usable}
 
 
-def manifest(trace: Trace, functions: dict[str, Function], facts: dict, compiled: bool) -> dict:
+def manifest(
+    trace: Trace, functions: dict[str, Function], facts: dict[str, Any], compiled: bool
+) -> dict[str, Any]:
     """`facts`: dtype, micro_batch, input_shape, tokens, outputs, tied."""
     slots = slot_table(trace, functions)
     place = {slot["name"]: i for i, slot in enumerate(slots)}
@@ -106,7 +110,7 @@ def manifest(trace: Trace, functions: dict[str, Function], facts: dict, compiled
 class Writer:
     """Writes a package beside its place, then renames it: it is complete or absent."""
 
-    def __init__(self, packages: Path, description: dict):
+    def __init__(self, packages: Path, description: dict[str, Any]) -> None:
         self.manifest = text(description)
         self.key = digest(self.manifest)
         self.folder = packages / self.key
@@ -114,7 +118,7 @@ class Writer:
     def exists(self) -> bool:
         return (self.folder / "SHA256SUMS").is_file()
 
-    def write(self, functions: dict[str, Function], check=None) -> None:
+    def write(self, functions: dict[str, Function], check: Callable[[Path], None] | None = None) -> None:
         """Functions as operator calls, or compiled where there is a `check` of what the compiler made; it is
         given the folder, and raises Refusal."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,11 @@ import fcntl
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -34,7 +36,7 @@ OF_WEIGHTS = ("weights", "hf", "steps", "weights_key", "prefix", "strict", "out"
 class InType:
     """The functions in one type, as lists of calls; `constants` as slots have them."""
 
-    functions: dict[str, dict]
+    functions: dict[str, dict[str, Any]]
     constants: dict[str, torch.Tensor]
     tolerance: float
 
@@ -47,7 +49,9 @@ class Shared:
     keys: dict[str, str] = field(default_factory=dict)
     compiled: bool = False
 
-    def add(self, dtype: str, functions: dict[str, Function], constants: dict, tolerance: float) -> None:
+    def add(
+        self, dtype: str, functions: dict[str, Function], constants: dict[str, Any], tolerance: float
+    ) -> None:
         """Takes functions in a type, except those of K-FAC's layers, which nothing here checks."""
         listings = {
             name: {"inputs": f.inputs, "outputs": f.outputs, "calls": calls.listed(f.graph)}
@@ -63,13 +67,13 @@ class Listed:
 
     inputs: list[str]
     outputs: list[str]
-    calls: dict
+    calls: dict[str, Any]
 
 
 class CallsRunner(Runner):
     """Functions at work that were read from a file."""
 
-    def __init__(self, kept: InType, slots: dict[str, torch.Tensor]):
+    def __init__(self, kept: InType, slots: dict[str, torch.Tensor]) -> None:
         functions = {name: Listed(**listing) for name, listing in kept.functions.items()}
         super().__init__(functions, slots | {f"buffer:{n}": value for n, value in kept.constants.items()})
 
@@ -77,7 +81,7 @@ class CallsRunner(Runner):
         return calls.run(self.functions[name].calls, inputs)
 
 
-def key(options: dict, samples: Samples, model: Model) -> str:
+def key(options: dict[str, Any], samples: Samples, model: Model) -> str:
     """Digest of all that a trace depends on; `options` as the user gave them."""
     ours = [SCRIPTS / "export_products.py", *sorted((SCRIPTS / "ritzflow" / "export").rglob("*.py"))]
     facts = {
@@ -99,11 +103,11 @@ def versions(model: Model) -> dict[str, str]:
     return {name: str(vars(sys.modules[name]).get("__version__")) for name in sorted(names)}
 
 
-def described_tensor(tensor) -> tuple:
+def described_tensor(tensor: Any) -> tuple[list[int], str]:
     return list(tensor.shape), str(tensor.dtype)
 
 
-def described(samples: Samples) -> dict:
+def described(samples: Samples) -> dict[str, Any]:
     """What a trace knows of the data: shapes and kinds."""
     inputs = samples.inputs if isinstance(samples.inputs, dict) else {"": samples.inputs}
     arrays = {f"x:{name}": described_tensor(values[:1]) for name, values in inputs.items()}
@@ -114,7 +118,7 @@ def described(samples: Samples) -> dict:
 
 
 @contextmanager
-def alone(packages: Path, key: str):
+def alone(packages: Path, key: str) -> Iterator[None]:
     """One export of a key at a time: the others wait, and find what it made."""
     (packages / FOLDER).mkdir(parents=True, exist_ok=True)
     with open(packages / FOLDER / f"{key}.lock", "w") as file:
@@ -147,7 +151,7 @@ def save(packages: Path, key: str, shared: Shared) -> None:
         for name, kept in shared.types.items()
     }
     text = json.dumps({"types": types, "keys": shared.keys, "compiled": shared.compiled})
-    content = {"text": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    content: dict[str, Any] = {"text": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
     content["constants"] = {
         name: {n: value.clone() for n, value in kept.constants.items()} for name, kept in shared.types.items()
     }

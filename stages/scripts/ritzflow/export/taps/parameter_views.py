@@ -42,22 +42,24 @@ class View:
 class Views:
     """Finds the parameters of `theta` that tensors in a module are views of."""
 
-    def __init__(self, theta: dict[str, torch.Tensor]):
+    def __init__(self, theta: dict[str, torch.Tensor]) -> None:
         self._known = {id(base_of(t)): (name, t) for name, t in theta.items()}
 
-    def name(self, tensor) -> str | None:
+    def name(self, tensor: object) -> str | None:
         """The parameter that a tensor is or is a view of."""
         if not isinstance(tensor, torch.Tensor):
             return None
-        return self._known.get(id(base_of(tensor)), (None,))[0]
+        known = self._known.get(id(base_of(tensor)))
+        return known[0] if known else None
 
     def of(self, tensor: torch.Tensor) -> View | None:
         """Where in its parameter a tensor lies; none where it is not part of one, or repeats elements."""
-        name, parameter = self._known.get(id(base_of(tensor)), (None, None))
+        known = self._known.get(id(base_of(tensor)))
         repeats = any(step == 0 and size > 1 for size, step in zip(tensor.shape, tensor.stride()))
-        if name is None or repeats or not parameter.is_contiguous():
+        if known is None or repeats or not known[1].is_contiguous():
             return None
-        offset = tensor.storage_offset() - parameter.storage_offset()
+        name, parameter = known
+        offset = int(tensor.storage_offset() - parameter.storage_offset())
         return View(name, tuple(parameter.shape), offset, tuple(tensor.shape), tensor.stride())
 
 

@@ -1,8 +1,9 @@
 """Layers as K-FAC sees them: what goes in and which gradient comes back, for every use of a weight."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -107,22 +108,28 @@ class TapRecorder(TorchFunctionMode):
     alone. `axes` says where the samples are in each use; without it there are `witnesses` alone.
     """
 
-    def __init__(self, theta: dict[str, torch.Tensor], axes: Axes | None = None):
+    def __init__(self, theta: dict[str, torch.Tensor], axes: Axes | None = None) -> None:
         super().__init__()
         self.theta, self.views, self.axes = theta, Views(theta), axes or {}
         self.witnesses: list[tuple[str, torch.Tensor]] = []  # kind of each use and [*positions, size]
         self.seen: list[Seen] = []
 
-    def __torch_function__(self, function, types, arguments=(), named=None):
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        arguments: Sequence[Any] = (),
+        named: dict[str, Any] | None = None,
+    ) -> Any:
         named = named or {}
-        steps = stepwise(function, arguments)
+        steps = stepwise(function, tuple(arguments))
         if steps and any(self.views.name(t) for t in tensors_in(arguments)):
             with self:
                 return steps(*arguments, **named)
         output = function(*arguments, **named)
         if function in KINDS and "out" not in named and not is_transformed(output):
             with torch.no_grad():
-                use = KINDS[function](*arguments, **named)
+                use: Use | None = KINDS[function](*arguments, **named)
             if use and self.views.name(use.weight) and use.weight.numel():
                 return self.recorded(use, output)
         return output
@@ -141,11 +148,11 @@ class TapRecorder(TorchFunctionMode):
 
     def taps(self) -> list[Tap]:
         """Uses of the same weight and bias in the same way as one layer."""
-        found: dict[tuple, Tap] = {}
+        found: dict[tuple[Any, ...], Tap] = {}
         for seen in self.seen:
             use = seen.use
             weight = self.views.of(use.weight)
-            bias = None if self.views.name(use.bias) is None else self.views.of(use.bias)
+            bias = None if use.bias is None or self.views.name(use.bias) is None else self.views.of(use.bias)
             if weight is None or (bias and bias.sizes != weight.sizes[:1]):
                 continue
             tap = found.setdefault(
@@ -158,7 +165,7 @@ class TapRecorder(TorchFunctionMode):
         ]
 
 
-def tensors_in(arguments) -> Iterator[torch.Tensor]:
+def tensors_in(arguments: Sequence[Any]) -> Iterator[torch.Tensor]:
     for argument in arguments:
         if isinstance(argument, torch.Tensor):
             yield argument
@@ -166,7 +173,7 @@ def tensors_in(arguments) -> Iterator[torch.Tensor]:
             yield from tensors_in(argument)
 
 
-def is_transformed(output) -> bool:
+def is_transformed(output: Any) -> bool:
     """Is it inside torch.func, where a tensor stands for many or for a function?"""
     return torch._C._functorch.is_functorch_wrapped_tensor(output)
 
@@ -181,7 +188,7 @@ def recording(recorder: TapRecorder) -> Iterator[None]:
         yield
 
 
-def called(model: Model, x: Slots, recorder: TapRecorder):
+def called(model: Model, x: Slots, recorder: TapRecorder) -> Any:
     """What the module returns, with the recorder watching."""
     positional, named = arguments(x)
     with torch.enable_grad(), exact(model.dtype), recording(recorder):
@@ -198,7 +205,9 @@ def sample_axes(model: Model, x: Slots) -> Axes:
     except Exception:  # a module for batches of one size
         of_twice = recorder
     twice = of_twice.witnesses if len(of_twice.witnesses) == len(once) else once
-    samples, found, shared = samples_in(x), {}, {}
+    found: Axes = {}
+    shared: Axes = {}
+    samples = samples_in(x)
     for i, ((kind, a), (_, b)) in enumerate(zip(once, twice), 1):
         if axis := axis_of(a, b, samples):
             found[i] = axis
@@ -207,7 +216,7 @@ def sample_axes(model: Model, x: Slots) -> Axes:
     return found | shared if may_spread(model, x, theta, shared, z) else found
 
 
-def may_spread(model: Model, x: Slots, theta: dict, shared: Axes, z: torch.Tensor) -> bool:
+def may_spread(model: Model, x: Slots, theta: dict[str, Any], shared: Axes, z: torch.Tensor) -> bool:
     """Are the logits the same where what samples share is repeated for each?"""
     try:
         repeated = model.logits(called(model, x, TapRecorder(theta, shared)))

@@ -9,6 +9,8 @@ integers that LibTorch numbers them by. `free` names registers that no later cal
 """
 
 import operator
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -31,7 +33,7 @@ DTYPES = {
 MEMORY_FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2}
 
 
-def listed(graph: torch.fx.Graph) -> dict:
+def listed(graph: torch.fx.Graph) -> dict[str, Any]:
     """The calls of a graph whose nodes are operators and items of their results."""
     registers: dict[torch.fx.Node, list[int]] = {}
     count, calls, inputs, outputs = 0, [], 0, []
@@ -52,8 +54,9 @@ def listed(graph: torch.fx.Graph) -> dict:
     return {"inputs": inputs, "registers": count, "calls": calls, "outputs": outputs}
 
 
-def call(node: torch.fx.Node, registers: dict) -> dict:
-    schema = node.target._schema
+def call(node: torch.fx.Node, registers: dict[Any, Any]) -> dict[str, Any]:
+    operation: Any = node.target
+    schema = operation._schema
     arguments = []
     for i, argument in enumerate(schema.arguments):
         if i < len(node.args) and not argument.kwarg_only:
@@ -71,7 +74,7 @@ def call(node: torch.fx.Node, registers: dict) -> dict:
     }
 
 
-def encoded(value, registers: dict):
+def encoded(value: Any, registers: dict[Any, Any]) -> Any:
     """An argument as JSON."""
     if isinstance(value, torch.fx.Node):
         return {"r": registers[value][0]}
@@ -92,7 +95,7 @@ def encoded(value, registers: dict):
     raise Refusal(f"an operation has an argument of type {type(value).__name__}, which cannot be stored")
 
 
-def run(listing: dict, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+def run(listing: dict[str, Any], inputs: list[torch.Tensor]) -> list[torch.Tensor]:
     """The results of listed calls, as C++ carries them out."""
     registers = dict(enumerate(inputs))
     for entry in listing["calls"]:
@@ -108,18 +111,18 @@ def run(listing: dict, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
     return [registers[register] for register in listing["outputs"]]
 
 
-def paired(function, entry: dict):
+def paired(function: Any, entry: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     return zip(function._schema.arguments, entry["arguments"], strict=True)
 
 
-def decoded(value, registers: dict):
+def decoded(value: Any, registers: dict[Any, Any]) -> Any:
     """An argument from its JSON."""
     if isinstance(value, dict):
         return registers[value["r"]] if "r" in value else float.fromhex(value["float"])
     return [decoded(item, registers) for item in value] if isinstance(value, list) else value
 
 
-def mark_last_uses(calls: list[dict], kept: set[int]) -> None:
+def mark_last_uses(calls: list[dict[str, Any]], kept: set[int]) -> None:
     """Adds to each call the registers that it is the last to touch."""
     seen = set(kept)
     for entry in reversed(calls):
@@ -128,7 +131,7 @@ def mark_last_uses(calls: list[dict], kept: set[int]) -> None:
         seen |= touched
 
 
-def read_by(value):
+def read_by(value: Any) -> Any:
     """The registers in an encoded argument."""
     if isinstance(value, dict):
         return [value["r"]] if "r" in value else []

@@ -7,7 +7,9 @@ that nothing lies at a kink, and its derivatives are compared element by element
 at two steps disagree lies within a step of a kink, or is not finite, and says nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -48,14 +50,14 @@ class Fault:
 class Checked(torch.fx.Interpreter):
     """Runs a graph in float64, checking on the way every distinct operation that depends on `variables`."""
 
-    def __init__(self, module: torch.fx.GraphModule, variables: set[torch.fx.Node], second: bool):
+    def __init__(self, module: torch.fx.GraphModule, variables: set[torch.fx.Node], second: bool) -> None:
         super().__init__(module)
         self.varies, self.second = set(variables), second
         self.random = torch.Generator().manual_seed(0)
         self.seen: set[str] = set()
         self.faults: list[Fault] = []
 
-    def run_node(self, node):
+    def run_node(self, node: Any) -> Any:
         value = super().run_node(node)
         if self.varies.isdisjoint(node.all_input_nodes) or not any(map(is_number, flat(value))):
             return value
@@ -66,7 +68,7 @@ class Checked(torch.fx.Interpreter):
             self.check(node)
         return value
 
-    def check(self, node) -> None:
+    def check(self, node: Any) -> None:
         args, kwargs = self.fetch_args_kwargs_from_env(node)
         if node.target is aten.embedding.default:
             args = (*args[:2], NO_PADDING, *args[3:])
@@ -91,38 +93,40 @@ class Checked(torch.fx.Interpreter):
         if fault:
             self.faults.append(Fault(str(node.target), *fault))
 
-    def moves(self, argument, value) -> bool:
+    def moves(self, argument: Any, value: Any) -> bool:
         """Is this argument made from the variables, and real or complex?"""
         nodes = argument if isinstance(argument, list | tuple) else [argument]
         varies = any(isinstance(node, torch.fx.Node) and node in self.varies for node in nodes)
         return varies and all(map(is_number, flat(value)))
 
 
-def is_number(value) -> bool:
+def is_number(value: Any) -> bool:
     if not isinstance(value, torch.Tensor):
         return False
     return (value.is_floating_point() or value.is_complex()) and value.numel() > 0
 
 
-def flat(value) -> list:
+def flat(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def described(value):
+def described(value: Any) -> Any:
     """What tells one call of an operation from another: shapes and types of tensors, all else by value."""
     if isinstance(value, torch.Tensor):
         return tuple(value.shape), value.dtype
     return [described(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def used_results(node) -> set[int] | None:
+def used_results(node: Any) -> set[int] | None:
     """Which of several results the graph reads; None where there is one."""
     if not isinstance(node.meta.get("val"), list | tuple):
         return None
     return {user.args[1] for user in node.users}
 
 
-def first_fault(call, at: Tensors, second: bool, random) -> tuple[str, float] | None:
+def first_fault(
+    call: Callable[[Tensors], Tensors], at: Tensors, second: bool, random: torch.Generator
+) -> tuple[str, float] | None:
     """The order of the wrong derivative of `call` near `at` with its error, or None where all are right."""
     at = moved(call, at, random)
     t = [structured_like(x, noise(x, random) * scale(x)) for x in at]
@@ -132,7 +136,7 @@ def first_fault(call, at: Tensors, second: bool, random) -> tuple[str, float] | 
         w = [noise(result, random).requires_grad_() for result in y]
         g = gradients(y, leaves, w, graph=True)
         u = gradients(g, w, t, graph=True)
-        h = gradients(g, leaves, t, graph=True) if second else None
+        h = gradients(g, leaves, t, graph=True) if second else []
     fault = adjoint_gap(g, t, w, u) or gap(u, *differences(call, at, t))
     if fault:
         return "first", fault
@@ -156,7 +160,7 @@ def adjoint_gap(g: Tensors, t: Tensors, w: Tensors, u: Tensors) -> float:
     return error if error > ROUNDING else 0.0
 
 
-def moved(call, at: Tensors, random) -> Tensors:
+def moved(call: Callable[[Tensors], Tensors], at: Tensors, random: torch.Generator) -> Tensors:
     """`at` moved off kinks, as far as `call` stays finite where it was."""
     with torch.no_grad():
         finite = sum(int(torch.isfinite(y).sum()) for y in call(at))
@@ -170,7 +174,7 @@ def moved(call, at: Tensors, random) -> Tensors:
     return at
 
 
-def noise(x: torch.Tensor, random) -> torch.Tensor:
+def noise(x: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     return torch.randn(x.shape, generator=random, dtype=x.dtype)
 
 
@@ -194,7 +198,9 @@ def structured_like(x: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
     return next(triangles, lambda t: t)(step)
 
 
-def differences(function, at: Tensors, t: Tensors) -> tuple[list[Tensors], Tensors]:
+def differences(
+    function: Callable[[Tensors], Tensors], at: Tensors, t: Tensors
+) -> tuple[list[Tensors], Tensors]:
     """Central differences of `function` along t at each step, and its values."""
     found = []
     with torch.no_grad():

@@ -5,6 +5,8 @@ one another (statistics of the batch, contrastive losses) every cut is another f
 exported for the whole data set as one batch, or not at all.
 """
 
+from typing import Any
+
 import torch
 
 from ritzflow.common.script_cli import Refusal
@@ -97,7 +99,7 @@ def layer_outputs(model: Model, x: Slots) -> list[tuple[str, torch.Tensor]]:
     for name, layer in model.module.named_modules():
         place = f"layer '{name}' ({type(layer).__name__})" if name else "the module's own operations"
 
-        def note(layer, inputs, output, place=place):
+        def note(layer: torch.nn.Module, inputs: Any, output: Any, place: str = place) -> None:
             if isinstance(output, torch.Tensor) and output.is_floating_point() and output.dim():
                 found.append((place, output.detach()))
 

@@ -6,7 +6,9 @@ forward pass alone knows nothing of the first two: its derivatives by PyTorch's 
 module's own, and those formulas with finite differences, operation by operation.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -15,7 +17,7 @@ from ritzflow.export.module.inputs import Slots, first, samples_in
 from ritzflow.export.module.modules import Model
 from ritzflow.export.module.precision import exact
 from ritzflow.export.trace.derivatives import Checked, flat
-from ritzflow.export.trace.eager import Eager
+from ritzflow.export.trace.eager import Eager, Loss
 from ritzflow.export.trace.trace import forward, reason
 from ritzflow.export.trace.verify import relative_error
 
@@ -26,7 +28,15 @@ MOVE = 0.03  # of the parameters, relative to their root mean square: nothing is
 WORDS = {"jvp": "Jacobian product", "gradient": "gradient", "hessian": "Hessian product"}
 
 
-def require_sound(model: Model, loss, x, y, weights, tolerance: float, second: bool) -> None:
+def require_sound(
+    model: Model,
+    loss: str | Loss,
+    x: Slots,
+    y: torch.Tensor,
+    weights: torch.Tensor,
+    tolerance: float,
+    second: bool,
+) -> None:
     """Raises Refusal where the module's first or, if `second`, second derivative is wrong or unknown."""
     try:
         require_right(model, loss, x, y, weights, tolerance, second)
@@ -34,7 +44,15 @@ def require_sound(model: Model, loss, x, y, weights, tolerance: float, second: b
         raise Refusal(f"{model.origin}: {reason(error, model.places)}") from error
 
 
-def require_right(model: Model, loss, x, y, weights, tolerance: float, second: bool) -> None:
+def require_right(
+    model: Model,
+    loss: str | Loss,
+    x: Slots,
+    y: torch.Tensor,
+    weights: torch.Tensor,
+    tolerance: float,
+    second: bool,
+) -> None:
     count = model.samples_taken(x, SAMPLES)
     rows = count * (len(weights) // samples_in(x))
     x, y, weights = first(x, count), y[:rows], weights[:rows]
@@ -57,7 +75,9 @@ def require_right(model: Model, loss, x, y, weights, tolerance: float, second: b
         refuse_wrong_operations(model, graph, [*own.parameters, *constants], second)
 
 
-def refuse_wrong_operations(model: Model, graph, values: list[torch.Tensor], second: bool) -> None:
+def refuse_wrong_operations(
+    model: Model, graph: torch.fx.GraphModule, values: list[torch.Tensor], second: bool
+) -> None:
     places = [node for node in graph.graph.nodes if node.op == "placeholder"]
     checked = Checked(graph, set(places[: len(model.parameters)]), second)
     values = [t.detach().double() if t.is_floating_point() else t for t in values]
@@ -71,7 +91,7 @@ def refuse_wrong_operations(model: Model, graph, values: list[torch.Tensor], sec
 
 
 @contextmanager
-def moved(model: Model, x: Slots):
+def moved(model: Model, x: Slots) -> Iterator[None]:
     """The parameters at a place near theirs where none is zero, unless the module cannot take it."""
     before = {name: p.detach().clone() for name, p in model.variables.items()}
     random = torch.Generator().manual_seed(0)
@@ -103,7 +123,7 @@ def own_ways(model: Model, eager: Eager) -> str:
     return ", ".join(found) or "hooks on gradients"
 
 
-def own_functions(node) -> set[str]:
+def own_functions(node: Any) -> set[str]:
     """Names of the user's autograd.Functions reached from a node of autograd's graph."""
     seen, todo, names = set(), [node], set()
     while todo:

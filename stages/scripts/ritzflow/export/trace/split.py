@@ -13,6 +13,7 @@ A residual is a value that the linear functions need and that depends on theta a
 Hessian). Views and tensors made from nothing are made again where they are used instead of being kept.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,11 +39,11 @@ class Function:
 class Splitter:
     """Cuts functions out of a trace; `slots` names every value that passes from one function to another."""
 
-    def __init__(self, trace: Trace):
+    def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.order = {node: i for i, node in enumerate(trace.graph.nodes)}
         self.slots = {node: name for name, node in trace.inputs.items()}
-        self.varies = {}
+        self.varies: dict[torch.fx.Node, set[str]] = {}
         for node in trace.graph.nodes:
             own = {self.slots[node]} & {"r", "w", "s"} if node in self.slots else set()
             if self.slots.get(node, "").startswith("v:"):
@@ -76,28 +77,30 @@ class Splitter:
         """What the linear computation of `outputs` needs that depends on theta, x and `constant` alone."""
         found = set()
 
-        def fixed(node):
+        def fixed(node: torch.fx.Node) -> bool:
             return self.varies[node] <= constant
 
         for node in self.ancestors([self.trace.outputs[name] for name in outputs], stop=fixed):
             if fixed(node):
                 found |= {base for base in self.bases(node) if base not in self.slots}
-        return sorted(found, key=self.order.get)
+        return sorted(found, key=self.order.__getitem__)
 
     def intermediates(self, first: str, last: list[str]) -> list[torch.fx.Node]:
         """Values on the way to `first` that `last` needs as well."""
         known = set(self.ancestors([self.trace.outputs[first]], stop=self.slots.__contains__))
         found = set()
 
-        def stop(node):
+        def stop(node: torch.fx.Node) -> bool:
             return node in known or node in self.slots
 
         for node in self.ancestors([self.trace.outputs[name] for name in last], stop=stop):
             if node in known:
                 found |= {base for base in self.bases(node) if base not in self.slots}
-        return sorted(found, key=self.order.get)
+        return sorted(found, key=self.order.__getitem__)
 
-    def ancestors(self, nodes, stop):
+    def ancestors(
+        self, nodes: Iterable[torch.fx.Node], stop: Callable[[torch.fx.Node], bool]
+    ) -> set[torch.fx.Node]:
         """All nodes that `nodes` are made from, up to and with those where `stop` holds."""
         seen, todo = set(), list(nodes)
         while todo:
@@ -109,18 +112,18 @@ class Splitter:
                 todo.extend(node.all_input_nodes)
         return seen
 
-    def bases(self, node) -> set[torch.fx.Node]:
+    def bases(self, node: torch.fx.Node) -> set[torch.fx.Node]:
         """The values that must be kept for `node`: itself, or what it is a view of."""
         if not is_free(node):
             return {node}
         return set().union(*(self.bases(argument) for argument in node.all_input_nodes))
 
-    def function(self, ends: list[str], kept: list[torch.fx.Node] = ()) -> Function:
+    def function(self, ends: list[str], kept: Sequence[torch.fx.Node] = ()) -> Function:
         """The function that computes `ends` and `kept` from slots; `kept` become slots thereafter."""
         results = [self.trace.outputs[name] for name in ends] + list(kept)
         new = [node for node in kept if node not in self.slots]
         graph, copies, inputs = torch.fx.Graph(), {}, []
-        needed = sorted(self.ancestors(results, stop=self.slots.__contains__), key=self.order.get)
+        needed = sorted(self.ancestors(results, stop=self.slots.__contains__), key=self.order.__getitem__)
         for node in needed:
             if node in self.slots:
                 copies[node] = graph.placeholder(node.name)

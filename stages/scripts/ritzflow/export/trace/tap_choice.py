@@ -68,7 +68,7 @@ def keeps_samples_apart(runner: Runner, samples: int) -> list[bool]:
 class TapChoice:
     """The layers of an export whose parameters they, and nothing else, use."""
 
-    def __init__(self, runner: Runner, taps: list[Tap], samples: int, tolerance: float):
+    def __init__(self, runner: Runner, taps: list[Tap], samples: int, tolerance: float) -> None:
         self.taps, self.tolerance = taps, tolerance
         apart = keeps_samples_apart(runner, samples)
         self.unaccounted = self.differing(runner)

@@ -12,8 +12,10 @@ gradients of layers, for K-FAC.
 
 import operator
 import re
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch.func import functional_call
@@ -81,18 +83,20 @@ def made_of_constants(graph: torch.fx.Graph, constants: set[torch.fx.Node]) -> s
     return found
 
 
-def call(model: Model, theta: dict, buffers: dict, inputs: Slots) -> torch.Tensor:
+def call(model: Model, theta: dict[str, Any], buffers: dict[str, Any], inputs: Slots) -> torch.Tensor:
     """z = f(theta, x) [rows, C]."""
     positional, named = arguments(inputs)
     output = functional_call(model.module, {**theta, **buffers}, positional, named, tie_weights=True)
     return model.logits(output)
 
 
-def products(model: Model, slots: dict[str, torch.Tensor], second: bool, axes: Axes):
+def products(
+    model: Model, slots: dict[str, torch.Tensor], second: bool, axes: Axes
+) -> tuple[Slots, list[Tap]]:
     """All outputs by name, and the layers tapped, at the values of all inputs; h only if `second`. `axes`:
     where the samples are in each use of a weight."""
 
-    def of(kind):
+    def of(kind: str) -> Slots:
         return {name.split(":", 1)[1]: t for name, t in slots.items() if name.startswith(kind + ":")}
 
     with torch.enable_grad(), exact(slots["r"].dtype):
@@ -111,8 +115,8 @@ def products(model: Model, slots: dict[str, torch.Tensor], second: bool, axes: A
         g = gradients([z], leaves, [w], graph=True)
         (u,) = gradients(g, [w], v, graph=True)
         taps = recorder.taps()
-        d = iter(gradients([z], [output for tap in taps for output in tap.outputs], [w], graph=True))
-        d = [tap.gradient([next(d) for _ in tap.outputs]) for tap in taps]
+        of_outputs = iter(gradients([z], [output for tap in taps for output in tap.outputs], [w], graph=True))
+        d = [tap.gradient([next(of_outputs) for _ in tap.outputs]) for tap in taps]
         out = {"z": z, "u": u} | {f"g:{name}": t for name, t in zip(theta, g)}
         if second:
             slope = gradients([z], leaves, [r], graph=True)
@@ -138,9 +142,9 @@ def trace(model: Model, x: Slots, logits: torch.Size, second: bool, axes: Axes) 
     """Traces `products` on tensors without values, so that nothing can depend on them; cleans the graph."""
     slots = example_slots(model, x, logits)
     names, values = list(slots), list(slots.values())
-    known: dict[str, list] = {}
+    known: dict[str, list[Any]] = {}
 
-    def flat(*tensors):
+    def flat(*tensors: torch.Tensor) -> Any:
         out, known["taps"] = products(model, dict(zip(names, tensors)), second, axes)
         known["names"] = list(out)
         return list(out.values())
@@ -164,7 +168,7 @@ def forward(model: Model, x: Slots) -> torch.fx.GraphModule:
     theta, buffers = model.parameters, model.buffers
     names = [*theta, *buffers, *x]
 
-    def flat(*tensors):
+    def flat(*tensors: torch.Tensor) -> Any:
         values = dict(zip(names, tensors))
         with torch.enable_grad(), exact(model.dtype):
             leaves = {name: values[name].detach().requires_grad_() for name in theta}
@@ -178,17 +182,19 @@ def forward(model: Model, x: Slots) -> torch.fx.GraphModule:
     return torch.fx.GraphModule(module, graph)
 
 
-def of_pairs(scatter):
+def of_pairs(scatter: Callable[..., Any]) -> Callable[..., Any]:
     """Of complex tensors by their parts: autograd knows it for real ones alone."""
 
-    def scattered(x, source, dim=0, *place):
+    def scattered(x: torch.Tensor, source: torch.Tensor, dim: int = 0, *place: Any) -> torch.Tensor:
         x, source = (torch.view_as_real(t.resolve_conj()) for t in (x, source))
         return torch.view_as_complex(scatter(x, source, dim % (x.dim() - 1), *place))
 
     return scattered
 
 
-def functional(function, values: list[torch.Tensor], places: Places) -> torch.fx.GraphModule:
+def functional(
+    function: Callable[..., Any], values: list[torch.Tensor], places: Places
+) -> torch.fx.GraphModule:
     """`function` as a graph without in-place operations."""
     module = traced(function, values, places)
     if any(is_mutable(node) for node in module.graph.nodes):
@@ -205,7 +211,7 @@ def is_mutable(node: torch.fx.Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
-def traced(function, values: list[torch.Tensor], places: Places) -> torch.fx.GraphModule:
+def traced(function: Callable[..., Any], values: list[torch.Tensor], places: Places) -> torch.fx.GraphModule:
     """`function` as a graph. Raises Refusal for what depends on values or cannot be differentiated twice."""
     try:
         module = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
@@ -252,7 +258,7 @@ def reason(error: Exception, places: Places) -> str:
 NARROW = "; let the tensor that it is given be a buffer, or convert it: tensor.to(x.dtype)"
 
 
-def refuse_operations(graph: torch.fx.Graph, model: Model) -> None:
+def refuse_operations(graph: torch.fx.Graph, model: Any) -> None:
     """Refuses chance, buffers that change in a forward pass, and float32 where float64 is asked for."""
     constant = made_of_constants(graph, set())
     for node in graph.nodes:
@@ -293,7 +299,7 @@ def cleaned(module: torch.fx.GraphModule) -> torch.fx.Graph:
     return graph
 
 
-def is_plain_copy(node: torch.fx.Node) -> bool:
+def is_plain_copy(node: Any) -> bool:
     """A clone of the same layout: nothing is written in place any more."""
     if node.target is not aten.clone.default:
         return False
@@ -302,7 +308,7 @@ def is_plain_copy(node: torch.fx.Node) -> bool:
 
 
 def lift_constants(
-    module: torch.fx.GraphModule, graph: torch.fx.Graph, inputs: dict
+    module: torch.fx.GraphModule, graph: torch.fx.Graph, inputs: dict[str, Any]
 ) -> dict[str, torch.Tensor]:
     """Turns tensors that the graph holds into inputs, like buffers."""
     constants: dict[str, torch.Tensor] = {}
@@ -321,7 +327,7 @@ def lift_constants(
     return constants
 
 
-def is_free(node: torch.fx.Node) -> bool:
+def is_free(node: Any) -> bool:
     """Costs nothing to make again: a view, a tensor filled with a number, one of several views.
 
     An operation with several new results (layer norm) is not a view, and its results are kept one by one.
@@ -346,7 +352,9 @@ def keep_as_real(graph: torch.fx.Graph) -> None:
             node.replace_all_uses_with(again, delete_user_cb=lambda user, pairs=pairs: user is not pairs)
 
 
-def called(graph: torch.fx.Graph, after: torch.fx.Node, operation, argument: torch.fx.Node) -> torch.fx.Node:
+def called(
+    graph: torch.fx.Graph, after: torch.fx.Node, operation: Callable[..., Any], argument: torch.fx.Node
+) -> torch.fx.Node:
     """A new operation on one tensor after a node."""
     with graph.inserting_after(after):
         node = graph.call_function(operation, (argument,))

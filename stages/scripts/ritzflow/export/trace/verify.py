@@ -1,7 +1,9 @@
 """The traced products against eager autograd on the module itself."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,7 +12,7 @@ from ritzflow.export.module.inputs import Slots, typed
 from ritzflow.export.module.modules import Model
 from ritzflow.export.module.precision import exact
 from ritzflow.export.module.tensors import like, sketch
-from ritzflow.export.trace.eager import Eager, length
+from ritzflow.export.trace.eager import Eager, Loss, length
 from ritzflow.export.trace.split import Function
 from ritzflow.export.trace.trace import Trace
 
@@ -25,10 +27,10 @@ def tolerance_of(trace: Trace) -> float:
 class Runner:
     """Functions at work in Python: a value for every slot, as CompiledNetwork keeps them in C++."""
 
-    def __init__(self, functions: dict[str, Function], slots: dict[str, torch.Tensor]):
+    def __init__(self, functions: Mapping[str, Any], slots: dict[str, torch.Tensor]) -> None:
         self.functions, self.slots = functions, dict(slots)
 
-    def run(self, name: str, **vectors) -> list[torch.Tensor]:
+    def run(self, name: str, **vectors: Any) -> list[torch.Tensor]:
         """The results of a function, which become slots, after r, s, w or `v` (a list) were set."""
         function = self.functions[name]
         for slot, value in vectors.items():
@@ -53,7 +55,7 @@ class Runner:
 class CompiledRunner(Runner):
     """The same with the compiled functions of a package."""
 
-    def __init__(self, functions: dict[str, Function], slots: dict[str, torch.Tensor], folder: Path):
+    def __init__(self, functions: dict[str, Function], slots: dict[str, torch.Tensor], folder: Path) -> None:
         super().__init__(functions, slots)
         self.loaded = {
             name: torch._inductor.aoti_load_package(str(folder / f"{name}.pt2"))
@@ -74,12 +76,20 @@ def graph_module(function: Function) -> torch.fx.GraphModule:
 
 def relative_error(actual: list[torch.Tensor], expected: list[torch.Tensor]) -> float:
     """||actual - expected|| / ||expected|| over all tensors; the absolute error where all is zero."""
-    gap = length(a - b for a, b in zip(actual, expected))
+    gap = length([a - b for a, b in zip(actual, expected)])
     norm = length(expected)
     return gap / norm if norm > 0 else gap
 
 
-def verify(model: Model, runner: Runner, loss, x, y, weights, tolerance: float) -> dict[str, float]:
+def verify(
+    model: Model,
+    runner: Runner,
+    loss: str | Loss,
+    x: Slots,
+    y: torch.Tensor,
+    weights: torch.Tensor,
+    tolerance: float,
+) -> dict[str, float]:
     """Relative errors of the split functions against eager autograd. Raises Refusal above the tolerance."""
     torch.manual_seed(0)
     v = [torch.randn_like(t) for t in model.parameters.values()]
@@ -91,7 +101,7 @@ def verify(model: Model, runner: Runner, loss, x, y, weights, tolerance: float) 
     return errors
 
 
-def first_order_errors(eager: Eager, runner: Runner, v) -> dict[str, float]:
+def first_order_errors(eager: Eager, runner: Runner, v: list[torch.Tensor]) -> dict[str, float]:
     """Of logits, J v, gradient and Gauss-Newton product."""
     runner.slots |= eager.x
     z, *_ = runner.run("primal")
@@ -107,7 +117,7 @@ def first_order_errors(eager: Eager, runner: Runner, v) -> dict[str, float]:
     return errors
 
 
-def second_order_errors(eager: Eager, runner: Runner, v) -> dict[str, float]:
+def second_order_errors(eager: Eager, runner: Runner, v: list[torch.Tensor]) -> dict[str, float]:
     """Of J v and H v in the Hessian's functions."""
     z, *_ = runner.run("primal")
     runner.run("hvp_primal", r=eager.on_logits(z))
@@ -147,7 +157,7 @@ def check_values(runner: Runner, inputs: Slots) -> dict[str, list[float]]:
     return {name: sketch(tensors) for name, tensors in values.items()}
 
 
-def require_check(values: dict, expected: dict, tolerance: float, what: str) -> None:
+def require_check(values: dict[str, Any], expected: dict[str, Any], tolerance: float, what: str) -> None:
     """Raises Refusal where a sketch is not the expected one, relative to the norm."""
     for name in values:
         right = expected[name]

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -51,7 +52,7 @@ def load_adapter(folder: Path, base: Path | None) -> tuple[Model, str]:
     )
 
 
-def base_of(folder: Path, config: dict, base: Path | None) -> Path:
+def base_of(folder: Path, config: dict[str, Any], base: Path | None) -> Path:
     """The folder of the base model: --hf-base, or what the adapter names where it is a folder here."""
     if base is not None:
         return base
@@ -62,12 +63,12 @@ def base_of(folder: Path, config: dict, base: Path | None) -> Path:
     raise InputError(f"--hf: {folder}: its base '{named}' is not a folder here; name one by --hf-base")
 
 
-def kind_of(base: Path, config: dict) -> type:
+def kind_of(base: Path, config: dict[str, Any]) -> Any:
     """The class of the base, or with the head of the adapter's task where the base was saved without one."""
     import transformers
 
     kind = class_of(base, read_json(base, "config.json"))
-    head = HEADS.get(config.get("task_type"), "")
+    head = HEADS.get(config.get("task_type", ""), "")
     if not head or kind.__name__.endswith(head.removeprefix("AutoModel")):
         return kind
     return getattr(transformers, head)
@@ -80,7 +81,7 @@ def stored_weights(folder: Path) -> dict[str, torch.Tensor]:
     raise InputError(f"--hf: {folder}: expected {' or '.join(WEIGHTS)}")
 
 
-def require_equal(folder: Path, stored: dict, loaded: dict) -> None:
+def require_equal(folder: Path, stored: dict[str, Any], loaded: dict[str, Any]) -> None:
     """Raises where the adapter in the model is not the folder's, tensor by tensor."""
     refuse_missing(folder, sorted(loaded.keys() - stored.keys()))
     if unexpected := sorted(stored.keys() - loaded.keys()):

@@ -5,6 +5,7 @@ import re
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import torch
@@ -25,7 +26,7 @@ CONSTANT = "constant."  # of model.h5: tensors that the module makes by itself
 SHARD = re.compile(r"-\d+-of-(\d+)\.(safetensors|bin)$")
 
 
-def read(path: Path) -> tuple[Path, dict]:
+def read(path: Path) -> tuple[Path, dict[str, Any]]:
     """The file that `--weights` means, and what it holds: names to tensors, or dictionaries of those."""
     if path.is_dir():
         path = file_of_folder(path)
@@ -39,7 +40,7 @@ def read(path: Path) -> tuple[Path, dict]:
     return path, read_file(path)
 
 
-def read_file(path: Path) -> dict:
+def read_file(path: Path) -> dict[str, Any]:
     """The contents of one file, whose kind shows in its first bytes."""
     made_with.note(path)
     with path.open("rb") as file:
@@ -86,7 +87,7 @@ def read_index(path: Path) -> dict[str, torch.Tensor]:
         places = json.loads(path.read_text())["weight_map"]
     except (ValueError, KeyError, TypeError):
         raise InputError(f"--weights: {path}: no index of shards ('weight_map' is missing)") from None
-    state = {}
+    state: dict[str, torch.Tensor] = {}
     for name in sorted(set(places.values())):
         if not (path.parent / name).is_file():
             raise InputError(f"--weights: {path}: the shard {name} is missing")
@@ -124,22 +125,22 @@ class Skipped:
 
     is_module = False
 
-    def __new__(cls, *_, **__):
+    def __new__(cls, *_: object, **__: object) -> Any:
         return super().__new__(cls)
 
-    def __init__(self, *_, **__):
+    def __init__(self, *_: object, **__: object) -> None:
         pass
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: object) -> None:
         self.is_module = isinstance(state, dict) and "_modules" in state
 
 
-def read_pickle(path: Path) -> dict:
+def read_pickle(path: Path) -> dict[str, Any]:
     """What torch.save wrote. Objects of other classes are skipped: no class is imported, no code is run."""
     zipped = zipfile.is_zipfile(path)
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipped else []
-        classes = [(type(name, (Skipped,), {}), name) for name in names]
+        classes: list[Any] = [(type(name, (Skipped,), {}), name) for name in names]
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(classes):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except Exception as error:  # torch.load raises whatever the pickle makes it do
@@ -152,7 +153,7 @@ def read_pickle(path: Path) -> dict:
     return content
 
 
-def whole_module(content) -> str:
+def whole_module(content: object) -> str:
     """Names the class of a module that was pickled as a whole, at the top or one level down."""
     for key, value in {"": content, **(content if isinstance(content, dict) else {})}.items():
         if isinstance(value, Skipped) and value.is_module:

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,7 +39,7 @@ def load_folder(folder: Path, base: Path | None) -> tuple[Model, str]:
     return finished(module, f"transformers:{type(module).__name__}", folder)
 
 
-def read_json(folder: Path, name: str) -> dict:
+def read_json(folder: Path, name: str) -> dict[str, Any]:
     if not (folder / name).is_file():
         raise InputError(f"--hf: {folder}: no {name}; expected a folder of save_pretrained()")
     try:
@@ -47,7 +48,7 @@ def read_json(folder: Path, name: str) -> dict:
         raise InputError(f"--hf: {folder}/{name}: not JSON ({error})") from None
 
 
-def class_of(folder: Path, config: dict) -> type:
+def class_of(folder: Path, config: dict[str, Any]) -> Any:
     """The class that the folder was saved from, by `architectures` of its config."""
     import transformers
 
@@ -70,7 +71,7 @@ def class_of(folder: Path, config: dict) -> type:
     return found
 
 
-def load_model(folder: Path, kind: type) -> tuple[torch.nn.Module, list[str]]:
+def load_model(folder: Path, kind: Any) -> tuple[torch.nn.Module, list[str]]:
     """The module with the folder's weights, and the names that the folder does not have.
 
     Raises InputError where the folder has tensors that the module does not, or of other shapes.
@@ -104,7 +105,7 @@ def load_model(folder: Path, kind: type) -> tuple[torch.nn.Module, list[str]]:
     )
 
 
-def refuse_others(folder: Path, found: dict) -> None:
+def refuse_others(folder: Path, found: dict[str, Any]) -> None:
     """Raises InputError for what transformers met beside the weights that it put in place."""
     if shapes := sorted(found["mismatched_keys"]):
         named = [f"{name} has {list(stored)}, the model's {list(own)}" for name, stored, own in shapes]

@@ -1,7 +1,8 @@
 """Which tensors of a checkpoint are the module's: the dictionary among several, the prefix of its names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -35,7 +36,7 @@ class Fit:
         return f"prefix {starts.pop()} removed" if len(starts) == 1 else "names of wrappers removed"
 
 
-def places(content: dict, place: str = "", depth: int = DEPTH) -> Iterator[tuple[str, State]]:
+def places(content: dict[str, Any], place: str = "", depth: int = DEPTH) -> Iterator[tuple[str, State]]:
     """Every dictionary of tensors in what a file holds, with its keys joined by dots."""
     state = {name: t for name, t in content.items() if isinstance(name, str) and isinstance(t, torch.Tensor)}
     if state:
@@ -45,14 +46,14 @@ def places(content: dict, place: str = "", depth: int = DEPTH) -> Iterator[tuple
             yield from places(inner, f"{place}.{name}" if place else name, depth - 1)
 
 
-def without_wrappers(state: State, known: State) -> dict[str, str]:
+def without_wrappers(state: Iterable[str], known: State) -> dict[str, str]:
     """Each name of the state without what wrappers add to it."""
     wrappers = WRAPPERS if any("module" in name.split(".") for name in known) else WRAPPERS | {"module"}
     names = {name: ".".join(part for part in name.split(".") if part not in wrappers) for name in state}
     return names if len(set(names.values())) == len(names) else {name: name for name in state}
 
 
-def prefixes(names) -> list[str]:
+def prefixes(names: Iterable[str]) -> list[str]:
     """All beginnings that end in a dot, and the empty one, which comes first."""
     found = {""}
     for name in names:
@@ -76,7 +77,9 @@ def fits(place: str, state: State, known: State, required: list[set[str]], prefi
     return [f for f in found if f.matches or prefix is not None]
 
 
-def fit(place: str, prefix: str, names: dict[str, str], state: State, known: State, required) -> Fit:
+def fit(
+    place: str, prefix: str, names: dict[str, str], state: State, known: State, required: list[set[str]]
+) -> Fit:
     """The fit of one prefix; `names` are those of the state, without wrappers."""
     stored = {new.removeprefix(prefix): old for old, new in names.items() if new.startswith(prefix)}
     tensors = {new: shaped(state[old], known.get(new)) for new, old in stored.items()}
@@ -91,7 +94,9 @@ def shaped(tensor: torch.Tensor, own: torch.Tensor | None) -> torch.Tensor:
     return tensor.reshape(()) if own is not None and own.dim() == 0 and tensor.shape == (1,) else tensor
 
 
-def choose(content: dict, known: State, required: list[set[str]], key: str | None, prefix: str | None) -> Fit:
+def choose(
+    content: dict[str, Any], known: State, required: list[set[str]], key: str | None, prefix: str | None
+) -> Fit:
     """The one fit of a checkpoint. Raises InputError where several are as good, or nothing fits at all.
 
     `required` are the module's names, those of one tensor as a set of which one is enough.

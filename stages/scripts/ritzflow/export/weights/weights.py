@@ -1,16 +1,21 @@
 """Weights into a module: every tensor by its name, none missing, none left to chance."""
 
+from pathlib import Path
+
 import torch
 
 from ritzflow.common.script_cli import InputError, Refusal, nearest
 from ritzflow.export.module.modules import Model
 from ritzflow.export.weights import checkpoint_files, state_dicts
+from ritzflow.export.weights.state_dicts import Fit, State
 
 SHOWN = 4  # names of each fault
 SHORT = (torch.float16, torch.bfloat16)
 
 
-def load_weights(model: Model, path, key=None, prefix=None, strict=True) -> str:
+def load_weights(
+    model: Model, path: Path, key: str | None = None, prefix: str | None = None, strict: bool = True
+) -> str:
     """Puts the tensors of a checkpoint into the module; says in one line what was read.
 
     `key` names a dictionary in the checkpoint, `prefix` the beginning of the names; both are found where
@@ -33,7 +38,7 @@ def load_weights(model: Model, path, key=None, prefix=None, strict=True) -> str:
     return described(path, fit, values, extra)
 
 
-def described(path, fit, values, extra: list[str]) -> str:
+def described(path: Path, fit: Fit, values: State, extra: list[str]) -> str:
     parts = [f"weights: {f'{fit.place} of ' if fit.place else ''}{path}"]
     parts += [fit.removed()] if fit.removed() else []
     parts.append(f"{len(values)} tensors")
@@ -45,13 +50,13 @@ def described(path, fit, values, extra: list[str]) -> str:
     return ", ".join(parts)
 
 
-def required(model: Model, known) -> list[set[str]]:
+def required(model: Model, known: State) -> list[set[str]]:
     """Names that a checkpoint must have; of tied ones any is enough. A count of batches is not needed."""
     aliases = {name: set(group) for group in model.tied() for name in group}
     return [aliases.get(name, {name}) for name in known if not name.endswith("num_batches_tracked")]
 
 
-def extra_names(model: Model, fit, known, outside: bool) -> list[str]:
+def extra_names(model: Model, fit: Fit, known: State, outside: bool) -> list[str]:
     """Names that are none of the module's; with those `outside` a prefix that was found, not asked for."""
     own = {name: b for name, b in model.module.named_buffers() if name not in known}  # not persistent
     extra = [
@@ -69,7 +74,7 @@ def same(own: torch.Tensor | None, tensor: torch.Tensor) -> bool:
     return torch.equal(own.double(), tensor.double().reshape(own.shape))
 
 
-def refuse_misfits(fit, known, needed: list[set[str]], extra: list[str]) -> None:
+def refuse_misfits(fit: Fit, known: State, needed: list[set[str]], extra: list[str]) -> None:
     """Raises InputError that names what is missing, of another shape, or not the module's."""
     faults = []
     missing = [min(names) for names in unique(needed) if not names & fit.tensors.keys()]
