@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 
 #include "artifact/json_file.h"
 #include "artifact/validate.h"
+#include "settings/choices.h"
 
 namespace ritzflow {
 namespace {
@@ -17,12 +17,10 @@ using Problems = std::vector<Problem>;
 
 std::string at(std::size_t index) { return " at " + std::to_string(index); }
 
-void require_one_of(const std::string& what, const std::string& value, const std::set<std::string>& allowed,
-                    Problems& problems) {
-  if (allowed.contains(value)) return;
-  std::string list;
-  for (const auto& choice : allowed) list += (list.empty() ? "" : ", ") + choice;
-  problems.push_back({what + " is '" + value + "', expected one of " + list});
+void require_one_of(const std::string& what, const std::string& value,
+                    const std::vector<std::string>& allowed, Problems& problems) {
+  if (const std::string wrong = not_one_of(value, allowed); !wrong.empty())
+    problems.push_back({what + " " + wrong});
 }
 
 void require_n_params(const ArtifactReader& file, std::int64_t n, const std::string& source,
@@ -178,8 +176,8 @@ void check_model(const ArtifactReader& file, Problems& problems) {
 }
 
 void check_operator(const ArtifactReader& file, Problems& problems) {
-  require_one_of("attribute 'operator'", file.attribute<std::string>("operator"),
-                 {"hessian", "ggn", "mc_fisher", "empirical_fisher", "kfac", "ekfac", "matrix"}, problems);
+  require_one_of("attribute 'operator'", file.attribute<std::string>("operator"), words<OperatorKind>(),
+                 problems);
   if (file.attribute<std::int64_t>("n_params") < 1)
     problems.push_back({"attribute 'n_params' is below 1, expected a dimension"});
 }

@@ -52,8 +52,9 @@ inline std::string input_error(const std::function<void()>& action) {
 }
 
 /// Fills a small, valid lanczos file of m = 3, n = 4 with a basis.
-inline void fill_lanczos(ArtifactWriter& writer) {
-  for (const char* name : {"reorth_mode", "reorth_mode_requested"}) writer.attribute(name, "full");
+inline void fill_lanczos(ArtifactWriter& writer, const char* requested = "full") {
+  writer.attribute("reorth_mode", "full");
+  if (requested != nullptr) writer.attribute("reorth_mode_requested", requested);
   writer.attribute("reorth_reason", "asked for");
   for (const char* name : {"iterations", "operator_calls"}) writer.attribute(name, 3);
   writer.attribute("certificate_calls", 0);

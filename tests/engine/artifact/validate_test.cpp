@@ -77,7 +77,7 @@ TEST_F(Validate, RitzValuesDescendWithinTheirIntervals) {
       texts(validate(file("x.h5"))),
       (Lines{"dataset 'eigenvalues' rises at 1, expected descending values",
              "dataset 'intervals' does not contain the eigenvalue at 1",
-             "dataset 'verdicts' at 1 is 'fine', expected one of converged, ghost, spurious, unconverged"}));
+             "dataset 'verdicts' at 1 is 'fine', expected one of converged, unconverged, ghost, spurious"}));
 }
 
 TEST_F(Validate, LabelsMustBeClasses) {
