@@ -125,7 +125,14 @@ def schema(text: str, settings: dict[str, list[Setting]]) -> str:
     for section in SWEPT:
         properties = whole["$defs"][section]["properties"]
         properties |= {name: option(name, found) for name, found in swept(settings, section).items()}
+    kinds = [kind for kind in words_of(settings["operator"], "operator") if kind != "matrix"]
+    whole["$defs"]["operator"]["properties"]["kind"]["enum"] = kinds
+    whole["properties"]["reorth_modes"]["items"]["enum"] = words_of(settings["lanczos"], "reorth_mode")
     return laid_out(whole) + "\n"
+
+
+def words_of(settings: list[Setting], name: str) -> list[str]:
+    return next(setting["words"] for setting in settings if setting["name"] == name)
 
 
 def laid_out(value: Any, indent: str = "", before: int = 0) -> str:
