@@ -18,6 +18,9 @@ DEPLOYED = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 PROGRAMS = search_path([BINARIES, SCRIPTS] + ([] if DEPLOYED else [Path(sys.executable).parent]))
 shell.prefix(f'set -euo pipefail; export PATH={PROGRAMS}:"$PATH"; ')
 
+# With `--sdm conda`. Snakemake takes braces in its path for wildcards.
+ENVIRONMENT = str(SCRIPTS.parent / "rules" / "environment.yaml").replace("{", "{{").replace("}", "}}")
+
 ORIGIN = DEMO if DEFAULT_SWEEP else str(workflow.configfiles[0])
 SWEEP = one_line_errors(lambda: checked(config, ORIGIN, workflow.configfiles))
 jobs = Jobs(SWEEP, Plan(), Path(workflow.configfiles[0]))

@@ -15,7 +15,7 @@ rule collect_kfac:
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/collect-kfac.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=jobs.gpus_of_collection,
@@ -43,7 +43,7 @@ rule build_operator:
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/build-operator.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=jobs.gpus,
@@ -70,7 +70,7 @@ rule compare_kfac:
     benchmark:
         f"{RESULTS}/benchmarks/{OPERATOR}/compare-kfac.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     params:
         flags=jobs.flags(stage_flags.comparison),
@@ -92,7 +92,7 @@ rule lanczos:
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/lanczos.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=jobs.gpus,
@@ -119,7 +119,7 @@ rule ritz_residuals:
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/ritz-residuals.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=jobs.gpus,
@@ -146,7 +146,7 @@ rule density:
     benchmark:
         f"{RESULTS}/benchmarks/{DENSITY}/density.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     message:
         "density {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
@@ -167,7 +167,7 @@ rule metrics:
     benchmark:
         f"{RESULTS}/benchmarks/{CELL}/metrics.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     params:
         density=lambda wildcards, input: stage_flags.words({"density": input.density}),

@@ -12,7 +12,7 @@ rule prepare_data:
     benchmark:
         f"{RESULTS}/benchmarks/data/{{model}}.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     params:
         flags=jobs.flags(stage_flags.data),
         python=jobs.python,

@@ -14,7 +14,7 @@ rule sweep:
         f"{RESULTS}/benchmarks/sweep.tsv"
     priority: 1
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     message:
         "configuration"
     shell:
@@ -39,7 +39,7 @@ rule ablation_table:
     benchmark:
         f"{RESULTS}/benchmarks/ablation_table.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     message:
         "tables"
     shell:
@@ -65,7 +65,7 @@ rule figures:
     benchmark:
         f"{RESULTS}/benchmarks/figures.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     message:
         "figures"
     shell:
@@ -85,7 +85,7 @@ rule report:
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     message:
         "report"
     shell:
@@ -106,7 +106,7 @@ rule provenance:
     benchmark:
         f"{RESULTS}/benchmarks/provenance.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     message:
         "provenance"
     shell:
@@ -126,7 +126,7 @@ rule ro_crate:
     benchmark:
         f"{RESULTS}/benchmarks/ro_crate.tsv"
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     message:
         "RO-Crate"
     shell:
@@ -143,7 +143,7 @@ rule audit:
     log:
         f"{RESULTS}/logs/audit.log",
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: workflow.resource_settings.cores or 1
     resources:
         cells=3,

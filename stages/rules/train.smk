@@ -16,7 +16,7 @@ rule train_model:
     wildcard_constraints:
         model=jobs.models(trained=True),
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     params:
         spec=jobs.spec,
@@ -44,7 +44,7 @@ checkpoint train_weights:
         f"{RESULTS}/benchmarks/{RUN}/train-weights.tsv"
     retries: 0
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     params:
         flags=jobs.flags(stage_flags.weights_run),
@@ -69,7 +69,7 @@ rule export_products:
     wildcard_constraints:
         model=jobs.models(trained=False),
     conda:
-        "environment.yaml"
+        ENVIRONMENT
     threads: 1
     params:
         flags=jobs.flags(stage_flags.export),

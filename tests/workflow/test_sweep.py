@@ -198,11 +198,9 @@ def test_failed_stage_shows_its_error_and_the_table_counts_its_cells(tmp_path):
     assert missing == {"ggn": "0", "nothing": "2"}
 
 
-def test_snakemake_lint_finds_nothing_but_the_missing_container(tmp_path):
-    """The software is one virtual environment and the binaries of this repository, not a container a rule."""
-    _, said = snakemake(tmp_path, "--lint")
-    titles = set(re.findall(r"^    \* (.*):$", said, flags=re.M))
-    assert titles == {"Specify a conda environment or container for each rule."}
+def test_snakemake_lint_finds_nothing(tmp_path):
+    status, said = snakemake(tmp_path, "--lint")
+    assert status == 0 and re.findall(r"^    \* (.*):$", said, flags=re.M) == []
 
 
 @pytest.fixture(scope="module")
