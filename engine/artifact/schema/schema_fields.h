@@ -36,7 +36,7 @@ Field setting_field(const About& about) {
   if constexpr (std::same_as<T, double>) return optional(attr(path, real, described(about, {})));
   if constexpr (std::integral<T>) return optional(attr(path, integer, described(about, {})));
   if constexpr (std::same_as<T, std::vector<std::string>>)
-    return optional(attr(path, text, described(about, {}), {"..."}));
+    return optional(attr(path, text, described(about, {}), {path}));  // a dimension of its own
   return optional(attr(path, text, described(about, {})));
 }
 
