@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <map>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "app/settings_flags.h"
 #include "core/error.h"
 #include "settings/operator_settings.h"
+#include "settings/values.h"
 
 namespace ritzflow {
 
@@ -19,9 +19,9 @@ class OperatorFlags {
  public:
   void declare(CLI::App& app) {
     app_ = &app;
-    add(common_.risk, "Input");
-    add(common_, "Operator");
-    std::apply([&](auto&... of_kind) { (add(of_kind, "Operator"), ...); }, kinds_);
+    add_flags(app, common_.risk, "Input");
+    add_flags(app, common_, "Operator");
+    std::apply([&](auto&... of_kind) { (add_flags(app, of_kind, "Operator"), ...); }, kinds_);
   }
 
   /// For a stage that has a flag for them.
@@ -30,7 +30,8 @@ class OperatorFlags {
   /// The settings of the operator. Throws InputError where a flag says nothing of its kind: it would be
   /// ignored, and the result would pass for what it is not.
   OperatorSettings parsed() const {
-    require_flags_apply();
+    require_flags_apply(common_.risk);
+    std::apply([&](const auto&... of_kind) { (require_flags_apply(of_kind), ...); }, kinds_);
     OperatorSettings settings = common_;
     settings.of_kind = default_settings(settings.kind);
     std::visit([&]<class T>(T& of_kind) { of_kind = std::get<T>(kinds_); }, settings.of_kind);
@@ -38,25 +39,17 @@ class OperatorFlags {
   }
 
  private:
-  template <class S>
-  void add(S& settings, const std::string& group) {
-    add_flags(*app_, settings, group);
-    each_setting(settings, [&](auto&, const About& about) {
-      if (!about.only_for.empty()) kinds_of_flag_[flag_of(about.name)] = about.only_for;
-    });
-  }
-
   // Defaults that are written out say nothing new.
-  void require_flags_apply() const {
-    for (const CLI::Option* option : app_->get_options()) {
-      const auto found = kinds_of_flag_.find(option->get_name());
-      if (found == kinds_of_flag_.end() || option->count() == 0) continue;
-      if (option->results().back() == option->get_default_str()) continue;
-      const auto& kinds = found->second;
-      if (std::ranges::find(kinds, word(common_.kind)) != kinds.end()) continue;
-      throw InputError(fmt::format("{} is for {}, not {}; leave it out", option->get_name(), listed(kinds),
-                                   word(common_.kind)));
-    }
+  template <class S>
+  void require_flags_apply(const S& settings) const {
+    const std::string kind = word(common_.kind);
+    each_value(settings, [&](const auto&, const About& about) {
+      const CLI::Option* option = app_->get_option(flag_of(about.name));
+      if (option->count() == 0 || option->results().back() == option->get_default_str()) return;
+      if (about.only_for.empty() || std::ranges::find(about.only_for, kind) != about.only_for.end()) return;
+      throw InputError(fmt::format("{} is for {}, not {}; leave it out", option->get_name(),
+                                   listed(about.only_for), kind));
+    });
   }
 
   static std::string listed(std::span<const std::string_view> kinds) {
@@ -67,8 +60,7 @@ class OperatorFlags {
 
   OperatorSettings common_;
   SettingsOfEveryKind kinds_;
-  std::map<std::string, std::span<const std::string_view>> kinds_of_flag_;
-  CLI::App* app_ = nullptr;  ///< knows which flags the user wrote
+  const CLI::App* app_ = nullptr;  ///< knows which flags the user wrote
 };
 
 }  // namespace ritzflow

@@ -4,9 +4,6 @@
 
 #include <cmath>
 
-#include "core/error.h"
-#include "core/memory_size.h"
-
 namespace ritzflow {
 
 CLI::Validator bounds_of(const About& about, bool whole) {
@@ -24,18 +21,6 @@ std::string size_text(MemorySize size) {
     if (size.bytes > 0 && size.bytes % (int64_t{1} << shift) == 0)
       return fmt::format("{}{}", size.bytes >> shift, unit);
   return std::to_string(size.bytes);
-}
-
-CLI::Validator memory_size() {
-  const auto check = [](const std::string& text) -> std::string {
-    try {
-      parse_memory("", text);
-      return {};
-    } catch (const InputError& error) {
-      return std::string(error.what()).substr(1);  // after the flag's name, which CLI11 adds
-    }
-  };
-  return {check, ""};
 }
 
 }  // namespace ritzflow

@@ -17,9 +17,6 @@ CLI::Validator bounds_of(const About& about, bool whole);
 /// "4GiB".
 std::string size_text(MemorySize size);
 
-/// A size of memory.
-CLI::Validator memory_size();
-
 /// The flag of one setting.
 template <class T>
 CLI::Option* add_flag(CLI::App& app, T& value, const About& about) {
@@ -38,7 +35,7 @@ CLI::Option* add_flag(CLI::App& app, T& value, const About& about) {
     option = app.add_option_function<std::string>(
         flag, [&value, flag](const std::string& text) { value.bytes = parse_memory(flag, text); },
         described(about, {}));
-    option->check(memory_size());
+    option->check(CLI::Validator(not_a_size, ""));
     if (about.unset.empty()) option->default_str(size_text(value));
   } else {
     option = app.add_option(flag, value, described(about, {}));

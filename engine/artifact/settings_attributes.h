@@ -1,4 +1,5 @@
 #pragma once
+#include <stdexcept>
 #include <string>
 
 #include "artifact/reader.h"
@@ -10,18 +11,17 @@ namespace ritzflow {
 /// An attribute for each setting that is stored.
 template <class S>
 void write_settings(ArtifactWriter& file, const S& settings) {
-  nlohmann::json unset;
-  each_value(S{}, [&](const auto& value, const About& about) {
-    unset[std::string(about.name)] = setting_json(value);
-  });
+  const nlohmann::json defaults = values_of(S{});
   each_value(settings, [&]<class T>(const T& value, const About& about) {
-    const bool is_default = setting_json(value) == unset.at(std::string(about.name));
+    const bool is_default = setting_json(value) == defaults.at(std::string(about.name));
     if (about.stored == Stored::never || (about.stored == Stored::unless_default && is_default)) return;
     const std::string name(about.attribute_name());
     if constexpr (Worded<T>)
       file.attribute(name, word(value));
     else if constexpr (AttributeType<T>)
       file.attribute(name, value);
+    else
+      throw std::logic_error("setting " + name + ": no attribute has its type");
   });
 }
 
@@ -44,6 +44,8 @@ S read_settings(const ArtifactReader& file, S settings = {}) {
       value = word_attribute<T>(file, name);
     else if constexpr (AttributeType<T>)
       value = file.attribute<T>(name);
+    else
+      throw std::logic_error("setting " + name + ": no attribute has its type");
   });
   return settings;
 }

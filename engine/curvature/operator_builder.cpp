@@ -60,21 +60,18 @@ std::unique_ptr<LinearOperator> make_curvature(std::shared_ptr<const EmpiricalRi
   return make_mc_fisher(std::move(risk), of_kind.mc_samples, static_cast<uint64_t>(settings.draws.seed));
 }
 
-/// Settings without `auto`.
+/// Settings without `auto`, and whose gradients a Fisher matrix averages over: where a sample is one term of
+/// the loss, token and sample are the same.
 void resolve_kind(bool one_term_per_sample, BuiltOperator& built) {
-  OperatorSettings& settings = built.settings;
-  if (auto* of_kind = std::get_if<GgnSettings>(&settings.of_kind)) {
-    if (of_kind->ggn_mode == GgnMode::automatic) {
-      spdlog::info("ggn_mode auto = true: the generalised Gauss-Newton matrix");
-      of_kind->ggn_mode = GgnMode::exact;
-    }
+  KindSettings& settings = built.settings.of_kind;
+  if (auto* ggn = std::get_if<GgnSettings>(&settings); ggn && ggn->ggn_mode == GgnMode::automatic) {
+    spdlog::info("ggn_mode auto = true: the generalised Gauss-Newton matrix");
+    ggn->ggn_mode = GgnMode::exact;
   }
-  if (std::holds_alternative<McFisherSettings>(settings.of_kind)) built.fisher_unit = FisherUnit::token;
-  if (const auto* of_kind = std::get_if<EmpiricalFisherSettings>(&settings.of_kind))
-    built.fisher_unit = of_kind->fisher_unit == FisherUnit::sample ? FisherUnit::sample : FisherUnit::token;
-  if (built.fisher_unit && one_term_per_sample) built.fisher_unit = FisherUnit::sample;
-  if (auto* of_kind = std::get_if<EmpiricalFisherSettings>(&settings.of_kind))
-    of_kind->fisher_unit = *built.fisher_unit;
+  const FisherUnit each_term = one_term_per_sample ? FisherUnit::sample : FisherUnit::token;
+  if (std::holds_alternative<McFisherSettings>(settings)) built.mc_fisher_unit = each_term;
+  auto* fisher = std::get_if<EmpiricalFisherSettings>(&settings);
+  if (fisher && fisher->fisher_unit != FisherUnit::sample) fisher->fisher_unit = each_term;
 }
 
 /// Throws unless the factors are of this very model, data and step, as far as the file says.

@@ -22,10 +22,10 @@ struct BuiltOperator {
   bool is_psd = false;            ///< by construction; false where nothing is known, as for a dense matrix
   std::string loss;               ///< cross_entropy | mse | bce; empty for a matrix
   int64_t samples = 0, rows = 0;  ///< of the data set: samples, and terms of the loss that count
-  std::optional<FisherUnit> fisher_unit;  ///< of a Fisher matrix
-  std::shared_ptr<const Matrix> matrix;   ///< of kind matrix
-  Coverage coverage;                      ///< of kfac and ekfac
-  int64_t loaded_memory = 0;              ///< bytes of the process before its first product
+  std::optional<FisherUnit> mc_fisher_unit;  ///< of mc_fisher, which has no setting for it
+  std::shared_ptr<const Matrix> matrix;      ///< of kind matrix
+  Coverage coverage;                         ///< of kfac and ekfac
+  int64_t loaded_memory = 0;                 ///< bytes of the process before its first product
 
   /// Bytes of host memory that a product takes: those of the plan, on a GPU the two vectors [n] alone; 0
   /// without a plan.

@@ -66,7 +66,7 @@ void write_operator_settings(ArtifactWriter& file, const BuiltOperator& built) {
     file.attribute("coverage", static_cast<double>(built.coverage.covered_elements) /
                                    static_cast<double>(built.coverage.total_elements));
   }
-  if (settings.kind == OperatorKind::mc_fisher) file.attribute("fisher_unit", word(*built.fisher_unit));
+  if (built.mc_fisher_unit) file.attribute("fisher_unit", word(*built.mc_fisher_unit));
 }
 
 void write_probes(ArtifactWriter& file, const Probes& probes) {

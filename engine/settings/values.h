@@ -29,6 +29,16 @@ void each_value(const S& settings, Visit&& visit) {
   each_setting(copy, [&](const auto& value, const About& about) { visit(value, about); });
 }
 
+/// All settings by name.
+template <class S>
+nlohmann::json values_of(const S& settings) {
+  nlohmann::json all = nlohmann::json::object();
+  each_value(settings, [&](const auto& value, const About& about) {
+    all[std::string(about.name)] = setting_json(value);
+  });
+  return all;
+}
+
 /// What a run that resumes must share with the one that it resumes: the settings that change results.
 template <class S>
 nlohmann::json identity_of(const S& settings) {

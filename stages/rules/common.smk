@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "stages" / "scripts"))
 from ritzflow.common.locations import BINARIES, SCRIPTS
 from ritzflow.common.script_cli import run as one_line_errors
 from ritzflow.sweep import artifacts, blocks, interruption, places, results_lock, stage_flags
-from ritzflow.sweep.jobs import Jobs, checked, search_path
+from ritzflow.sweep.jobs import Jobs, checked, escaped, search_path
 from ritzflow.sweep.plan import Plan
 
 # Stages and scripts are called by name, scripts with the Python of this process or of the rule's environment.
@@ -18,8 +18,7 @@ DEPLOYED = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 PROGRAMS = search_path([BINARIES, SCRIPTS] + ([] if DEPLOYED else [Path(sys.executable).parent]))
 shell.prefix(f'set -euo pipefail; export PATH={PROGRAMS}:"$PATH"; ')
 
-# With `--sdm conda`. Snakemake takes braces in its path for wildcards.
-ENVIRONMENT = str(SCRIPTS.parent / "rules" / "environment.yaml").replace("{", "{{").replace("}", "}}")
+ENVIRONMENT = escaped(str(SCRIPTS.parent / "rules" / "environment.yaml"))  # with `--sdm conda`
 
 ORIGIN = DEMO if DEFAULT_SWEEP else str(workflow.configfiles[0])
 SWEEP = one_line_errors(lambda: checked(config, ORIGIN, workflow.configfiles))

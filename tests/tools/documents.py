@@ -149,11 +149,9 @@ def laid_out(value: Any, indent: str = "", before: int = 0) -> str:
 
 
 def default_text(name: str, setting: Setting) -> str:
-    if "unset" in setting and name not in DEFAULTS:
+    if "unset" in setting and not DEFAULTS.get(name):
         return setting["unset"]
     value = DEFAULTS.get(name, default_of(setting))
-    if name == "params_filter":
-        return setting["unset"]
     return f"`{value}`" if isinstance(value, str) else f"`{said(value)}`"
 
 

@@ -17,7 +17,7 @@ class DensityFile : public StageTest {
     const auto op = indefinite().make();
     LanczosRecord record;
     record.settings.seed = seed;
-    record.settings.reorth_mode = record.reorth_mode = parse_word<ReorthMode>("mode", mode_name(mode));
+    record.settings.reorth_mode = record.reorth_mode = traits_of(mode).mode;
     record.n = op->dim();
     const auto start = ritzflow::random_start(op->dim(), seed);
     record.operator_sha256 = operator_sha256;

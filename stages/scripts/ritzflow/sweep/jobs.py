@@ -31,9 +31,14 @@ def checked(raw: dict[str, Any], origin: str, files: Iterable[Path]) -> dict[str
     return config
 
 
+def escaped(text: str) -> str:
+    """For a shell command or a path, in which Snakemake takes braces for names of its own."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def search_path(folders: Iterable[Path]) -> str:
-    """The folders as a word of a shell command, in which Snakemake takes braces for names of its own."""
-    return shlex.quote(":".join(map(str, folders))).replace("{", "{{").replace("}", "}}")
+    """The folders as a word of a shell command."""
+    return escaped(shlex.quote(":".join(map(str, folders))))
 
 
 def axes(wildcards: Wildcards) -> dict[str, Any]:
