@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ritzflow.sweep import cells, places, recorded, stage_flags
-from ritzflow.sweep.sweep_config import has_command, has_known_steps, is_trained
+from ritzflow.sweep.model_steps import has_command, has_known_steps, is_trained
 from ritzflow.sweep.types import Cell, Config
 
 

@@ -12,7 +12,15 @@ from snakemake.iocontainers import Wildcards
 
 from ritzflow.common import weights_files
 from ritzflow.common.locations import BINARIES
-from ritzflow.sweep import artifacts, freeze, stage_flags, stage_versions, sweep_config, sweep_file
+from ritzflow.sweep import (
+    artifacts,
+    freeze,
+    model_steps,
+    stage_flags,
+    stage_versions,
+    sweep_config,
+    sweep_file,
+)
 from ritzflow.sweep.plan import Plan
 from ritzflow.sweep.types import Config
 
@@ -75,12 +83,12 @@ class Jobs:
 
     def untrained(self) -> list[str]:
         """The models whose steps are known only once they are trained."""
-        return [name for name, m in self.config["models"].items() if not sweep_config.has_known_steps(m)]
+        return [name for name, m in self.config["models"].items() if not model_steps.has_known_steps(m)]
 
     def models(self, trained: bool) -> str:
         """A pattern of the models that the sweep trains, or of those that come with their weights."""
         models = self.config["models"].items()
-        return "|".join(name for name, m in models if sweep_config.is_trained(m) == trained) or "(?!)"
+        return "|".join(name for name, m in models if model_steps.is_trained(m) == trained) or "(?!)"
 
     def all_of(self, stage: str, models: list[str] | None = None) -> list[str]:
         """Every artifact that a stage makes in this sweep, or of some of its models."""

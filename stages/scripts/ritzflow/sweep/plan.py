@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ritzflow.sweep import (
     freeze,
+    model_steps,
     places,
     recorded,
     remembered,
@@ -17,7 +18,6 @@ from ritzflow.sweep import (
     stage_versions,
     stale,
     summaries,
-    sweep_config,
 )
 from ritzflow.sweep.types import Config
 
@@ -80,8 +80,8 @@ def settle(config: Config, found: stale.Comparison) -> bool:
     settled = False
     for name, model in config["models"].items():
         trainings = {places.TRAINING.format(model=name, seed=seed) for seed in config["seeds"]}
-        if not sweep_config.has_known_steps(model) and not trainings & found.reasons.keys():
-            model["steps"] = sweep_config.steps_of_files(model, config["seeds"], f"models.{name}.steps")
+        if not model_steps.has_known_steps(model) and not trainings & found.reasons.keys():
+            model["steps"] = model_steps.of_files(model, config["seeds"], f"models.{name}.steps")
             settled = True
     return settled
 

@@ -9,7 +9,7 @@ import shlex
 from typing import Any
 
 from ritzflow.common import weights_files
-from ritzflow.sweep import blocks, sweep_config
+from ritzflow.sweep import blocks, model_steps
 from ritzflow.sweep.stage_versions import KRONECKER_KINDS
 from ritzflow.sweep.types import Cell, Config
 
@@ -75,7 +75,7 @@ def export(config: Config, cell: Cell) -> dict[str, Any]:
 def weights(config: Config, cell: Cell) -> str:
     """The file with a module's weights, or its Hugging Face folder, with the seed in its name; {step} in it
     stands for each step."""
-    return weights_files.of_seed(sweep_config.weights_of(config["models"][cell["model"]]), cell["seed"])
+    return weights_files.of_seed(model_steps.weights_of(config["models"][cell["model"]]), cell["seed"])
 
 
 def steps_in(weights: str, config: Config, cell: Cell) -> list[str] | None:
@@ -136,5 +136,5 @@ def none(config: Config, cell: Cell) -> dict[str, Any]:
 
 
 def of_model(config: Config, cell: Cell) -> dict[str, Any]:
-    trained = sweep_config.is_trained(config["models"][cell["model"]])
+    trained = model_steps.is_trained(config["models"][cell["model"]])
     return training(config, cell) if trained else export(config, cell)

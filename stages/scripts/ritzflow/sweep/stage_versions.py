@@ -11,7 +11,7 @@ from typing import Any
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.locations import BINARIES, SCRIPTS
 from ritzflow.common.script_cli import InputError
-from ritzflow.sweep import sweep_config
+from ritzflow.sweep import model_steps
 from ritzflow.sweep.types import Config
 
 CACHE = Path(".snakemake/ritzflow-versions.json")
@@ -30,8 +30,8 @@ def programs(config: Config) -> list[Path]:
     """Every program that makes an artifact of the sweep."""
     models = config["models"].values()
     scripts = ["prepare_data.py"]
-    scripts += [] if all(map(sweep_config.is_trained, models)) else ["export_products.py"]
-    scripts += ["train_weights.py"] if any(map(sweep_config.has_command, models)) else []
+    scripts += [] if all(map(model_steps.is_trained, models)) else ["export_products.py"]
+    scripts += ["train_weights.py"] if any(map(model_steps.has_command, models)) else []
     return [SCRIPTS / name for name in scripts] + [BINARIES / name for name in needed(config)]
 
 
