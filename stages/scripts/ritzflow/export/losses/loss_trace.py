@@ -15,8 +15,11 @@ from ritzflow.export.losses.losses import CustomLoss
 from ritzflow.export.module.autograd import gradients
 from ritzflow.export.module.places import Places
 from ritzflow.export.module.precision import exact
+from ritzflow.export.trace.functional_graph import functional
+from ritzflow.export.trace.graph_cleaning import cleaned, lift_constants
+from ritzflow.export.trace.refused_operations import refuse_operations
 from ritzflow.export.trace.split import Function, Splitter
-from ritzflow.export.trace.trace import Trace, cleaned, functional, lift_constants, refuse_operations
+from ritzflow.export.trace.trace import Trace
 
 aten = torch.ops.aten
 CONSTANT = "loss."  # what its constants are called among the buffers of model.h5

@@ -21,7 +21,7 @@ from ritzflow.export.module.objects import found_object
 from ritzflow.export.module.outputs import TENSOR, RowLayout, as_tree, described, is_output, logits_in
 from ritzflow.export.module.places import Places
 from ritzflow.export.module.precision import exact
-from ritzflow.export.trace.trace import reason
+from ritzflow.export.trace.functional_graph import reason
 
 NARROW = "; a tensor of the loss is float32: write tensor.to(outputs.dtype), or make it a buffer"
 

@@ -18,7 +18,8 @@ from ritzflow.export.module.modules import Model
 from ritzflow.export.module.precision import exact
 from ritzflow.export.trace.derivatives import Checked, flat
 from ritzflow.export.trace.eager import Eager, Loss
-from ritzflow.export.trace.trace import forward, reason
+from ritzflow.export.trace.functional_graph import reason
+from ritzflow.export.trace.trace import forward
 from ritzflow.export.trace.verify import relative_error
 
 SAMPLES = 4  # suffice: derivatives are wrong in every sample, or in none

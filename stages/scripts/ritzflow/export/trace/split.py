@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ritzflow.export.trace.trace import Trace, is_free
+from ritzflow.export.trace.nodes import is_free
+from ritzflow.export.trace.trace import Trace
 
 aten = torch.ops.aten
 

@@ -10,8 +10,6 @@ reverse mode alone, which exists for more operations than forward mode. `a` and 
 gradients of layers, for K-FAC.
 """
 
-import operator
-import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -19,28 +17,21 @@ from typing import Any
 
 import torch
 from torch.func import functional_call
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from ritzflow.common.script_cli import Refusal
 from ritzflow.export.module.autograd import gradients
 from ritzflow.export.module.inputs import Slots, arguments, inputs_of
 from ritzflow.export.module.modules import Model
-from ritzflow.export.module.places import Places, line_of
-from ritzflow.export.module.precision import COMPLEX, WIDTHS, exact
+from ritzflow.export.module.precision import COMPLEX, exact
 from ritzflow.export.module.tensors import as_real
 from ritzflow.export.taps.taps import Axes, Tap, TapRecorder, recording
+from ritzflow.export.trace.functional_graph import functional
+from ritzflow.export.trace.graph_cleaning import cleaned, keep_as_real, lift_constants
+from ritzflow.export.trace.nodes import made_of_constants, results
+from ritzflow.export.trace.refused_operations import refuse_operations
 
 aten = torch.ops.aten
-NO_EFFECT = (aten.detach.default, aten.alias.default, aten.lift_fresh_copy.default)
 SCATTERS = (aten.slice_scatter.default, aten.select_scatter.default)  # what is left of x[...] = y
-# What PyTorch says where a second derivative is missing.
-NOT_TWICE = (
-    "derivative for",
-    "not differentiable",
-    "does not require grad",
-    "double backward",
-    "differentiate twice",
-)
 
 
 @dataclass
@@ -66,21 +57,6 @@ class Trace:
         constant = made_of_constants(self.graph, {self.inputs[f"buffer:{name}"] for name in self.constants})
         nodes = [node for node in self.graph.nodes if node not in constant]
         return any(value.dtype in (dtype, COMPLEX[dtype]) for node in nodes for value in results(node))
-
-
-def results(node: torch.fx.Node) -> list[torch.Tensor]:
-    """The tensors that an operation gives."""
-    value = node.meta.get("val") if node.op == "call_function" else None
-    return [t for t in (value if isinstance(value, list | tuple) else [value]) if isinstance(t, torch.Tensor)]
-
-
-def made_of_constants(graph: torch.fx.Graph, constants: set[torch.fx.Node]) -> set[torch.fx.Node]:
-    """The nodes that neither parameters nor data change: these constants, and what is made of them."""
-    found = set(constants)
-    for node in graph.nodes:
-        if node.op != "placeholder" and found.issuperset(node.all_input_nodes):
-            found.add(node)
-    return found
 
 
 def call(model: Model, theta: dict[str, Any], buffers: dict[str, Any], inputs: Slots) -> torch.Tensor:
@@ -190,173 +166,3 @@ def of_pairs(scatter: Callable[..., Any]) -> Callable[..., Any]:
         return torch.view_as_complex(scatter(x, source, dim % (x.dim() - 1), *place))
 
     return scattered
-
-
-def functional(
-    function: Callable[..., Any], values: list[torch.Tensor], places: Places
-) -> torch.fx.GraphModule:
-    """`function` as a graph without in-place operations."""
-    module = traced(function, values, places)
-    if any(is_mutable(node) for node in module.graph.nodes):
-        module = traced(torch.func.functionalize(module, remove="mutations"), values, places)
-    return module
-
-
-def name_of(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
-
-
-def is_mutable(node: torch.fx.Node) -> bool:
-    """Does it change its arguments?"""
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
-
-
-def traced(function: Callable[..., Any], values: list[torch.Tensor], places: Places) -> torch.fx.GraphModule:
-    """`function` as a graph. Raises Refusal for what depends on values or cannot be differentiated twice."""
-    try:
-        module = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
-        name_types(module.graph)
-        module.recompile()
-        return module
-    except Refusal:
-        raise
-    except Exception as error:
-        raise Refusal(reason(error, places)) from error
-
-
-def name_types(graph: torch.fx.Graph) -> None:
-    """Names the types of tensors made from nothing: PyTorch's default may be another where a graph runs."""
-    for node in graph.nodes:
-        made = not node.all_input_nodes and isinstance(node.target, torch._ops.OpOverload)
-        if made and any(a.name == "dtype" and a.kwarg_only for a in node.target._schema.arguments):
-            node.kwargs = {**node.kwargs, "dtype": node.meta["val"].dtype}
-
-
-def reason(error: Exception, places: Places) -> str:
-    """Why a module cannot be traced and where, in one line."""
-    kind, text = type(error).__name__, " ".join(str(error).split())
-    text, place = text.split(" While executing ")[0][:300], line_of(error)
-    if "DataDependent" in kind or "data-dependent" in text or "GuardOnDataDependent" in kind:
-        return (
-            "control flow depends on data or weights, which one graph cannot follow: an `if`, `assert`, "
-            "`float()` or `.item()` on a tensor's value, or rows picked by it (x[mask], nonzero)"
-            f"{place}; torch.where takes both ways"
-        )
-    if "DynamicOutputShape" in kind:
-        return f"{text} gives a result whose shape depends on values, which one graph cannot follow{place}"
-    if ".numpy()" in text:
-        return f"`.numpy()` takes values out of the graph, and their derivative with them{place}"
-    if any(words in text for words in NOT_TWICE):
-        operation = re.search(r"aten::(\w+)|'(\w+)'", text)
-        place = places.of(operation[1] or operation[2]) if operation else place
-        return f"an operation cannot be differentiated twice{place}: {text}"
-    if "omplex" in text:
-        return f"an operation on complex numbers cannot be traced{place}: {text}"
-    return f"the module cannot be traced{place}: {kind}: {text}"
-
-
-NARROW = "; let the tensor that it is given be a buffer, or convert it: tensor.to(x.dtype)"
-
-
-def refuse_operations(graph: torch.fx.Graph, model: Any) -> None:
-    """Refuses chance, buffers that change in a forward pass, and float32 where float64 is asked for."""
-    constant = made_of_constants(graph, set())
-    for node in graph.nodes:
-        if not isinstance(node.target, torch._ops.OpOverload):
-            continue
-        what = f"{model.origin}: {node.target}{model.places.of(str(node.target))}"
-        if torch.Tag.nondeterministic_seeded in node.target.tags:
-            raise Refusal(
-                f"{what} draws random numbers, also in evaluation mode: take their mean there, or let them "
-                "be an input"
-            )
-        if is_mutable(node):
-            raise Refusal(f"{what} changes a buffer or parameter in place during the forward pass")
-        if node.target is aten._local_scalar_dense.default:
-            raise Refusal(f"{what} (`.item()`) takes a value out of the graph, and its derivative with it")
-        if any(not isinstance(size, int) for t in results(node) for size in t.shape):
-            raise Refusal(
-                f"{what} gives a result whose shape depends on values, which one graph cannot follow"
-            )
-        narrow = [t.dtype for t in results(node) if WIDTHS.get(t.dtype, 64) < WIDTHS[model.dtype]]
-        if narrow and node not in constant:
-            raise Refusal(
-                f"{what} gives {name_of(narrow[0])} where {name_of(model.dtype)} is asked for{NARROW}"
-            )
-
-
-def cleaned(module: torch.fx.GraphModule) -> torch.fx.Graph:
-    """The graph without operations that have no effect, equal subexpressions, and what nothing uses."""
-    from torch._functorch.compile_utils import fx_graph_cse
-
-    graph = module.graph
-    for node in list(graph.nodes):
-        if node.target in NO_EFFECT or is_plain_copy(node):
-            node.replace_all_uses_with(node.args[0])
-            graph.erase_node(node)
-    graph = fx_graph_cse(graph)
-    graph.eliminate_dead_code()
-    return graph
-
-
-def is_plain_copy(node: Any) -> bool:
-    """A clone of the same layout: nothing is written in place any more."""
-    if node.target is not aten.clone.default:
-        return False
-    old, new = node.args[0].meta["val"], node.meta["val"]
-    return old.stride() == new.stride() and old.storage_offset() == 0 and old.is_contiguous()
-
-
-def lift_constants(
-    module: torch.fx.GraphModule, graph: torch.fx.Graph, inputs: dict[str, Any]
-) -> dict[str, torch.Tensor]:
-    """Turns tensors that the graph holds into inputs, like buffers."""
-    constants: dict[str, torch.Tensor] = {}
-    for node in [node for node in graph.nodes if node.op == "get_attr"]:
-        name = f"constant.{len(constants)}"
-        value = getattr(module, node.target).detach()
-        constants[name] = as_real(value)
-        with graph.inserting_before(next(iter(graph.nodes))):
-            place = graph.placeholder(name.replace(".", "_"))
-        place.meta["val"] = constants[name]
-        inputs[f"buffer:{name}"] = place
-        if value.is_complex():
-            place = called(graph, node, aten.view_as_complex.default, place)
-        node.replace_all_uses_with(place)
-        graph.erase_node(node)
-    return constants
-
-
-def is_free(node: Any) -> bool:
-    """Costs nothing to make again: a view, a tensor filled with a number, one of several views.
-
-    An operation with several new results (layer norm) is not a view, and its results are kept one by one.
-    """
-    if node.op == "placeholder":
-        return False
-    if node.target is operator.getitem:
-        return is_free(node.args[0])
-    schema = node.target._schema
-    is_view = any(a.alias_info is not None and not a.alias_info.is_write for a in schema.arguments)
-    return is_view or not node.all_input_nodes or node.target is aten._unsafe_view.default
-
-
-def keep_as_real(graph: torch.fx.Graph) -> None:
-    """Puts a copy in pairs of real numbers after every complex result: packages hold real values alone."""
-    for node in list(graph.nodes):
-        value = node.meta.get("val")
-        if isinstance(value, torch.Tensor) and value.is_complex() and not is_free(node):
-            pairs = called(graph, node, aten.view_as_real.default, node)
-            copied = called(graph, pairs, aten.clone.default, pairs)
-            again = called(graph, copied, aten.view_as_complex.default, copied)
-            node.replace_all_uses_with(again, delete_user_cb=lambda user, pairs=pairs: user is not pairs)
-
-
-def called(
-    graph: torch.fx.Graph, after: torch.fx.Node, operation: Callable[..., Any], argument: torch.fx.Node
-) -> torch.fx.Node:
-    """A new operation on one tensor after a node."""
-    with graph.inserting_after(after):
-        node = graph.call_function(operation, (argument,))
-    node.meta["val"] = operation(argument.meta["val"])
-    return node
