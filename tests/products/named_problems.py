@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+import export_products
 import h5py
 import numpy as np
 import torch
-from exports import ROOT, Reference
+from exports import Reference
 from torch import nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
-
-sys.path.insert(0, str(ROOT / "stages" / "scripts"))
-
-import export_products
 
 random = np.random.default_rng(5)
 

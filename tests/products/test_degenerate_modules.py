@@ -5,14 +5,11 @@ The trace of such a module has functions without inputs or without results.
 
 import sys
 
+import export_products
 import pytest
 import torch
-from exports import ROOT, Case, make_reference, run, write_data
+from exports import Case, make_reference, run, write_data
 from problems import build, dense
-
-sys.path.insert(0, str(ROOT / "stages" / "scripts"))
-
-import export_products
 
 from ritzflow.common.script_cli import Refusal
 from tests.models import degenerate

@@ -1,7 +1,6 @@
 """What a module is called with and where its logits are; in this process, without the stages."""
 
 import re
-import sys
 
 import h5py
 import numpy as np
@@ -10,8 +9,6 @@ import torch
 from exports import ROOT
 from test_export import exporter
 from torch import nn
-
-sys.path.insert(0, str(ROOT / "stages" / "scripts"))
 
 from ritzflow.common.script_cli import InputError
 from ritzflow.export.module import data, inputs, modules

@@ -9,20 +9,17 @@ import json
 import re
 import sys
 
+import export_products
 import h5py
 import numpy as np
 import pytest
 import torch
-from exports import ROOT, run
+from exports import run
+from small_export import exporter, samples_of
 from torch import nn
 from uses_of_layers import require_eigenvalues
 
 from tests.models import layer_zoo
-
-sys.path.insert(0, str(ROOT / "stages" / "scripts"))
-
-import export_products
-from small_export import exporter, samples_of
 
 N = 3
 

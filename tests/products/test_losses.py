@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import dataclass
 
+import export_products
 import h5py
 import numpy as np
 import pytest
@@ -13,10 +14,6 @@ from exports import ROOT, own_models, run
 from problems import build, dense, relative_error
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
-
-sys.path.insert(0, str(ROOT / "stages" / "scripts"))
-
-import export_products
 
 from ritzflow.common.script_cli import InputError, Refusal
 from ritzflow.export.losses.losses import CustomLoss

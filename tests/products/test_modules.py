@@ -5,6 +5,7 @@ import sys
 import warnings
 from types import SimpleNamespace
 
+import export_products
 import numpy as np
 import pytest
 import torch
@@ -13,10 +14,6 @@ from exports import ROOT
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.checkpoint import checkpoint
-
-sys.path.insert(0, str(ROOT / "stages" / "scripts"))
-
-import export_products
 
 from ritzflow.common.script_cli import InputError, Refusal
 from ritzflow.export import summary

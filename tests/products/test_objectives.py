@@ -3,6 +3,7 @@
 import json
 import sys
 
+import export_products
 import h5py
 import numpy as np
 import pytest
@@ -10,10 +11,6 @@ import torch
 from exports import ROOT, own_models, run
 from problems import build, dense, relative_error
 from test_losses import rows_of
-
-sys.path.insert(0, str(ROOT / "stages" / "scripts"))
-
-import export_products
 
 from ritzflow.common.script_cli import InputError, Refusal
 from tests.models import own_losses, preferences
