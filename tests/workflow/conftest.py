@@ -1,6 +1,9 @@
+import shutil
 import subprocess
 import sys
 
+import chain
+import chained_sweep
 import pytest
 from preparing import Preparing
 from scripts_under_test import SCRIPTS
@@ -26,3 +29,17 @@ def prepare(tmp_path, monkeypatch, capsys):
     """prepare_data.py in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return Preparing(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory):
+    """Results of chained_sweep as a run would leave them; not to be changed."""
+    results = tmp_path_factory.mktemp("s")
+    chain.write(results, chained_sweep.resolved())
+    return results
+
+
+@pytest.fixture
+def results(pristine, tmp_path):
+    """A copy of them."""
+    return shutil.copytree(pristine, tmp_path / "s")

@@ -1,55 +1,12 @@
 """Sweep files: what is repaired, what is filled in, and what is refused with which words."""
 
-import copy
-import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from small_sweep import MINIMAL, MODULE, model, refusal, resolve
 
-from ritzflow.common.script_cli import Parser
-from ritzflow.sweep import stage_flags, sweep_config
-
-ROOT = Path(__file__).resolve().parents[2]
-MINIMAL = """
-name: mine
-models:
-  m:
-    data: {source: digits}
-    architecture: {kind: mlp, hidden: [4]}
-    training: {steps: 10, learning_rate: 1e-2}
-operators: {hessian: , small: {kind: ggn}}
-reorth_modes: [off, full]
-lanczos: {tol: 1e-8}
-"""
-
-
-def resolve(**changes):
-    raw = yaml.safe_load(MINIMAL)
-    raw.update(changes)
-    return sweep_config.resolve(raw, "configs/x.yaml")
-
-
-def refusal(**changes):
-    with pytest.raises(sweep_config.ConfigError) as caught:
-        resolve(**changes)
-    return str(caught.value)
-
-
-def model(part, **changes):
-    entry = copy.deepcopy(yaml.safe_load(MINIMAL)["models"]["m"])
-    entry[part] |= changes
-    return {"m": entry}
-
-
-@pytest.mark.parametrize("name", ["demo", "digits-resnet", "own-model", "smollm2", "tiny"])
-def test_shipped_sweep_files_are_valid(name):
-    assert sweep_config.load(str(ROOT / "configs" / f"{name}.yaml"))["name"] == name
-
-
-MODULE = {"kind": "module", "module": "mine:resnet", "weights": "resnet.pt"}
+from ritzflow.sweep import sweep_config
 
 
 def test_a_module_comes_with_its_weights():
@@ -67,10 +24,6 @@ def test_a_module_comes_with_its_weights():
     )
     nameless = {"data": {"source": "digits"}, "architecture": {"kind": "module"}}
     assert "needs 'module' and 'weights', or 'hf'" in refusal(models={"m": nameless})
-
-
-def test_schema_is_a_valid_draft_2020_12_schema():
-    Draft202012Validator.check_schema(json.loads(sweep_config.SCHEMA.read_text()))
 
 
 def test_unquoted_off_is_the_mode():
@@ -136,10 +89,6 @@ def test_defaults_and_keys_follow_the_architectures_kind():
     filled = resolve(models={"m": {**entry, "architecture": {"kind": "cnn"}}})["models"]["m"]["architecture"]
     assert filled["channels"] == [8, 16] and filled["activation"] == "relu" and "hidden" not in filled
     assert "unknown key 'hidden'" in refusal(models=model("architecture", kind="transformer"))
-
-
-def test_final_is_the_last_training_step():
-    assert resolve()["models"]["m"]["steps"] == [10]
 
 
 @pytest.mark.parametrize(
@@ -208,14 +157,6 @@ def test_missing_key_is_named():
         sweep_config.resolve(raw, "configs/x.yaml")
 
 
-@pytest.mark.parametrize(
-    ("steps", "message"), [([11], "exceeds the last training step, 10"), (["final", 10], "listed twice")]
-)
-def test_steps_that_cannot_be_are_refused(steps, message):
-    entry = yaml.safe_load(MINIMAL)["models"]["m"]
-    assert message in refusal(models={"m": {**entry, "steps": steps}})
-
-
 def test_digest_does_not_depend_on_the_order_of_keys():
     config = resolve()
     assert sweep_config.digest(config) == sweep_config.digest(dict(reversed(config.items())))
@@ -232,127 +173,3 @@ def test_broken_files_are_refused_in_one_line(tmp_path, script, text, message):
 def test_missing_file_is_refused(script):
     done = script("sweep_config.py", "none.yaml")
     assert (done.returncode, done.stderr) == (2, "error: none.yaml: no such file\n")
-
-
-def keys(schema):
-    for key, entry in schema.get("properties", {}).items():
-        yield key
-        if isinstance(entry, dict):
-            yield from keys(entry)
-    for entry in schema.get("$defs", {}).values():
-        yield from keys(entry)
-
-
-def test_readme_names_every_key():
-    readme = (ROOT / "configs" / "README.md").read_text()
-    missing = [
-        key for key in keys(json.loads(sweep_config.SCHEMA.read_text())) if f"| `{key}` |" not in readme
-    ]
-    assert missing == []
-
-
-def described(schema):
-    """Keys of a schema without a description of their own or of what they refer to."""
-    for key, entry in schema.get("properties", {}).items():
-        if entry is not True and "description" not in entry and "$ref" not in entry:
-            yield key
-    for entry in schema.get("$defs", {}).values():
-        yield from described(entry)
-
-
-def test_every_key_of_the_schema_is_described():
-    assert list(described(json.loads(sweep_config.SCHEMA.read_text()))) == []
-
-
-def module(weights="w{seed}-{step}.pt", **changes):
-    architecture = {**MODULE, "weights": weights}
-    return {"m": {"data": {"source": "digits"}, "architecture": architecture, **changes}}
-
-
-def folders(place, **changes):
-    """A module in Hugging Face folders."""
-    architecture = {"kind": "module", "hf": place}
-    return {"m": {"data": {"source": "digits"}, "architecture": architecture, **changes}}
-
-
-@pytest.mark.parametrize(
-    ("steps", "expected"),
-    [("all", [0, 20, 300]), (["final"], [300]), ([20, "final"], [20, 300]), ([7, 5], [5, 7])],
-)
-def test_steps_of_weights_are_those_of_their_files(tmp_path, monkeypatch, steps, expected):
-    monkeypatch.chdir(tmp_path)
-    for name in ("w0-0.pt", "w0-0020.pt", "w0-300.pt", "w0-x.pt", "w1-400.pt"):
-        (tmp_path / name).touch()
-    assert resolve(models=module(steps=steps))["models"]["m"]["steps"] == expected
-
-
-@pytest.mark.parametrize(
-    ("models", "message"),
-    [
-        (module(steps="all"), "models.m.steps: w0-{step}.pt: no such file for any step"),
-        (module("w.pt", steps=[5]), "'weights' has no {step} in its name: its only step is 'final'"),
-        (module("w.pt", steps="all"), "'all' is for a module whose weights, or folder, have {step}"),
-        (folders("runs", steps="all"), "'all' is for a module whose weights, or folder, have {step}"),
-        (folders("runs", steps=[5]), "'hf' has no {step} in its name: its only step is 'final'"),
-        (module(steps=["last"]), "'models.m.steps' is not right: a list of training steps"),
-        (module(steps=[3, 3]), "'models.m.steps' is not right"),
-        (module("w.pt", training={"command": "x"}, seeds=1), "unknown key 'seeds'"),
-    ],
-)
-def test_steps_without_weights_are_refused(tmp_path, monkeypatch, models, message):
-    monkeypatch.chdir(tmp_path)
-    assert message in refusal(models=models)
-
-
-def test_folders_have_seeds_and_steps_as_weights_have(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("s0/checkpoint-500", "s0/checkpoint-1000", "s1/checkpoint-500", "s1/checkpoint-1000"):
-        (tmp_path / name).mkdir(parents=True)
-    config = resolve(models=folders("s{seed}/checkpoint-{step}", steps="all"), seeds=[0, 1])
-    assert config["models"]["m"]["steps"] == [500, 1000]
-    flags = stage_flags.export(config, {"model": "m", "seed": 1})
-    assert (flags["hf"], flags["steps"]) == ("s1/checkpoint-{step}", ["500", "1000"])
-    assert "weights" not in flags and "kwargs" not in flags
-
-
-def test_seeds_with_other_steps_are_told_apart(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("w0-0.pt", "w0-300.pt", "w1-0.pt", "w1-200.pt"):
-        (tmp_path / name).touch()
-    said = refusal(models=module(steps=["final"]), seeds=[0, 1])
-    assert "these are 300 of seed 0, but 200 of seed 1" in said and "list the numbers" in said
-
-
-def test_a_command_keeps_its_steps_until_it_has_run():
-    command = "python train.py {seed} '{\"a\": {}}' {step}"
-    entry = resolve(models=module(steps=[0, "final"], training={"command": command}))["models"]["m"]
-    assert entry["steps"] == [0, "final"] and entry["training"] == {"command": command}
-
-
-@pytest.mark.parametrize(
-    ("models", "message"),
-    [
-        (module("w.pt", training={"command": "x"}), "'models.m.architecture.weights' has no {seed}"),
-        (
-            {**module(training={"command": "x"}), "n": module(training={"command": "y"})["m"]},
-            "'models.n' and 'models.m' have the same weights; give both the same command",
-        ),
-        (model("training", command="x"), "'models.m.training.command' is for architecture.kind module"),
-        (folders("runs", training={"command": "x"}), "'models.m.architecture.hf' has no {seed}"),
-    ],
-)
-def test_commands_that_would_write_what_is_not_theirs_are_refused(models, message):
-    assert message in refusal(models=models, seeds=[0, 1])
-
-
-# Of these a sweep has the values elsewhere: operators say products and types, the sweep where files lie.
-OF_THE_SWEEP = {"help", "version", "steps", "products", "dtype_compute", "data", "packages", "out"}
-
-
-def test_every_flag_of_an_export_is_a_key_of_a_module():
-    from ritzflow.export import export_flags  # imports torch
-
-    parser = Parser("x", 1, "x")
-    export_flags.declare(parser)
-    keys_of_modules = json.loads(sweep_config.SCHEMA.read_text())["$defs"]["module"]["properties"]
-    assert {action.dest for action in parser._actions} - OF_THE_SWEEP == keys_of_modules.keys() - {"kind"}
