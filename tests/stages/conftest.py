@@ -4,7 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from stage_runs import make, prepare_data, symmetric, write_matrix
+from stage_runs import error_line, make, prepare_data, run, symmetric, write_matrix
 
 SPEC = {
     "architecture": {"kind": "mlp", "hidden": [8], "activation": "tanh"},
@@ -38,3 +38,21 @@ def dense(tmp_path_factory):
     place = write_matrix(folder / "matrix.h5", a)
     operator = make(folder / "operator.h5", "build-operator", "--operator", "matrix", "--matrix", place)
     return SimpleNamespace(a=a, place=place, operator=operator)
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Runs a stage with --out in an empty folder and checks how it refuses; gives the error line."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+
+    def check(status, *words, call, out=folder / "out.h5"):
+        done = run(*call, "--out", out)
+        line = error_line(done)
+        assert done.returncode == status, done.stderr
+        for word in words:
+            assert str(word) in line
+        assert list(folder.iterdir()) == []
+        return line
+
+    return check

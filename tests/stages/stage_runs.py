@@ -57,6 +57,12 @@ def sha256(path):
         return f.attrs["content_sha256"]
 
 
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x10
+    path.write_bytes(data)
+
+
 def contents(path):
     """Datasets and attributes by name, but for /provenance and the digest over them."""
     items = {}

@@ -10,8 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from stage_runs import MODES, command, error_line, make, run, sha256, write_matrix
-from test_refusals import flip
+from stage_runs import MODES, command, error_line, flip, make, run, sha256, write_matrix
 
 STOPPED, FAILURE = 75, 1
 N, PRODUCTS = 3000, 150
