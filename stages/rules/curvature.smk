@@ -1,5 +1,5 @@
-# Curvature: an operator a model, seed, step and matrix; a cell (Lanczos, Ritz pairs, metrics) a mode and probe; a
-# density of the whole spectrum a mode, from all its probes.
+# Curvature: an operator a model, seed, step and matrix; a cell (Lanczos, Ritz pairs, metrics) a mode, variant and
+# probe; a density of the whole spectrum a mode and variant, from all its probes.
 # Checkpoints lie beside the results and are no outputs: an interrupted job must find them again.
 
 
@@ -100,7 +100,7 @@ rule lanczos:
         flags=jobs.flags(stage_flags.lanczos),
         checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
-        "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
+        "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}{wildcards.variant}"
     shell:
         "lanczos --operator {input.operator} {params.flags}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
@@ -126,7 +126,7 @@ rule ritz_residuals:
     params:
         checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
-        "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
+        "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}{wildcards.variant}"
     shell:
         "ritz-residuals --operator {input.operator} --lanczos {input.lanczos}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
@@ -149,7 +149,7 @@ rule density:
         ENVIRONMENT
     threads: 1
     message:
-        "density {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
+        "density {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}{wildcards.variant}"
     shell:
         "density --operator {input.operator} --threads {threads} --out {output.density} {input.probes} 2> {log}"
 
@@ -173,7 +173,7 @@ rule metrics:
         density=lambda wildcards, input: stage_flags.words({"density": input.density}),
         flags=jobs.flags(stage_flags.metrics),
     message:
-        "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}"
+        "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}{wildcards.variant}"
     shell:
         "metrics --ritz {input.ritz} --operator {input.operator} {params.density} {params.flags}"
         " --threads {threads} --out {output.metrics} 2> {log}"

@@ -3,8 +3,8 @@
 
     ablation_table.py results/demo
 
-A row is a model, step, operator and reorthogonalisation mode; seeds and probes are averaged. Cells that
-are missing are counted, never dropped; what is unknown stays empty, never 0.
+A row is a model, step, operator, reorthogonalisation mode and variant; seeds and probes are averaged. Cells
+that are missing are counted, never dropped; what is unknown stays empty, never 0.
 """
 
 import hashlib
@@ -20,15 +20,12 @@ import pandas as pd
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import InputError, Parser, run
-from ritzflow.sweep import blocks, cells, stale, summaries
-from ritzflow.sweep.sweep_config import digest
+from ritzflow.sweep import blocks, cells, stale, summaries, sweep_config, variants
 from ritzflow.sweep.types import Config
 from ritzflow.tables import cell_records, table_text
 
 ALGORITHM = 3
-ROW_AXES = list(cells.ROW_AXES)
 CELL_FIRST = [
-    *cells.AXES,
     "state",
     "reason",
     "reorth_mode_ran",
@@ -53,15 +50,18 @@ def cells_table(
     frame["reason"] = [missing.get(cell) for cell in axes]
     frame["state"] = ["missing" if cell in missing else "done" for cell in axes]
     frame["block"] = frame["block"].str.removeprefix(blocks.MARK)
-    return frame.reindex(columns=[*CELL_FIRST, *(c for c in frame.columns if c not in CELL_FIRST)])
+    frame["variant"] = frame["variant"].str.removeprefix(variants.MARK)
+    first = [*cells.columns(config), *CELL_FIRST]
+    return frame.reindex(columns=[*first, *(c for c in frame.columns if c not in (*cells.AXES, *first))])
 
 
 def ablation(frame: pd.DataFrame) -> pd.DataFrame:
     """n, missing and, of each quantity, mean, sd (ddof 1), max and the number of cells that know it."""
     rows = []
-    for key, group in frame.groupby(ROW_AXES, sort=False):
+    axes = [axis for axis in cells.AXES if axis in frame.columns and axis not in cells.AVERAGED]
+    for key, group in frame.groupby(axes, sort=False):
         done = group[group["state"] == "done"]
-        row = dict(zip(ROW_AXES, key, strict=True))
+        row = dict(zip(axes, key, strict=True))
         row["reorth_mode_ran"] = " ".join(sorted(set(done["reorth_mode_ran"].dropna())))
         row |= {"n": len(done), "missing": len(group) - len(done)}
         row["converged_of_k"] = fewest_converged(done)
@@ -96,7 +96,7 @@ def footer(config: Config, cells_csv: str, made_from: str) -> list[str]:
     seeds, probes = (" ".join(map(str, config[name])) for name in ("seeds", "probes"))
     return [
         f"commit: {commit() or 'unknown'}",
-        f"config_sha256: {digest(config)}",
+        f"config_sha256: {sweep_config.digest(config)}",
         f"made_from: {made_from}",
         f"seeds: {seeds}; probes: {probes}",
         f"digests of every cell: cells.csv, sha256 {hashlib.sha256(cells_csv.encode()).hexdigest()}",
@@ -121,7 +121,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     results = options.results
-    config = cells.sweep(results)
+    config = sweep_config.of_results(results)
     found = stale.standing(results, config)
     records, missing = cell_records.read_all(results, config, found)
     frame = cells_table(records, missing, config)

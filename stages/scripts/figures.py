@@ -4,8 +4,8 @@
     figures.py results/demo
 
 Panels: one row per model, one column per operator, at the last training step that was measured. Lines: one
-colour per mode, one line for each seed and probe. The spectrum shows the first seed and probe, the
-density the first seed.
+colour per mode, paler from variant to variant, one line for each seed and probe. The spectrum shows the first
+seed and probe, the density the first seed.
 """
 
 import functools
@@ -21,10 +21,12 @@ from scipy.linalg import eigvalsh_tridiagonal
 
 from ritzflow.common import artifact_digest
 from ritzflow.common.script_cli import Parser, run
-from ritzflow.sweep import cells, places, stale, summaries
+from ritzflow.sweep import cells, places, stale, summaries, sweep_config
 from ritzflow.sweep.types import Config
 from ritzflow.tables import cell_records
 from ritzflow.tables import figure_style as style
+from ritzflow.tables.figure_style import Line
+from ritzflow.tables.references import References
 
 ALGORITHM = 1
 require_whole = functools.cache(artifact_digest.require_whole)  # once for all panels of a file
@@ -39,20 +41,21 @@ class Sweep:
         self.models = list(config["models"])
         pairs = [pair for model in config["models"].values() for pair in cells.matrices(config, model)]
         self.operators = list(dict.fromkeys(operator + block for operator, block in pairs))
-        self.modes = config["reorth_modes"]
+        self.lines = style.lines_of(variants_of_modes(config))
         self.records, _ = cell_records.read_all(results, config, found)
+        self.references = References(config, self.records)
 
-    def panel(self, model: str, operator: str, mode: str) -> list[dict[str, Any]]:
+    def panel(self, model: str, operator: str, line: Line) -> list[dict[str, Any]]:
         """The existing cells of a panel's line, at the model's last step."""
         step = self.config["models"][model]["steps"][-1]
-        want = {"model": model, "reorth_mode": mode, "step": step}
+        want = {"model": model, "reorth_mode": line.mode, "variant": line.variant, "step": step}
         return [
             r for r in self.records if want.items() <= r.items() and r["operator"] + r["block"] == operator
         ]
 
-    def densities(self, model: str, operator: str, mode: str) -> list[dict[str, Any]]:
+    def densities(self, model: str, operator: str, line: Line) -> list[dict[str, Any]]:
         """The datasets of a panel's density.h5, with n and bandwidth; a seed each."""
-        paths = [places.DENSITY.format(**record) for record in self.panel(model, operator, mode)]
+        paths = [places.DENSITY.format(**record) for record in self.panel(model, operator, line)]
         standing = [path for path in dict.fromkeys(paths) if path in self.found.records]
         return [read_density(self.results / path) for path in standing if path not in self.found.reasons]
 
@@ -62,6 +65,14 @@ class Sweep:
         require_whole(path)
         with h5py.File(path) as handle:
             return handle[name][...] if name in handle else np.empty(0)
+
+
+def variants_of_modes(config: Config) -> dict[str, list[str]]:
+    """The variants of each mode that cells have, in the sweep's order."""
+    found: dict[str, dict[str, None]] = {}
+    for cell in cells.expected(config):
+        found.setdefault(cell["reorth_mode"], {})[cell["variant"]] = None
+    return {mode: list(names) for mode, names in found.items()}
 
 
 def read_density(path: Path) -> dict[str, Any]:
@@ -74,13 +85,15 @@ def read_density(path: Path) -> dict[str, Any]:
 
 
 def draw_spectrum(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
-    """Eigenvalue against rank: stems of the reference, a marker a mode, a cross for each naive value."""
-    shift = np.linspace(-0.27, 0.27, len(sweep.modes)) if len(sweep.modes) > 1 else [0.0]
-    for mode, offset in zip(sweep.modes, shift, strict=True):
-        for record in sweep.panel(model, operator, mode)[:1]:
+    """Eigenvalue against rank: stems of the reference, a marker a line, a cross for each naive value."""
+    shift = np.linspace(-0.27, 0.27, len(sweep.lines)) if len(sweep.lines) > 1 else [0.0]
+    ranks = sweep.config["lanczos"]["k"]
+    for line, offset in zip(sweep.lines, shift, strict=True):
+        for record in sweep.panel(model, operator, line)[:1]:
             values = np.sort(record["eigenvalues"])[::-1]
+            ranks = max(ranks, len(values))
             rank = np.arange(1, len(values) + 1) + offset
-            look = style.MODES[mode]
+            look = line.look
             axes.vlines(rank, 0, values, color=look["color"], linewidth=0.7, alpha=0.5)
             axes.plot(
                 rank, values, look["marker"], color=look["color"], markersize=3.4, markerfacecolor="white",
@@ -89,15 +102,15 @@ def draw_spectrum(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
             naive = np.sort(record.get("naive_eigenvalues") or [])[::-1][: len(values)]
             axes.plot(rank[: len(naive)], naive, "x", color=look["color"], markersize=3, markeredgewidth=0.8)
     axes.axhline(0, color="#888888", linewidth=0.6)
-    axes.set_xticks(range(1, sweep.config["lanczos"]["k"] + 1))
+    axes.set_xticks(range(1, ranks + 1))
 
 
 def draw_density(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
     """Smoothed density of the whole spectrum with its band, down to a fraction of one eigenvalue."""
     floor, top = np.inf, 0.0
-    for mode in sweep.modes:
-        for density in sweep.densities(model, operator, mode)[:1]:
-            look = {key: style.MODES[mode][key] for key in ("color", "linestyle")}
+    for line in sweep.lines:
+        for density in sweep.densities(model, operator, line)[:1]:
+            look = {key: line.look[key] for key in ("color", "linestyle")}
             one = 1 / (density["n"] * density["bandwidth"] * np.sqrt(2 * np.pi))  # peak of one eigenvalue
             floor, top = min(floor, one / 5), max(top, density["density_upper"].max())
             x = density["grid"]
@@ -114,13 +127,13 @@ def draw_density(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
 
 def draw_convergence(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
     """Worst error of the unfiltered top-k list after j steps, relative to |lambda_1| of `full`."""
-    for mode in sweep.modes:
-        for record in sweep.panel(model, operator, mode):
-            reference = [r for r in sweep.panel(model, operator, "full") if same_run(r, record)]
+    for line in sweep.lines:
+        for record in sweep.panel(model, operator, line):
+            reference = sweep.references.of(record)
             if not reference:
                 continue
-            errors = convergence(sweep, record, np.sort(reference[0]["eigenvalues"])[::-1])
-            line(axes, np.arange(1, len(errors) + 1), errors, mode)
+            errors = convergence(sweep, record, np.sort(reference["eigenvalues"])[::-1])
+            draw_line(axes, np.arange(1, len(errors) + 1), errors, line)
     axes.set_yscale("log")
 
 
@@ -136,22 +149,20 @@ def convergence(sweep: Sweep, record: dict[str, Any], reference: np.ndarray) -> 
 
 def draw_orthogonality(axes: Axes, sweep: Sweep, model: str, operator: str) -> None:
     """Loss of orthogonality of the basis after j steps, with the level sqrt(eps) of semiorthogonality."""
-    for mode in sweep.modes:
-        for record in sweep.panel(model, operator, mode):
+    for line in sweep.lines:
+        for record in sweep.panel(model, operator, line):
             loss = sweep.dataset(record, "ritz", "orthogonality_loss")
-            line(axes, np.arange(1, len(loss) + 1), loss, mode)
+            draw_line(axes, np.arange(1, len(loss) + 1), loss, line)
     axes.axhline(np.sqrt(np.finfo(np.float64).eps), color="#888888", linewidth=0.7, linestyle=":")
     axes.set_yscale("log")
 
 
-def line(axes: Axes, x: np.ndarray, y: np.ndarray, mode: str) -> None:
-    look = {key: style.MODES[mode][key] for key in ("color", "linestyle")}
-    width, alpha = (2.6, 0.45) if mode == "full" else (1.1, 0.9)  # lines that coincide with full stay visible
+def draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, line: Line) -> None:
+    look = {key: line.look[key] for key in ("color", "linestyle")}
+    width, alpha = (
+        (2.6, 0.45) if line.mode == "full" else (1.1, 0.9)
+    )  # lines that coincide with full stay visible
     axes.plot(x, np.maximum(y, FLOOR), linewidth=width, alpha=alpha, **look)
-
-
-def same_run(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return all(one[axis] == other[axis] for axis in ("seed", "probe"))
 
 
 PANELS = {
@@ -174,8 +185,8 @@ def small_multiples(sweep: Sweep, name: str) -> Figure:
         row[0].set_ylabel(ylabel)
     for panel in axes[-1]:
         panel.set_xlabel(xlabel)
-    shown = [mode for mode in sweep.modes if name != "density" or mode not in cells.RESTARTED]
-    style.mode_legend(figure, shown or sweep.modes)
+    shown = [line for line in sweep.lines if name != "density" or line.mode not in cells.RESTARTED]
+    style.legend(figure, shown or sweep.lines)
     return figure
 
 
@@ -189,7 +200,7 @@ def overview(sweep: Sweep) -> Figure:
             panel.set_title(f"{model} · {operator}")
             panel.set_ylabel(ylabel)
             panel.set_xlabel(xlabel if model == sweep.models[-1] else "")
-    style.mode_legend(figure, sweep.modes)
+    style.legend(figure, sweep.lines)
     return figure
 
 
@@ -197,7 +208,7 @@ def main() -> None:
     parser = Parser("figures", ALGORITHM, "Draw a sweep's figures.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
     results = parser.parse_args().results
-    config = cells.sweep(results)
+    config = sweep_config.of_results(results)
     found = stale.standing(results, config)
     made_from = summaries.made_from("figures", config, found)
     sweep = Sweep(results, config, found)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import Parser, run
-from ritzflow.sweep import cells, stale, summaries
+from ritzflow.sweep import stale, summaries, sweep_config
 from ritzflow.tables.artifact_facts import artifacts
 
 FACTS = ("program_version", "commit", "dirty", "compiler", "libraries", "cpu", "host", "threads")
@@ -38,7 +38,7 @@ def main() -> None:
     parser = Parser("provenance", 1, "Sum up where a sweep's artifacts come from, in provenance.json.")
     parser.add_argument("results", type=Path, help="the sweep's folder, with cells/")
     results = parser.parse_args().results
-    config = cells.sweep(results)
+    config = sweep_config.of_results(results)
     found = stale.standing(results, config)
     records = artifacts(results, found)
     made_from = summaries.made_from("provenance", config, found)

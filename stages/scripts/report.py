@@ -13,7 +13,7 @@ import yaml
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import InputError, Parser, run
-from ritzflow.sweep import cells, stale, summaries
+from ritzflow.sweep import stale, summaries, sweep_config
 from ritzflow.sweep.types import Config
 from ritzflow.tables import table_text
 
@@ -80,9 +80,11 @@ def main() -> None:
     parser.add_argument("results", type=Path, help="the sweep's folder, with sweep.json and cells/")
     results = parser.parse_args().results
     path = results / "tables" / "ablation.csv"
-    table = pd.read_csv(path, comment="#", keep_default_na=True).fillna({"reorth_mode_ran": "", "block": ""})
+    table = pd.read_csv(path, comment="#", dtype={"variant": str}).fillna(
+        {"reorth_mode_ran": "", "block": ""}
+    )
     notes = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ")]
-    config = cells.sweep(results)
+    config = sweep_config.of_results(results)
     found = stale.standing(results, config)
     if f"made_from: {summaries.made_from('tables', config, found)}" not in notes:
         raise InputError(

@@ -17,7 +17,7 @@ import pandas as pd
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.locations import ROOT
 from ritzflow.common.script_cli import InputError, Parser, run
-from ritzflow.sweep import cells, places, stale
+from ritzflow.sweep import cells, places, stale, sweep_config, variants
 from ritzflow.sweep.types import Cell, Config
 from ritzflow.tables import cell_records
 
@@ -80,7 +80,7 @@ def row(cell: Cell, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
     name = places.CELL.format(**cell)
     digests = {v["artifact"]: v["content_sha256"] for v in own}
     return {
-        **cell,
+        **named(cell),
         "verdict": worst["verdict"],
         "largest_deviation": relative,
         "quantity": deviation.get("quantity", ""),
@@ -88,6 +88,12 @@ def row(cell: Cell, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
         "lanczos_sha256": digests.get(f"cells/{name}/lanczos.h5", ""),
         "ritz_sha256": digests.get(f"cells/{name}/ritz.h5", ""),
     }
+
+
+def named(cell: Cell) -> Cell:
+    """The cell's axes as columns; `variant` is one where the sweep has any."""
+    shown = {**cell, "variant": cell["variant"].removeprefix(variants.MARK)}
+    return {axis: value for axis, value in shown.items() if axis != "variant" or value}
 
 
 def write_tables(rows: list[dict[str, Any]], footer: str, folder: Path) -> None:
@@ -110,7 +116,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=1, help="of the second run")
     options = parser.parse_args()
     results = options.results
-    config = cells.sweep(results)
+    config = sweep_config.of_results(results)
     chosen = sample(config, options.cells, options.seed)
     found = stale.standing(results, config)
     for reason in filter(None, (cell_records.why_missing(cell, found) for cell in chosen)):

@@ -12,7 +12,7 @@ from typing import Any
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import PROJECT_VERSION, Parser, run
-from ritzflow.sweep import cells, stale
+from ritzflow.sweep import stale, sweep_config
 from ritzflow.tables.artifact_facts import artifacts
 
 PROFILE = "https://w3id.org/ro/crate/1.1"
@@ -65,7 +65,7 @@ def action_entity(number: int, record: dict[str, Any], by_digest: dict[str, str]
 
 def crate(results: Path) -> dict[str, Any]:
     """The crate's JSON-LD document."""
-    found = stale.standing(results, cells.sweep(results))
+    found = stale.standing(results, sweep_config.of_results(results))
     files = [file_entity(path, results) for path in data_files(results, found)]
     every = artifacts(results, found)
     records = [record for record in every if "command" in record]

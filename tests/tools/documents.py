@@ -91,9 +91,9 @@ def option(name: str, settings: list[Setting]) -> dict[str, Any]:
     setting = settings[0]
     text = text_of(settings)
     entry: dict[str, Any] = {"description": f"{text[0].upper()}{text[1:]}."}
-    kinds = [kind for kind in KINDS if any(kind in s.get("only_for", []) for s in settings)]
-    if kinds:
-        entry["x-kinds"] = kinds
+    users = dict.fromkeys(user for s in settings for user in s.get("only_for", []))
+    kinds, modes = [kind for kind in KINDS if kind in users], [user for user in users if user not in KINDS]
+    entry |= {key: found for key, found in (("x-kinds", kinds), ("x-modes", modes)) if found}
     fixed = name in DEFAULTS or setting["type"] == "boolean"
     null = [] if fixed else [None]
     if choices := setting.get("words") or setting.get("one_of"):
@@ -128,6 +128,10 @@ def schema(text: str, settings: dict[str, list[Setting]]) -> str:
     kinds = [kind for kind in words_of(settings["operator"], "operator") if kind != "matrix"]
     whole["$defs"]["operator"]["properties"]["kind"]["enum"] = kinds
     whole["properties"]["reorth_modes"]["items"]["enum"] = words_of(settings["lanczos"], "reorth_mode")
+    for name in whole["$defs"]["lanczos"]["properties"]:
+        setting = {"$ref": f"#/$defs/lanczos/properties/{name}"}
+        whole["$defs"]["variant"]["properties"][name] = setting
+        whole["$defs"]["grid"]["properties"][name] = {"$ref": "#/$defs/values", "items": setting}
     return laid_out(whole) + "\n"
 
 

@@ -15,7 +15,7 @@ import pytest
 import synthetic
 from scripts_under_test import SCRIPTS
 
-from ritzflow.sweep import cells, stale, sweep_config
+from ritzflow.sweep import stale, sweep_config
 from ritzflow.tables import cell_records
 
 SWEEP = {
@@ -178,7 +178,7 @@ def test_two_records_of_one_cell_are_refused(results):
 
     from ritzflow.common.script_cli import InputError
 
-    config = cells.sweep(results)
+    config = sweep_config.of_results(results)
     records, gone = cell_records.read_all(results, config, stale.standing(results, config))
     with pytest.raises(InputError, match="two records for the cell"):
         ablation_table.cells_table([*records, records[0]], gone, config)
@@ -187,7 +187,7 @@ def test_two_records_of_one_cell_are_refused(results):
 def test_footer_names_config_seeds_and_digests(results):
     text = (results / "tables" / "ablation.csv").read_text()
     notes = dict(line[2:].split(": ", 1) for line in text.splitlines() if line.startswith("# "))
-    assert notes["config_sha256"] == sweep_config.digest(cells.sweep(results))
+    assert notes["config_sha256"] == sweep_config.digest(sweep_config.of_results(results))
     assert notes["seeds"] == "0 1 2; probes: 0 1"
     digest = hashlib.sha256((results / "tables" / "cells.csv").read_bytes()).hexdigest()
     assert notes["digests of every cell"].endswith(digest)

@@ -119,7 +119,7 @@ def density(config: Config, cell: Cell) -> Artifact:
 
 
 def metrics(config: Config, cell: Cell) -> Artifact:
-    mode = cells.density_mode(config, cell["reorth_mode"])
-    whole = [places.DENSITY.format(**{**cell, "reorth_mode": mode})] if mode else []
+    runs = cells.of_density(config, cell)
+    whole = [places.DENSITY.format(**runs)] if runs else []
     inputs = {"ritz": [places.RITZ], "operator": [places.OPERATOR], "density": whole}
     return of("metrics", places.METRICS, stage_flags.metrics, config, cell, inputs)

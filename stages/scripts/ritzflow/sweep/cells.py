@@ -4,22 +4,12 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from ritzflow.common.script_cli import InputError
-from ritzflow.sweep import blocks, places, sweep_config, sweep_file
+from ritzflow.sweep import blocks, places, variants
 from ritzflow.sweep.types import Cell, Config
 
-AXES = ("model", "seed", "step", "operator", "block", "reorth_mode", "probe")
-# What a table row is; seed and probe are averaged.
-ROW_AXES = ("model", "step", "operator", "block", "reorth_mode")
+AXES = ("model", "seed", "step", "operator", "block", "reorth_mode", "variant", "probe")
+AVERAGED = ("seed", "probe")  # in a table row
 RESTARTED = ("thick_restart", "auto")  # may restart: their T is not a quadrature of the probe
-
-
-def sweep(results: Path) -> dict[str, Any]:
-    """The complete configuration of the sweep whose results lie in a folder. Raises InputError."""
-    path = results / "sweep.json"
-    if not path.is_file():
-        raise InputError(f"{results}: no sweep.json; expected the results folder of a sweep")
-    return sweep_config.resolve(sweep_file.read(str(path)), str(path))
 
 
 def expected(config: Config) -> list[dict[str, Any]]:
@@ -28,16 +18,22 @@ def expected(config: Config) -> list[dict[str, Any]]:
     The steps of a model that are known only once it is trained are as the sweep file has them before.
     """
     return [
-        dict(zip(AXES, (name, seed, step, operator, block, mode, probe), strict=True))
+        dict(zip(AXES, (name, seed, step, operator, block, mode, variant, probe), strict=True))
         for name, model in config["models"].items()
-        for step, (operator, block), mode, seed, probe in itertools.product(
+        for step, (operator, block), mode in itertools.product(
             [model["steps"]] if isinstance(model["steps"], str) else model["steps"],
             matrices(config, model),
             config["reorth_modes"],
-            config["seeds"],
-            config["probes"],
+        )
+        for variant, seed, probe in itertools.product(
+            variants.of(config, name, operator, mode), config["seeds"], config["probes"]
         )
     ]
+
+
+def columns(config: Config) -> list[str]:
+    """The axes that tables of the sweep have; `variant` is one where there are any."""
+    return [axis for axis in AXES if axis != "variant" or variants.has(config)]
 
 
 def matrices(config: Config, model: dict[str, Any]) -> list[tuple[str, str]]:
@@ -49,11 +45,17 @@ def matrices(config: Config, model: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def density_mode(config: Config, mode: str) -> str | None:
-    """The mode whose runs make the density that a cell of `mode` refers to: its own, but where runs may
-    restart the first one that cannot; None where there is none."""
-    usable = [other for other in config["reorth_modes"] if other not in RESTARTED]
-    return mode if mode in usable else next(iter(usable), None)
+def of_density(config: Config, cell: Cell) -> Cell | None:
+    """The cell whose mode and variant make the density that a cell refers to; None where there is none.
+
+    They are its own, but where runs may restart the first mode that cannot, with the same settings."""
+    if cell["reorth_mode"] not in RESTARTED:
+        return cell
+    for mode in (mode for mode in config["reorth_modes"] if mode not in RESTARTED):
+        there = variants.of(config, cell["model"], cell["operator"], mode)
+        if (variant := variants.counterpart(config, cell, mode, there)) is not None:
+            return {**cell, "reorth_mode": mode, "variant": variant}
+    return None
 
 
 def folder(results: Path, cell: Cell) -> Path:

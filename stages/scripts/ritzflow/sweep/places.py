@@ -3,7 +3,7 @@
 DATA = "data/{model}.h5"
 RUN = "{model}/seed{seed}"
 MATRIX = RUN + "/step{step}/{operator}{block}"
-MODE = MATRIX + "/{reorth_mode}"
+MODE = MATRIX + "/{reorth_mode}{variant}"
 CELL = MODE + "/probe{probe}"
 
 TRAINING = f"cells/{RUN}/training.json"  # of a module whose weights a command of the user's makes

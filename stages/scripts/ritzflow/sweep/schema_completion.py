@@ -1,5 +1,7 @@
 """A sweep file's values with YAML's misreadings repaired and the schema's defaults filled; checks nothing."""
 
+import functools
+import operator
 from typing import Any
 
 Schema = dict[str, Any]
@@ -22,7 +24,8 @@ def referenced(schema: Schema, root: Schema) -> Schema:
     """The schema with what its `$ref` points at; its own words replace those."""
     if "$ref" not in schema:
         return schema
-    return {**root["$defs"][schema["$ref"].removeprefix("#/$defs/")], **schema}
+    place = schema["$ref"].removeprefix("#/").split("/")
+    return {**functools.reduce(operator.getitem, place, root), **schema}
 
 
 def by_condition(value: Any, schema: Schema, root: Schema) -> Any:

@@ -1,7 +1,7 @@
 """What each stage is told in a cell of a sweep: its settings by flag, and the same as command-line words.
 
-`cell` maps the axes (model, seed, step, operator, block, reorth_mode, probe) to their values, as far as the
-stage knows them. Paths of artifacts are no settings: what they hold is compared by digest.
+`cell` maps the axes (model, seed, step, operator, block, reorth_mode, variant, probe) to their values, as far
+as the stage knows them. Paths of artifacts are no settings: what they hold is compared by digest.
 """
 
 import json
@@ -9,7 +9,7 @@ import shlex
 from typing import Any
 
 from ritzflow.common import weights_files
-from ritzflow.sweep import blocks, model_steps
+from ritzflow.sweep import blocks, model_steps, variants
 from ritzflow.sweep.stage_versions import KRONECKER_KINDS
 from ritzflow.sweep.types import Cell, Config
 
@@ -118,7 +118,7 @@ def comparison(config: Config, cell: Cell) -> dict[str, Any]:
 
 
 def lanczos(config: Config, cell: Cell) -> dict[str, Any]:
-    options = dict(config["lanczos"])
+    options = variants.settings_of(config, cell)
     options["no_certificate"] = options.pop("certificate") is False
     return {**options, "reorth_mode": cell["reorth_mode"], "seed": cell["probe"]}
 

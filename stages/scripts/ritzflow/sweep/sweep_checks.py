@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ritzflow.common import weights_files
+from ritzflow.sweep import variant_checks
 from ritzflow.sweep.types import Config
 
 
@@ -17,7 +18,7 @@ def problems(config: Config, schema: dict[str, Any]) -> Iterator[str]:
         if model["data"]["targets"] and model["data"]["label"]:
             yield f"'models.{name}.data.label' is another name of 'targets'; leave one of them out"
     yield from trainings(config)
-    yield from restarts(config["lanczos"])
+    yield from variant_checks.problems(config)
 
 
 def trainings(config: Config) -> Iterator[str]:
@@ -51,10 +52,3 @@ def regularized(place: str, operator: dict[str, Any]) -> Iterator[str]:
     mode = operator["regularization_mode"]
     if operator["kind"] == "hessian" and mode in ("fixed", "relative"):
         yield f"'{place}.regularization_mode': {mode} is for semi-definite operators; off or auto"
-
-
-def restarts(lanczos: dict[str, Any]) -> Iterator[str]:
-    """Where a run restarts, the wanted vectors and the next two must fit into the basis."""
-    k, held = lanczos["k"], lanczos["krylov_dim"]
-    if held is not None and held < k + 2:
-        yield f"'lanczos.krylov_dim': {held} is too small for k: {k}; at least {k + 2}, better {2 * k + 10}"

@@ -6,12 +6,15 @@ Errors are one line each and name the file, the key and the nearest right key.
 import hashlib
 import json
 import math
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, validators
 
 from ritzflow.common.locations import ROOT
-from ritzflow.sweep import blocks, data_defaults, model_steps, sweep_checks, sweep_file
+from ritzflow.common.script_cli import InputError
+from ritzflow.sweep import blocks, data_defaults, model_steps, sweep_checks, sweep_file, variant_checks
 from ritzflow.sweep.schema_completion import complete
 from ritzflow.sweep.schema_errors import explain
 from ritzflow.sweep.sweep_file import ConfigError
@@ -39,15 +42,20 @@ def resolve(raw: dict[str, Any], origin: str) -> dict[str, Any]:
     schema = json.loads(SCHEMA.read_text())
     config = complete(name_kinds(raw), schema, schema)
     errors = sorted(Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
-    if errors:
-        raise ConfigError("\n".join(dict.fromkeys(f"{origin}: {explain(error)}" for error in errors)))
-    if wrong := list(sweep_checks.problems(config, schema)):
-        raise ConfigError("\n".join(f"{origin}: {problem}" for problem in wrong))
+    refuse(origin, map(explain, errors))
+    refuse(origin, sweep_checks.problems(config, schema))
     blocks.check(config, origin)
     for name, model in config["models"].items():
         data_defaults.fill(model["data"], trained_here=model_steps.is_trained(model))
         model["steps"] = model_steps.resolved(model, config["seeds"], f"{origin}: models.{name}.steps")
+    refuse(origin, variant_checks.unused(config))
     return config
+
+
+def refuse(origin: str, problems: Iterable[str]) -> None:
+    """Raises ConfigError where there is a problem, with a line for each."""
+    if lines := list(dict.fromkeys(f"{origin}: {problem}" for problem in problems)):
+        raise ConfigError("\n".join(lines))
 
 
 def name_kinds(raw: dict[str, Any]) -> dict[str, Any]:
@@ -65,9 +73,22 @@ def load(path: str) -> dict[str, Any]:
     return resolve(sweep_file.read(path), path)
 
 
+def of_results(results: Path) -> dict[str, Any]:
+    """The complete configuration of the sweep whose results lie in a folder. Raises InputError."""
+    path = results / "sweep.json"
+    if not path.is_file():
+        raise InputError(f"{results}: no sweep.json; expected the results folder of a sweep")
+    return load(str(path))
+
+
 def canonical(config: Config) -> str:
-    """The configuration as one line of JSON with sorted keys: equal settings give equal text."""
-    return json.dumps(config, sort_keys=True, separators=(",", ":"))
+    """The configuration as one line of JSON with sorted keys: equal settings give equal text.
+
+    Those of variants and grid stay as they are: cells have their names and order from them.
+    """
+    in_order = json.loads(json.dumps(config, sort_keys=True))
+    in_order |= {key: config[key] for key in ("variants", "grid") if key in config}
+    return json.dumps(in_order, separators=(",", ":"))
 
 
 def digest(config: Config) -> str:

@@ -14,6 +14,7 @@ from ritzflow.sweep import cells, places
 from ritzflow.sweep.cells import AXES, folder
 from ritzflow.sweep.stale import Comparison
 from ritzflow.sweep.types import Cell, Config
+from ritzflow.tables.references import References
 
 RELATIVE_TOLERANCE = 1e-6  # of wrong_of_top_k
 EPS = np.finfo(np.float64).eps
@@ -87,7 +88,7 @@ def read_all(
                 reason = " ".join(str(error).split())
         if reason:
             missing[tuple(cell[axis] for axis in AXES)] = reason
-    add_comparisons(records)
+    add_comparisons(config, records)
     return records, missing
 
 
@@ -115,12 +116,11 @@ def why_missing(cell: Cell, found: Comparison) -> str | None:
     return f"{path}: {found.reasons.get(path, 'known once all seeds are trained')}"
 
 
-def add_comparisons(records: list[dict[str, Any]]) -> None:
-    """What each cell has in common with the `full` cell beside it."""
-    key = tuple(axis for axis in AXES if axis != "reorth_mode")
-    full = {tuple(r[a] for a in key): r for r in records if r["reorth_mode"] == "full"}
+def add_comparisons(config: Config, records: list[dict[str, Any]]) -> None:
+    """What each cell has in common with the one that it is compared with."""
+    references = References(config, records)
     for record in records:
-        reference = full.get(tuple(record[a] for a in key))
+        reference = references.of(record)
         record["wrong_of_top_k"] = wrong(record["eigenvalues"], reference)
         record["naive_wrong_of_top_k"] = wrong(record.get("naive_eigenvalues"), reference)
         record["outside_interval_of_top_k"] = outside(record, reference)

@@ -1,10 +1,12 @@
 """How every figure looks: one style, one colour and dash a mode, the same bytes for the same data."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -55,13 +57,50 @@ def grid(rows: int, columns: int, width: float = 2.8, height: float = 1.95) -> t
     return plt.subplots(rows, columns, figsize=(width * columns, height * rows + 0.35), squeeze=False)
 
 
-def mode_legend(figure: Figure, modes: Iterable[str]) -> None:
+@dataclass(frozen=True)
+class Line:
+    """A line of a panel: a mode in one of its variants; shade: from 0, the mode's own colour, to 1, white."""
+
+    mode: str
+    variant: str = ""
+    shade: float = 0
+
+    @property
+    def look(self) -> dict[str, Any]:
+        look = dict(MODES[self.mode])
+        if self.shade:
+            red, green, blue = (c + (1 - c) * self.shade for c in to_rgb(look["color"]))
+            look["color"] = to_hex((red, green, blue))
+        return look
+
+    @property
+    def label(self) -> str:
+        return f"{self.mode.replace('_', ' ')} {self.variant.removeprefix('/')}".strip()
+
+
+def lines_of(variants: dict[str, list[str]]) -> list[Line]:
+    """A line for each variant of each mode."""
+    return [
+        Line(mode, variant, 0.7 * i / len(names))
+        for mode, names in variants.items()
+        for i, variant in enumerate(names)
+    ]
+
+
+def legend(figure: Figure, lines: Sequence[Line]) -> None:
     """One legend for all panels, below them, so that it hides no data."""
     handles = [
-        Line2D([], [], **MODES[m], markersize=4, markerfacecolor="white", label=m.replace("_", " "))
-        for m in modes
+        Line2D([], [], **line.look, markersize=4, markerfacecolor="white", label=line.label) for line in lines
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=3.2)
+    columns = columns_of(figure, lines)
+    figure.set_figheight(figure.get_figheight() + 0.2 * (-(-len(lines) // columns) - 1))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2)
+
+
+def columns_of(figure: Figure, lines: Sequence[Line]) -> int:
+    """One row for modes alone; with variants as many columns as the longest label leaves room for."""
+    longest = max((len(line.label) for line in lines if line.variant), default=0)
+    return max(1, int(figure.get_figwidth() / (0.65 + 0.065 * longest))) if longest else len(lines)
 
 
 def save(figure: Figure, stem: Path, made_from: str) -> None:

@@ -106,6 +106,14 @@ COLUMNS = (
     Column("seconds", "seconds", of("wall_seconds_mean", seconds, "wall_seconds_sd")),
 )
 
+VARIANT = Column("variant", "variant", lambda row: row["variant"])
+
+
+def columns(table: pd.DataFrame) -> tuple[Column, ...]:
+    """The printed columns; `variant` is one where the sweep has any."""
+    return (*COLUMNS[:2], VARIANT, *COLUMNS[2:]) if "variant" in table else COLUMNS
+
+
 LEGEND = (
     "λ_max: mean ± standard deviation over n cells (seeds and probes). converged: pairs of the k wanted ones "
     "that converged, in the cell with the fewest. wrong: entries of the returned "
@@ -134,15 +142,21 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
     return "\n".join(lines)
 
 
+def names_of(table: pd.DataFrame) -> int:
+    """How many of the printed columns, the first ones, are names."""
+    return next(i for i, column in enumerate(columns(table)) if column.plain == "n")
+
+
 def markdown_rows(rows: pd.DataFrame) -> list[str]:
     """A pipe table, padded so that it also reads well as plain text."""
-    grid = [[c.plain for c in COLUMNS], *([c.show(row) for c in COLUMNS] for _, row in rows.iterrows())]
-    widths = [max(3, *(len(line[i]) for line in grid)) for i in range(len(COLUMNS))]
-    ruler = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    shown, names = columns(rows), names_of(rows)
+    grid = [[c.plain for c in shown], *([c.show(row) for c in shown] for _, row in rows.iterrows())]
+    widths = [max(3, *(len(line[i]) for line in grid)) for i in range(len(shown))]
+    ruler = ["-" * w if i < names else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
 
     def line(entries: Sequence[str]) -> str:
-        padded = [e.ljust(w) for e, w in zip(entries[:2], widths[:2], strict=True)]
-        padded += [e.rjust(w) for e, w in zip(entries[2:], widths[2:], strict=True)]
+        padded = [e.ljust(w) for e, w in zip(entries[:names], widths[:names], strict=True)]
+        padded += [e.rjust(w) for e, w in zip(entries[names:], widths[names:], strict=True)]
         return f"| {' | '.join(padded)} |"
 
     return [line(entries) for entries in (grid[0], ruler, *grid[1:])]
@@ -150,11 +164,12 @@ def markdown_rows(rows: pd.DataFrame) -> list[str]:
 
 def latex(table: pd.DataFrame, notes: list[str], name: str) -> str:
     """A floating table for the booktabs package; its label is unique to the sweep."""
-    head = " & ".join(column.tex for column in COLUMNS) + r" \\"
+    shown, names = columns(table), names_of(table)
+    head = " & ".join(column.tex for column in shown) + r" \\"
     body = []
     for title, rows in groups(table):
-        body += [r"\midrule", rf"\multicolumn{{{len(COLUMNS)}}}{{l}}{{\textit{{{escape(title)}}}}} \\"]
-        body += [" & ".join(tex_entry(c.show(row)) for c in COLUMNS) + r" \\" for _, row in rows.iterrows()]
+        body += [r"\midrule", rf"\multicolumn{{{len(shown)}}}{{l}}{{\textit{{{escape(title)}}}}} \\"]
+        body += [" & ".join(tex_entry(c.show(row)) for c in shown) + r" \\" for _, row in rows.iterrows()]
     return "\n".join(
         [
             *(f"% {note}" for note in notes),
@@ -163,7 +178,7 @@ def latex(table: pd.DataFrame, notes: list[str], name: str) -> str:
             r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
             rf"\caption{{Sweep \texttt{{{escape(name)}}}. {caption()}}}",
             rf"\label{{tab:ritzflow-{name.replace('_', '-')}-ablation}}",
-            rf"\begin{{tabular}}{{ll{'r' * (len(COLUMNS) - 2)}}}",
+            rf"\begin{{tabular}}{{{'l' * names}{'r' * (len(shown) - names)}}}",
             r"\toprule",
             head,
             *body,
@@ -199,12 +214,13 @@ def tex_entry(entry: str) -> str:
 
 
 def html_table(table: pd.DataFrame) -> str:
-    head = "".join(f"<th>{html.escape(column.plain)}</th>" for column in COLUMNS)
+    shown = columns(table)
+    head = "".join(f"<th>{html.escape(column.plain)}</th>" for column in shown)
     parts = [f"<table><thead><tr>{head}</tr></thead>"]
     for title, rows in groups(table):
-        parts.append(f'<tbody><tr class="group"><td colspan="{len(COLUMNS)}">{html.escape(title)}</td></tr>')
+        parts.append(f'<tbody><tr class="group"><td colspan="{len(shown)}">{html.escape(title)}</td></tr>')
         for _, row in rows.iterrows():
-            entries = "".join(f"<td>{html.escape(column.show(row))}</td>" for column in COLUMNS)
+            entries = "".join(f"<td>{html.escape(column.show(row))}</td>" for column in shown)
             parts.append(f"<tr>{entries}</tr>")
         parts.append("</tbody>")
     return "\n".join([*parts, "</table>"])
