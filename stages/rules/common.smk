@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "stages" / "scripts"))
 
 from ritzflow.common.locations import BINARIES, SCRIPTS
 from ritzflow.common.script_cli import run as one_line_errors
-from ritzflow.sweep import artifacts, blocks, interruption, places, results_lock, stage_flags, variants
+from ritzflow.sweep import artifacts, blocks, cells, interruption, places, results_lock, stage_flags, variants
 from ritzflow.sweep.jobs import Jobs, checked, escaped, search_path
 from ritzflow.sweep.plan import Plan
 

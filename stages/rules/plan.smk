@@ -18,7 +18,7 @@ UNTRAINED = jobs.untrained()
 def await_training():
     """For input functions: once all trainings whose steps are not known have ended, the plan is made again."""
     for name in UNTRAINED:
-        for seed in SWEEP["seeds"]:
+        for seed in cells.seeds_of(SWEEP, name):
             checkpoints.train_weights.get(model=name, seed=seed)
     if jobs.untrained():
         one_line_errors(make_plan)

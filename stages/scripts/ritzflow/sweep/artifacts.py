@@ -113,7 +113,7 @@ def ritz(config: Config, cell: Cell) -> Artifact:
 
 
 def density(config: Config, cell: Cell) -> Artifact:
-    runs = [places.LANCZOS.format(**{**cell, "probe": probe}) for probe in config["probes"]]
+    runs = [places.LANCZOS.format(**{**cell, "probe": probe}) for probe in cells.probes_of(config, cell)]
     inputs = {"operator": [places.OPERATOR], "lanczos": runs}
     return of("density", places.DENSITY, stage_flags.none, config, cell, inputs)
 

@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ritzflow.sweep import (
+    cells,
     freeze,
     model_steps,
     places,
     recorded,
     remembered,
     results_lock,
+    size,
     stage_versions,
     stale,
     summaries,
@@ -48,15 +50,16 @@ class Plan:
         remembered.save(known)
         if results.is_dir() and os.statvfs(results).f_flag & os.ST_RDONLY:
             print(f"{results}: is on a read-only file system: nothing can be made there", file=sys.stderr)
+        said = [size.line(config), *lines(results, found)]
         self.stale = set(found.reasons) | summaries.stale(results, config, found) | {"ro_crate"}
         kept = results / "sweep.json"
         if not kept.is_file() or kept.read_text() != freeze.text_of(config):
             self.stale.add("sweep.json")
         date_back(results, [*found.records, *summaries.FILES])
-        for line in lines(results, found):
+        for line in said:
             if line not in self.said:
                 print(line, file=sys.stderr)
-        self.said |= set(lines(results, found))
+        self.said |= set(said)
 
     def again(self, output: str) -> bool:
         return output in self.stale
@@ -79,9 +82,10 @@ def settle(config: Config, found: stale.Comparison) -> bool:
     """
     settled = False
     for name, model in config["models"].items():
-        trainings = {places.TRAINING.format(model=name, seed=seed) for seed in config["seeds"]}
+        seeds = cells.seeds_of(config, name)
+        trainings = {places.TRAINING.format(model=name, seed=seed) for seed in seeds}
         if not model_steps.has_known_steps(model) and not trainings & found.reasons.keys():
-            model["steps"] = model_steps.of_files(model, config["seeds"], f"models.{name}.steps")
+            model["steps"] = model_steps.of_files(model, seeds, f"models.{name}.steps")
             settled = True
     return settled
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, validators
 
 from ritzflow.common.locations import ROOT
 from ritzflow.common.script_cli import InputError
-from ritzflow.sweep import blocks, data_defaults, model_steps, sweep_checks, sweep_file, variant_checks
+from ritzflow.sweep import blocks, cell_checks, cells, data_defaults, model_steps, sweep_checks, sweep_file
 from ritzflow.sweep.schema_completion import complete
 from ritzflow.sweep.schema_errors import explain
 from ritzflow.sweep.sweep_file import ConfigError
@@ -45,10 +45,13 @@ def resolve(raw: dict[str, Any], origin: str) -> dict[str, Any]:
     refuse(origin, map(explain, errors))
     refuse(origin, sweep_checks.problems(config, schema))
     blocks.check(config, origin)
+    refuse(origin, cell_checks.unused_names(config))
     for name, model in config["models"].items():
         data_defaults.fill(model["data"], trained_here=model_steps.is_trained(model))
-        model["steps"] = model_steps.resolved(model, config["seeds"], f"{origin}: models.{name}.steps")
-    refuse(origin, variant_checks.unused(config))
+        model["steps"] = model_steps.resolved(
+            model, cells.seeds_of(config, name), f"{origin}: models.{name}.steps"
+        )
+    refuse(origin, cell_checks.problems(config))
     return config
 
 

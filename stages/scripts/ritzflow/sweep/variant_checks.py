@@ -1,10 +1,10 @@
 """What a sweep file may say of variants by its schema, but what no cell would show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ritzflow.common.script_cli import nearest
-from ritzflow.sweep import cells, variants
+from ritzflow.sweep import variants
 from ritzflow.sweep.types import Config
 
 
@@ -26,11 +26,14 @@ def problems(config: Config) -> Iterator[str]:
 
 def unknown_words(config: Config, name: str, entry: dict[str, Any]) -> Iterator[str]:
     for key in variants.SCOPE:
-        known = list(map(str, config[key]))
         for word in entry.get(key, []):
-            if word not in known:
-                place = f"variants.{name}.{key}"
-                yield f"'{word}' in '{place}' is not one of {key}: {', '.join(known)}{nearest(word, known)}"
+            yield from unknown(word, f"variants.{name}.{key}", key, config[key])
+
+
+def unknown(word: object, place: str, key: str, values: Iterable[object]) -> Iterator[str]:
+    known = list(map(str, values))
+    if str(word) not in known:
+        yield f"'{word}' in '{place}' is not one of {key}: {', '.join(known)}{nearest(str(word), known)}"
 
 
 def own_settings(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -46,19 +49,3 @@ def restarts(place: str, lanczos: dict[str, Any]) -> Iterator[str]:
     k, held = lanczos["k"], lanczos["krylov_dim"]
     if held is not None and held < k + 2:
         yield f"'{place}.krylov_dim': {held} is too small for k: {k}; at least {k + 2}, better {2 * k + 10}"
-
-
-def unused(config: Config) -> Iterator[str]:
-    """Variants that no cell has."""
-    there = {cell["variant"] for cell in cells.expected(config)}
-    for name, entry in config.get("variants", {}).items():
-        if variants.MARK + name not in there:
-            yield f"no cell uses 'variants.{name}'{why(config, entry)}"
-
-
-def why(config: Config, entry: dict[str, Any]) -> str:
-    settings = variants.replaced(entry)
-    modes = entry.get("reorth_modes") or config["reorth_modes"]
-    if settings and not any(variants.used_by(mode, settings) for mode in modes):
-        return f": {', '.join(settings)} is for {variants.users(next(iter(settings)))}"
-    return ": another one has the same settings in its modes"

@@ -1,6 +1,6 @@
 """Variants: cells whose Lanczos runs have other settings than `lanczos` says, by `variants` or by `grid`.
 
-A cell has its variant as the folder behind its mode: /w2. It is empty in a sweep without variants.
+A cell has its variant as a folder in that of its mode: /w2. It is empty in a sweep without variants.
 """
 
 import functools
@@ -68,6 +68,12 @@ def points(config: Config) -> list[Settings]:
     return (
         [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())] if grid else []
     )
+
+
+def names(config: Config) -> list[str]:
+    """Those that cells may have."""
+    combined = (name for mode in config["reorth_modes"] for name, _ in of_grid(config, mode) if name)
+    return list(dict.fromkeys((*config.get("variants", {}), *combined, *([BASE] if has(config) else []))))
 
 
 def grid_name(point: Settings) -> str:
