@@ -14,7 +14,7 @@ SEED := 0
 FUZZ_SECONDS := 60
 FUZZERS := data model kfac operator lanczos ritz density checkpoint training products sums json spec
 
-.PHONY: demo test test-models smollm2 bench bench-peers audit torture sanitize fuzz setup packages venv models-env configure stages build lint clean
+.PHONY: demo test test-cluster test-models smollm2 bench bench-peers audit torture sanitize fuzz setup packages venv models-env configure stages build lint clean
 
 demo: stages  ## train, measure and tabulate the demo sweep on real data
 	snakemake --configfile configs/demo.yaml
@@ -29,6 +29,10 @@ test: build  ## every test but the long ones
 test-models: build models-env  ## language models of transformers, every module compiled, and the sweeps of configs/; some minutes
 	RITZFLOW_COMPILE_ALL=1 .venv-models/bin/python -m pytest -q tests/huggingface tests/products/test_compiled.py
 	RITZFLOW_EXAMPLES=1 $(PYTHON) -m pytest -q tests/workflow/test_examples.py
+
+test-cluster: build  ## a sweep on a Slurm of one node, whose jobs are stopped in four ways; some minutes, as root
+	.venv/bin/pip install -q -r requirements-slurm.txt
+	RITZFLOW_SLURM=1 $(PYTHON) -m pytest -q -rs tests/workflow/test_slurm.py
 
 SMOLLM2 := results/.models/smollm2
 smollm2: stages models-env $(SMOLLM2)/config.json  ## Hessian, GGN and Fisher spectra of SmolLM2-135M; see docs/own-models.md

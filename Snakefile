@@ -44,6 +44,9 @@ rule all:
 onstart:
     interruption.take_sigterm_in_a_thread()
     one_line_errors(lambda: results_lock.take(Path(RESULTS)))
+    if workflow.is_main_process:
+        exits.forget(RESULTS)
+        cluster.settle(workflow.scheduler._executor)
 
 
 onerror:
@@ -51,3 +54,4 @@ onerror:
     if UNTRAINED:
         shell(f"cp {shlex.quote(str(jobs.file))} {RESULTS}/sweep.json")
     shell(f"test ! -f {RESULTS}/sweep.json || ablation_table.py --after-failure {RESULTS}")
+    exits.explain_at_the_end(workflow.scheduler.failed)

@@ -9,22 +9,41 @@ sys.path.insert(0, str(Path(workflow.basedir) / "stages" / "scripts"))
 
 from ritzflow.common.locations import BINARIES, SCRIPTS
 from ritzflow.common.script_cli import run as one_line_errors
-from ritzflow.sweep import artifacts, blocks, cells, interruption, places, results_lock, stage_flags, variants
-from ritzflow.sweep.jobs import Jobs, checked, escaped, search_path
+from ritzflow.sweep import (
+    artifacts,
+    blocks,
+    cells,
+    cluster,
+    exits,
+    interruption,
+    places,
+    results_lock,
+    stage_flags,
+    variants,
+)
+from ritzflow.sweep.jobs import Jobs, axes, checked, escaped, search_path
+from ritzflow.sweep.needs import Needs
 from ritzflow.sweep.plan import Plan
 
 # Stages and scripts are called by name, scripts with the Python of this process or of the rule's environment.
 DEPLOYED = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 PROGRAMS = search_path([BINARIES, SCRIPTS] + ([] if DEPLOYED else [Path(sys.executable).parent]))
-shell.prefix(f'set -euo pipefail; export PATH={PROGRAMS}:"$PATH"; ')
+RULES = SCRIPTS.parent / "rules"
+LOGGED = escaped(shlex.quote(str(RULES / "logged.sh")))
+shell.prefix(f'set -euo pipefail; export PATH={PROGRAMS}:"$PATH"; . {LOGGED}; ')
 
-ENVIRONMENT = escaped(str(SCRIPTS.parent / "rules" / "environment.yaml"))  # with `--sdm conda`
+ENVIRONMENT = escaped(str(RULES / "environment.yaml"))  # with `--sdm conda`
 
 ORIGIN = DEMO if DEFAULT_SWEEP else str(workflow.configfiles[0])
 SWEEP = one_line_errors(lambda: checked(config, ORIGIN, workflow.configfiles))
 jobs = Jobs(SWEEP, Plan(), Path(workflow.configfiles[0]))
 RESULTS, at = jobs.results, jobs.at
+needs = Needs(SWEEP, RESULTS, axes)
+cluster.keep_checkpoints(workflow)
 RUN, OPERATOR, DENSITY, CELL = places.RUN, places.MATRIX, places.MODE, places.CELL  # of logs and checkpoints
+
+if workflow.is_main_process:
+    exits.take_over()
 
 
 wildcard_constraints:

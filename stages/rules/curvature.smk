@@ -18,6 +18,8 @@ rule collect_kfac:
         ENVIRONMENT
     threads: 1
     resources:
+        mem_mb=needs.memory("collect-kfac"),
+        runtime=needs.minutes("collect-kfac"),
         gpu=jobs.gpus_of_collection,
     params:
         flags=jobs.flags(stage_flags.collection),
@@ -25,9 +27,9 @@ rule collect_kfac:
     message:
         "Kronecker factors {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
-        "collect-kfac --data {input.data} --model {input.model} {params.flags}"
+        "logged {log} collect-kfac --data {input.data} --model {input.model} {params.flags}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
-        " --threads {threads} --out {output.kfac} 2> {log}"
+        " --threads {threads} --out {output.kfac}"
 
 
 rule build_operator:
@@ -46,6 +48,8 @@ rule build_operator:
         ENVIRONMENT
     threads: 1
     resources:
+        mem_mb=needs.memory("build-operator"),
+        runtime=needs.minutes("build-operator"),
         gpu=jobs.gpus,
     params:
         flags=jobs.flags(stage_flags.operator),
@@ -54,9 +58,9 @@ rule build_operator:
     message:
         "operator {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
-        "build-operator --data {input.data} --model {input.model} {params.flags} {params.kfac}"
+        "logged {log} build-operator --data {input.data} --model {input.model} {params.flags} {params.kfac}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
-        " --threads {threads} --out {output.operator} 2> {log}"
+        " --threads {threads} --out {output.operator}"
 
 
 rule compare_kfac:
@@ -72,13 +76,16 @@ rule compare_kfac:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=needs.memory("compare-kfac"),
+        runtime=needs.minutes("compare-kfac"),
     params:
         flags=jobs.flags(stage_flags.comparison),
     message:
         "comparison {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block}"
     shell:
-        "compare-kfac --operator {input.operator} {params.flags}"
-        " --threads {threads} --out {output.comparison} 2> {log}"
+        "logged {log} compare-kfac --operator {input.operator} {params.flags}"
+        " --threads {threads} --out {output.comparison}"
 
 
 rule lanczos:
@@ -95,6 +102,8 @@ rule lanczos:
         ENVIRONMENT
     threads: 1
     resources:
+        mem_mb=needs.memory("lanczos"),
+        runtime=needs.minutes("lanczos"),
         gpu=jobs.gpus,
     params:
         flags=jobs.flags(stage_flags.lanczos),
@@ -102,9 +111,9 @@ rule lanczos:
     message:
         "lanczos {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}{wildcards.variant}"
     shell:
-        "lanczos --operator {input.operator} {params.flags}"
+        "logged {log} lanczos --operator {input.operator} {params.flags}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
-        " --threads {threads} --out {output.lanczos} 2> {log}"
+        " --threads {threads} --out {output.lanczos}"
 
 
 rule ritz_residuals:
@@ -122,15 +131,17 @@ rule ritz_residuals:
         ENVIRONMENT
     threads: 1
     resources:
+        mem_mb=needs.memory("ritz-residuals"),
+        runtime=needs.minutes("ritz-residuals"),
         gpu=jobs.gpus,
     params:
         checkpoint=f"{SWEEP['name']}/{CELL}",
     message:
         "ritz-residuals {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}{wildcards.variant}"
     shell:
-        "ritz-residuals --operator {input.operator} --lanczos {input.lanczos}"
+        "logged {log} ritz-residuals --operator {input.operator} --lanczos {input.lanczos}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
-        " --threads {threads} --out {output.ritz} 2> {log}"
+        " --threads {threads} --out {output.ritz}"
 
 
 # No separate density for thick_restart and auto: T of a run that restarted is not a quadrature of its probe.
@@ -148,10 +159,13 @@ rule density:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=needs.memory("density"),
+        runtime=needs.minutes("density"),
     message:
         "density {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}{wildcards.variant}"
     shell:
-        "density --operator {input.operator} --threads {threads} --out {output.density} {input.probes} 2> {log}"
+        "logged {log} density --operator {input.operator} --threads {threads} --out {output.density} {input.probes}"
 
 
 rule metrics:
@@ -169,11 +183,14 @@ rule metrics:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=needs.memory("metrics"),
+        runtime=needs.minutes("metrics"),
     params:
         density=lambda wildcards, input: stage_flags.words({"density": input.density}),
         flags=jobs.flags(stage_flags.metrics),
     message:
         "metrics {wildcards.model} seed {wildcards.seed} step {wildcards.step} {wildcards.operator}{wildcards.block} {wildcards.reorth_mode}{wildcards.variant}"
     shell:
-        "metrics --ritz {input.ritz} --operator {input.operator} {params.density} {params.flags}"
-        " --threads {threads} --out {output.metrics} 2> {log}"
+        "logged {log} metrics --ritz {input.ritz} --operator {input.operator} {params.density} {params.flags}"
+        " --threads {threads} --out {output.metrics}"

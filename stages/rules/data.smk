@@ -13,10 +13,13 @@ rule prepare_data:
         f"{RESULTS}/benchmarks/data/{{model}}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=needs.memory("data"),
+        runtime=needs.minutes("data"),
     params:
         flags=jobs.flags(stage_flags.data),
         python=jobs.python,
     message:
         "data {wildcards.model}"
     shell:
-        "{params.python}prepare_data.py {params.flags} --out {output.data} 2> {log}"
+        "{params.python}logged {log} prepare_data.py {params.flags} --out {output.data}"

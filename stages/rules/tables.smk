@@ -18,7 +18,7 @@ rule sweep:
     message:
         "configuration"
     shell:
-        "cp {input.frozen:q} {output.sweep} 2> {log}"
+        "logged {log} cp {input.frozen:q} {output.sweep}"
 
 
 rule ablation_table:
@@ -43,7 +43,7 @@ rule ablation_table:
     message:
         "tables"
     shell:
-        "ablation_table.py --complete $(dirname {input.sweep}) 2> {log}"
+        "logged {log} ablation_table.py --complete $(dirname {input.sweep})"
 
 
 rule figures:
@@ -69,7 +69,7 @@ rule figures:
     message:
         "figures"
     shell:
-        "figures.py $(dirname {input.sweep}) 2> {log}"
+        "logged {log} figures.py $(dirname {input.sweep})"
 
 
 rule report:
@@ -89,7 +89,7 @@ rule report:
     message:
         "report"
     shell:
-        "report.py $(dirname {input.sweep}) 2> {log}"
+        "logged {log} report.py $(dirname {input.sweep})"
 
 
 rule provenance:
@@ -110,7 +110,7 @@ rule provenance:
     message:
         "provenance"
     shell:
-        "provenance.py $(dirname {input.sweep}) 2> {log}"
+        "logged {log} provenance.py $(dirname {input.sweep})"
 
 
 # Asked for by name: a description of the finished sweep as a Research Object Crate.
@@ -130,7 +130,7 @@ rule ro_crate:
     message:
         "RO-Crate"
     shell:
-        "ro_crate.py $(dirname {output.crate}) 2> {log}"
+        "logged {log} ro_crate.py $(dirname {output.crate})"
 
 
 # Asked for by name, and run each time: cells again from the data on, compared with those of the sweep.
@@ -153,5 +153,5 @@ rule audit:
     message:
         "audit: {resources.cells} cells again"
     shell:
-        "reproduce.py $(dirname {input.sweep}) --configfile {params.sweep_file:q} --cells {resources.cells}"
-        " --seed {resources.draw} --cores {threads} 2> {log}"
+        "logged {log} reproduce.py $(dirname {input.sweep}) --configfile {params.sweep_file:q} --cells {resources.cells}"
+        " --seed {resources.draw} --cores {threads}"

@@ -18,6 +18,9 @@ rule train_model:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=needs.memory("train-model"),
+        runtime=needs.minutes("train-model"),
     params:
         spec=jobs.spec,
         flags=jobs.flags(stage_flags.training),
@@ -26,9 +29,9 @@ rule train_model:
         "train {wildcards.model} seed {wildcards.seed}"
     shell:
         "printf '%s\\n' {params.spec:q} > {output.spec} && "
-        "train-model --data {input.data} --spec {output.spec} {params.flags}"
+        "logged {log} train-model --data {input.data} --spec {output.spec} {params.flags}"
         " --checkpoint {resources.checkpoint_root:q}/{params.checkpoint}"
-        " --threads {threads} --out {output.model} 2> {log}"
+        " --threads {threads} --out {output.model}"
 
 
 # Its output is a record: the weights are the user's files, which the command writes itself. A checkpoint, because
@@ -46,12 +49,15 @@ checkpoint train_weights:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=needs.memory("train-weights"),
+        runtime=needs.minutes("train-weights"),
     params:
         flags=jobs.flags(stage_flags.weights_run),
     message:
         "train {wildcards.model} seed {wildcards.seed} by its command"
     shell:
-        "train_weights.py {params.flags} --out {output.training} 2> {log}"
+        "logged {log} train_weights.py {params.flags} --out {output.training}"
 
 
 rule export_products:
@@ -71,11 +77,14 @@ rule export_products:
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        mem_mb=needs.memory("export-products"),
+        runtime=needs.minutes("export-products"),
     params:
         flags=jobs.flags(stage_flags.export),
         python=jobs.python,
     message:
         "products {wildcards.model} seed {wildcards.seed}"
     shell:
-        "{params.python}export_products.py {params.flags} --data {input.data}"
-        " --out {output.model} 2> {log}"
+        "{params.python}logged {log} export_products.py {params.flags} --data {input.data}"
+        " --out {output.model}"

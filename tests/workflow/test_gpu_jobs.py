@@ -19,7 +19,9 @@ def planned(tmp_path_factory):
     done = subprocess.run([*map(str, call), "--quiet", "host"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     jobs = {}
-    for stage, flags in re.findall(r"^Shell command: (\S+) (.*)$", done.stdout + done.stderr, flags=re.M):
+    for stage, flags in re.findall(
+        r"^Shell command: logged \S+ (\S+) (.*)$", done.stdout + done.stderr, flags=re.M
+    ):
         jobs.setdefault(stage, []).append(flags)
     return jobs
 

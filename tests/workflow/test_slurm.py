@@ -1,0 +1,139 @@
+"""A sweep on a real Slurm cluster of one node, whose job is stopped in three ways: the bits of a local run.
+
+Minutes: `make test-cluster` runs it.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+
+import h5py
+import pytest
+import yaml
+from scripts_under_test import ROOT, SNAKEMAKE
+
+sys.path.insert(0, str(ROOT / "tests" / "tools"))
+import one_node_slurm
+
+LANCZOS = "cells/digits_mlp/seed0/step20/hessian/full/probe0/lanczos.h5"
+PLUGIN = "snakemake_executor_plugin_slurm"
+
+
+def reason_to_skip():
+    if not os.environ.get("RITZFLOW_SLURM"):
+        return "minutes long: make test-cluster"
+    if importlib.util.find_spec(PLUGIN) is None:
+        return "Snakemake's Slurm plugin is missing: pip install -r requirements-slurm.txt"
+    lacks = one_node_slurm.lacking()
+    return f"no Slurm can be started here: {lacks}" if lacks else None
+
+
+why = reason_to_skip()
+pytestmark = pytest.mark.skipif(why is not None, reason=why or "")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slurm")
+    for place in (folder, *folder.parents[:3]):
+        place.chmod(0o755)  # slurmctld is another user
+    with one_node_slurm.Cluster(folder) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """One cell, whose Lanczos run takes more than a minute."""
+    path = tmp_path_factory.mktemp("config") / "one.yaml"
+    raw = yaml.safe_load((ROOT / "configs" / "tiny.yaml").read_text())
+    raw["models"]["digits_mlp"]["data"] = {"source": "digits"}
+    raw["models"]["digits_mlp"]["architecture"]["hidden"] = [128, 128]
+    raw |= {"seeds": [0], "operators": {"hessian": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
+    raw["lanczos"] |= {"max_iters": 1200, "tol": 1e-300}
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+@pytest.fixture(scope="module")
+def digest(sweep, tmp_path_factory):
+    """Of the cell of a local sweep that nothing interrupts."""
+    folder = tmp_path_factory.mktemp("local")
+    command = [*SNAKEMAKE, "--directory", folder, "--configfile", sweep, "--until", "lanczos"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return content(folder)
+
+
+def content(folder):
+    with h5py.File(folder / "results" / "tiny" / LANCZOS) as file:
+        return file.attrs["content_sha256"]
+
+
+def start(folder, sweep, *words):
+    profile = ROOT / "profiles" / "slurm"
+    command = [*SNAKEMAKE, "--directory", folder, "--workflow-profile", profile, "--configfile", sweep]
+    log = (folder / "log.txt").open("w")
+    command += ["--until", "lanczos", *words]
+    return subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, cwd=folder)
+
+
+def finished(process, folder):
+    assert process.wait(timeout=1800) == 0, (folder / "log.txt").read_text()[-3000:]
+    return (folder / "log.txt").read_text()
+
+
+def notes(folder):
+    """What the Lanczos run of the cell has noted of its starts and exit statuses."""
+    noted = (
+        ".snakemake/ritzflow/exits/results/tiny/logs/digits_mlp/seed0/step20/hessian/full/probe0/lanczos.log"
+    )
+    return (folder / noted).read_text().split() if (folder / noted).exists() else []
+
+
+def job_at_work(folder, process):
+    """The Slurm job of the Lanczos run, some seconds after its start."""
+    while not notes(folder):
+        assert process.poll() is None, (folder / "log.txt").read_text()[-3000:]
+        time.sleep(0.3)
+    time.sleep(8)
+    said = subprocess.run(["squeue", "-h", "-t", "R", "-o", "%i"], capture_output=True, text=True)
+    return said.stdout.split()[-1]
+
+
+def test_a_job_killed_by_its_time_limit_is_continued(cluster, sweep, digest, tmp_path):
+    """Slurm sends TERM there as well, KillWait seconds before KILL."""
+    limit = ["--set-resources", "lanczos:runtime=1", "lanczos:slurm_extra=''"]
+    said = finished(start(tmp_path, sweep, *limit), tmp_path)
+    assert notes(tmp_path)[:2] == ["start", "75"] and notes(tmp_path)[-1] == "0"
+    assert content(tmp_path) == digest
+    assert "No SLURM account" not in said and "sacct" not in said
+
+
+def test_a_job_that_is_signalled_before_its_limit_is_continued(cluster, sweep, digest, tmp_path):
+    """As `--signal=TERM@120` of the profile does it: every process of the job's step gets TERM."""
+    process = start(tmp_path, sweep)
+    subprocess.run(["scancel", "--signal=TERM", job_at_work(tmp_path, process)], check=True)
+    finished(process, tmp_path)
+    assert notes(tmp_path) == ["start", "75", "start", "0"]
+    assert content(tmp_path) == digest
+
+
+def test_a_cancelled_job_is_run_again_from_its_checkpoint(cluster, sweep, digest, tmp_path):
+    process = start(tmp_path, sweep)
+    subprocess.run(["scancel", job_at_work(tmp_path, process)], check=True)
+    finished(process, tmp_path)
+    assert notes(tmp_path).count("start") == 2 and notes(tmp_path)[-1] == "0"
+    assert content(tmp_path) == digest
+
+
+def test_the_jobs_of_a_lost_node_are_run_again(cluster, sweep, digest, tmp_path):
+    process = start(tmp_path, sweep)
+    job_at_work(tmp_path, process)
+    cluster.stop_node()
+    time.sleep(5)
+    cluster.start_node()
+    finished(process, tmp_path)
+    assert notes(tmp_path).count("start") == 2 and notes(tmp_path)[-1] == "0"
+    assert content(tmp_path) == digest
