@@ -20,7 +20,7 @@ import pandas as pd
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import InputError, Parser, run
-from ritzflow.sweep import blocks, cells, stale, summaries, sweep_config, variants
+from ritzflow.sweep import baseline, blocks, cells, stale, summaries, sweep_config, variants
 from ritzflow.sweep.types import Config
 from ritzflow.tables import cell_records, table_text
 
@@ -131,8 +131,9 @@ def main() -> None:
     cells_csv = to_csv(as_text(frame.drop(columns="intervals", errors="ignore")), [])
     notes = footer(config, cells_csv, summaries.made_from("tables", config, found))
     texts = {"cells.csv": cells_csv, "ablation.csv": to_csv(table, notes)}
-    texts["ablation.md"] = table_text.markdown(table, notes)
-    texts["ablation.tex"] = table_text.latex(table, notes, config["name"])
+    compared = baseline.words(config)
+    texts["ablation.md"] = table_text.markdown(table, notes, compared)
+    texts["ablation.tex"] = table_text.latex(table, notes, config["name"], compared)
     for name, text in texts.items():
         write_text(folder / name, text)
     if options.after_failure:

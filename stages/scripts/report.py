@@ -13,7 +13,7 @@ import yaml
 
 from ritzflow.common.atomic_write import write_text
 from ritzflow.common.script_cli import InputError, Parser, run
-from ritzflow.sweep import stale, summaries, sweep_config
+from ritzflow.sweep import baseline, stale, summaries, sweep_config
 from ritzflow.sweep.types import Config
 from ritzflow.tables import table_text
 
@@ -25,8 +25,8 @@ CAPTIONS = {
     "density": "Density of the whole spectrum, smoothed, first seed: stochastic Lanczos quadrature over all "
     "probes, or exact where the spectrum is known in closed form. Shaded: its band (quadrature and "
     "Monte-Carlo error). The axis ends at a fifth of what a single eigenvalue adds.",
-    "convergence": "Worst error of the unfiltered top-k list after j steps, against the final values of the "
-    "full mode. A line for each seed and probe.",
+    "convergence": "Worst error of the unfiltered top-k list after j steps, against the final values of "
+    "{baseline}. A line for each seed and probe.",
     "orthogonality": "Loss of orthogonality of the basis after j steps. Dotted: √ε, up to which the "
     "tridiagonal matrix is exact to rounding (semiorthogonality).",
 }
@@ -57,7 +57,8 @@ def figure(path: Path, caption: str) -> str:
 def page(config: Config, table: pd.DataFrame, notes: list[str], figures: Path, made_from: str) -> str:
     done, missing = int(table["n"].sum()), int(table["missing"].sum())
     name, models = html.escape(config["name"]), html.escape(", ".join(config["models"]))
-    legend = html.escape(f"{table_text.LEGEND} All quantities: tables/ablation.csv and cells.csv.")
+    compared = baseline.words(config)
+    legend = html.escape(f"{table_text.legend(compared)} All quantities: tables/ablation.csv and cells.csv.")
     settings = html.escape(yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=100))
     parts = [
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} – ritzflow</title>',
@@ -67,7 +68,10 @@ def page(config: Config, table: pd.DataFrame, notes: list[str], figures: Path, m
         f'<h2>Ablation</h2><div class="scroll">{table_text.html_table(table)}</div>',
         f'<p class="legend">{legend}</p>',
         "<h2>Figures</h2>",
-        *(figure(figures / f"{name}.svg", caption) for name, caption in CAPTIONS.items()),
+        *(
+            figure(figures / f"{name}.svg", caption.format(baseline=compared))
+            for name, caption in CAPTIONS.items()
+        ),
         "<h2>Configuration</h2>",
         f"<pre>{settings}</pre>",
         f"<footer>{'<br>'.join(html.escape(note) for note in notes)}</footer></body></html>",

@@ -47,7 +47,7 @@ def problems(config: Config) -> Iterator[str]:
         return
     for i, part in enumerate(config.get("exclude", [])):
         if not any(cells.product(config, model, part) for model in models):
-            yield f"'exclude.{i}': {said(part)} is no cell of the sweep"
+            yield f"'exclude.{i}': {said(part)} is not a cell of the sweep"
     for i, part in enumerate(config.get("include", [])):
         others = {**config, "include": [other for j, other in enumerate(config["include"]) if j != i]}
         if len(cells.expected(others)) == len(cells.expected(config)):

@@ -10,7 +10,7 @@ from ritzflow.sweep.sweep_config import canonical
 from ritzflow.sweep.types import Config
 
 FIGURES = ("spectrum", "density", "convergence", "orthogonality", "overview")
-SWEEP = ("artifacts", "blocks", "cells", "recorded", "stale", "summaries", "variants")
+SWEEP = ("artifacts", "baseline", "blocks", "cells", "recorded", "stale", "summaries", "variants")
 TABLES_ROOM = tuple(f"ritzflow/tables/{name}.py" for name in ("cell_records", "references"))
 READERS = (*(f"ritzflow/sweep/{name}.py" for name in SWEEP), *TABLES_ROOM)
 TABLES = ("ablation_table.py", "ritzflow/tables/table_text.py")

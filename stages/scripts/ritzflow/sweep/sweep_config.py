@@ -14,7 +14,16 @@ from jsonschema import Draft202012Validator, validators
 
 from ritzflow.common.locations import ROOT
 from ritzflow.common.script_cli import InputError
-from ritzflow.sweep import blocks, cell_checks, cells, data_defaults, model_steps, sweep_checks, sweep_file
+from ritzflow.sweep import (
+    baseline,
+    blocks,
+    cell_checks,
+    cells,
+    data_defaults,
+    model_steps,
+    sweep_checks,
+    sweep_file,
+)
 from ritzflow.sweep.schema_completion import complete
 from ritzflow.sweep.schema_errors import explain
 from ritzflow.sweep.sweep_file import ConfigError
@@ -40,7 +49,7 @@ def resolve(raw: dict[str, Any], origin: str) -> dict[str, Any]:
     origin: the file's name, for messages. Raises ConfigError.
     """
     schema = json.loads(SCHEMA.read_text())
-    config = complete(name_kinds(raw), schema, schema)
+    config = complete(name_kinds(baseline.spelt(raw)), schema, schema)
     errors = sorted(Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
     refuse(origin, map(explain, errors))
     refuse(origin, sweep_checks.problems(config, schema))
@@ -52,7 +61,8 @@ def resolve(raw: dict[str, Any], origin: str) -> dict[str, Any]:
             model, cells.seeds_of(config, name), f"{origin}: models.{name}.steps"
         )
     refuse(origin, cell_checks.problems(config))
-    return config
+    refuse(origin, baseline.problems(config))
+    return baseline.by_axis(config)
 
 
 def refuse(origin: str, problems: Iterable[str]) -> None:

@@ -117,7 +117,7 @@ def columns(table: pd.DataFrame) -> tuple[Column, ...]:
 LEGEND = (
     "λ_max: mean ± standard deviation over n cells (seeds and probes). converged: pairs of the k wanted ones "
     "that converged, in the cell with the fewest. wrong: entries of the returned "
-    "top-k list that are not the full mode's, mean; naive: the same for the unfiltered list. ghosts: "
+    "top-k list that are not {baseline}'s, mean; naive: the same for the unfiltered list. ghosts: "
     "copies in the unfiltered list, mean. negative: share of negative eigenvalues in the whole "
     "spectrum with its bounds, mean, of indefinite operators; of thick_restart and auto, whose runs may "
     "restart, that of the first mode whose runs cannot. residual: worst true residual over |λ_max|. "
@@ -127,6 +127,11 @@ LEGEND = (
 )
 
 
+def legend(baseline: str) -> str:
+    """What the columns are; `baseline` is what others are compared with."""
+    return LEGEND.format(baseline=baseline)
+
+
 def groups(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Rows by model and step; the step is named only where a model has several."""
     for (model, step), rows in table.groupby(["model", "step"], sort=False):
@@ -134,11 +139,11 @@ def groups(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield (f"{model}, step {step}" if several else str(model)), rows
 
 
-def markdown(table: pd.DataFrame, notes: list[str]) -> str:
+def markdown(table: pd.DataFrame, notes: list[str], baseline: str) -> str:
     lines = ["# Ablation", ""]
     for name, rows in groups(table):
         lines += [f"## {name}", "", *markdown_rows(rows), ""]
-    lines += [LEGEND, "", "```", *(f"# {note}" for note in notes), "```", ""]
+    lines += [legend(baseline), "", "```", *(f"# {note}" for note in notes), "```", ""]
     return "\n".join(lines)
 
 
@@ -162,7 +167,7 @@ def markdown_rows(rows: pd.DataFrame) -> list[str]:
     return [line(entries) for entries in (grid[0], ruler, *grid[1:])]
 
 
-def latex(table: pd.DataFrame, notes: list[str], name: str) -> str:
+def latex(table: pd.DataFrame, notes: list[str], name: str, baseline: str) -> str:
     """A floating table for the booktabs package; its label is unique to the sweep."""
     shown, names = columns(table), names_of(table)
     head = " & ".join(column.tex for column in shown) + r" \\"
@@ -176,7 +181,7 @@ def latex(table: pd.DataFrame, notes: list[str], name: str) -> str:
             r"% needs \usepackage{booktabs}",
             r"\begin{table}",
             r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
-            rf"\caption{{Sweep \texttt{{{escape(name)}}}. {caption()}}}",
+            rf"\caption{{Sweep \texttt{{{escape(name)}}}. {caption(baseline)}}}",
             rf"\label{{tab:ritzflow-{name.replace('_', '-')}-ablation}}",
             rf"\begin{{tabular}}{{{'l' * names}{'r' * (len(shown) - names)}}}",
             r"\toprule",
@@ -190,8 +195,8 @@ def latex(table: pd.DataFrame, notes: list[str], name: str) -> str:
     )
 
 
-def caption() -> str:
-    return escape(LEGEND).replace("λ\\_max", r"$\lambda_{\max}$").replace("±", r"$\pm$")
+def caption(baseline: str) -> str:
+    return escape(legend(baseline)).replace("λ\\_max", r"$\lambda_{\max}$").replace("±", r"$\pm$")
 
 
 def escape(text: str) -> str:
