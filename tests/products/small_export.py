@@ -36,6 +36,11 @@ def exporter(module: nn.Module, samples: data.Samples, **options) -> Exporter:
     evaluation.evaluation_mode(module)
     if not options.get("whole_batch"):
         evaluation.refuse_batch_statistics(module, model.origin)
+    return of_model(model, samples, **options)
+
+
+def of_model(model: modules.Model, samples: data.Samples, **options) -> Exporter:
+    """An exporter with the flags' defaults, uncompiled, of one batch."""
     settings = {
         "loss": "cross_entropy",
         "micro_batch": len(samples.inputs),

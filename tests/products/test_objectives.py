@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from exports import ROOT, own_models, run
+from own_loss_exports import rows_of
 from problems import build, dense, relative_error
-from test_losses import rows_of
 
 from ritzflow.common.script_cli import InputError, Refusal
 from tests.models import own_losses, preferences

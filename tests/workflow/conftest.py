@@ -4,6 +4,7 @@ import sys
 
 import chain
 import chained_sweep
+import edited_sweep
 import pytest
 from preparing import Preparing
 from scripts_under_test import SCRIPTS
@@ -43,3 +44,16 @@ def pristine(tmp_path_factory):
 def results(pristine, tmp_path):
     """A copy of them."""
     return shutil.copytree(pristine, tmp_path / "s")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A finished sweep of one GGN cell; tests work on copies of its folder."""
+    sweep = edited_sweep.Sweep(tmp_path_factory.mktemp("finished"), **edited_sweep.GGN)
+    sweep.done()
+    return sweep
+
+
+@pytest.fixture
+def sweep(finished, tmp_path):
+    return edited_sweep.copied(finished, tmp_path)

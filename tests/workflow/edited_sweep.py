@@ -1,11 +1,14 @@
 """A small sweep on a user's own data file, in a folder of its own, for tests that edit it."""
 
 import copy
+import json
 import os
 import random
+import shutil
 import subprocess
 import time
 
+import h5py
 import numpy as np
 import pandas as pd
 import yaml
@@ -29,6 +32,7 @@ BASE = {
     "lanczos": {"k": 2, "max_iters": 6, "tol": 1e-6},
     "probes": [0],
 }
+GGN = {"operators": {"ggn": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
 
 
 class Sweep:
@@ -82,3 +86,20 @@ class Sweep:
 def write_data(path, variant):
     rng = np.random.default_rng(ord(variant))
     np.savez(path, inputs=rng.normal(size=(30, 4)), targets=np.arange(30) % 3)
+
+
+def copied(finished, place):
+    sweep = Sweep(place, **GGN)
+    shutil.rmtree(sweep.folder)
+    shutil.copytree(finished.folder, sweep.folder)
+    return sweep
+
+
+def set_rate(sweep, rate):
+    sweep.raw["models"]["m"]["training"]["learning_rate"] = rate
+    sweep.write()
+
+
+def rate_of_model(sweep):
+    with h5py.File(sweep.results / "cells/m/seed0/model.h5") as file:
+        return json.loads(file.attrs["spec"])["training"]["learning_rate"]

@@ -3,30 +3,15 @@
 import csv
 import hashlib
 import json
-import os
-import re
-import subprocess
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import yaml
-from scripts_under_test import ROOT, SNAKEMAKE
+from scripts_under_test import ROOT
+from tiny_sweep import TINY, changed, planned, snakemake, table_rows
 
-TINY = ROOT / "configs" / "tiny.yaml"
 CELLS = 2 * 2 * 3  # seeds, operators, modes
-
-
-def snakemake(folder, *arguments):
-    """Runs Snakemake with results in `folder`; gives its exit status and all that it said."""
-    command = [*SNAKEMAKE, "--directory", folder]
-    done = subprocess.run(
-        [*map(str, command), *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
-        env={**os.environ, "NO_COLOR": "1"},
-    )  # fmt: skip
-    return done.returncode, done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +29,6 @@ def results(folder):
 
 def cell_folders(results):
     return sorted(path.parent for path in (results / "cells").rglob("metrics.json"))
-
-
-def planned(said):
-    """Rule -> number of jobs in Snakemake's job table."""
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", said, flags=re.M)}
 
 
 def test_every_cell_and_product_exists(results):
@@ -104,11 +84,6 @@ def independent(results, operator, mode):
     return values
 
 
-def table_rows(results):
-    lines = (results / "tables" / "ablation.csv").read_text().splitlines()
-    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
-
-
 def test_table_matches_an_independent_computation(results):
     rows = table_rows(results)
     assert len(rows) == 6
@@ -131,13 +106,6 @@ def test_full_mode_is_right_and_converged(results):
 def test_second_run_does_nothing(folder):
     status, said = snakemake(folder, "--configfile", TINY)
     assert status == 0 and "Nothing to be done" in said
-
-
-def changed(tmp_path, **changes):
-    config = yaml.safe_load(TINY.read_text())
-    path = tmp_path / "changed.yaml"
-    path.write_text(yaml.safe_dump({**config, **changes}))
-    return path
 
 
 def test_changed_tolerance_reruns_lanczos_and_what_is_behind_it(folder, tmp_path):
@@ -181,92 +149,6 @@ def test_deleted_cell_is_made_again_with_the_same_bits(folder, results):
     assert status == 0, said[-4000:]
     after = {name: h5py.File(place / name).attrs["content_sha256"] for name in before}
     assert after == before
-
-
-def test_bad_sweep_file_is_refused_before_any_job(tmp_path):
-    status, said = snakemake(tmp_path, "--configfile", changed(tmp_path, lanczos={"max_iter": 3}))
-    assert status == 2
-    assert "unknown key 'max_iter' in 'lanczos'; did you mean 'max_iters'?" in said
-    assert "Traceback" not in said and not (tmp_path / "results").exists()
-
-
-def test_failed_stage_shows_its_error_and_the_table_counts_its_cells(tmp_path):
-    config = changed(tmp_path, operators={"ggn": {}, "nothing": {"kind": "ggn", "params_filter": ["none.*"]}})
-    status, said = snakemake(tmp_path, "--configfile", config, "--retries", 0)
-    assert status == 1 and "error: " in said
-    missing = {row["operator"]: row["missing"] for row in table_rows(tmp_path / "results" / "tiny")}
-    assert missing == {"ggn": "0", "nothing": "2"}
-
-
-def test_snakemake_lint_finds_nothing(tmp_path):
-    status, said = snakemake(tmp_path, "--lint")
-    assert status == 0 and re.findall(r"^    \* (.*):$", said, flags=re.M) == []
-
-
-@pytest.fixture(scope="module")
-def kfac_results(tmp_path_factory):
-    """A sweep of the two K-FAC operators on one seed and mode."""
-    folder = tmp_path_factory.mktemp("kfac")
-    config = changed(
-        folder,
-        seeds=[0],
-        operators={
-            "ggn": {},
-            "kfac": {},
-            "reduced": {"kind": "ekfac", "kfac_approx": "reduce", "fisher_type": "mc"},
-        },
-        reorth_modes=["full"],
-    )
-    status, said = snakemake(folder, "--configfile", config)
-    assert status == 0, said[-4000:]
-    return folder / "results" / "tiny"
-
-
-def test_kfac_cells_run_and_the_table_says_how_good_they_are(kfac_results):
-    rows = {row["operator"]: row for row in table_rows(kfac_results)}
-    assert rows["ggn"]["kfac_error_mean"] == ""
-    for name in ("kfac", "reduced"):
-        place = kfac_results / "cells" / "digits_mlp" / "seed0" / "step20" / name
-        said = json.loads((place / "comparison.json").read_text())
-        assert float(rows[name]["coverage_mean"]) == 1
-        assert float(rows[name]["closed_form_error_max"]) < 1e-6
-        for quantity in ("kfac_error", "overlap"):
-            assert 0 < float(rows[name][f"{quantity}_mean"]) < 1
-            assert float(rows[name][f"{quantity}_mean"]) == pytest.approx(said[quantity])
-    with h5py.File(place / "kfac.h5") as file:
-        assert (file.attrs["kfac_approx"], file.attrs["fisher_type"]) == ("reduce", "mc")
-
-
-def test_per_layer_spectra_are_those_of_the_principal_sub_blocks(folder, tmp_path):
-    """hessian cut into layers: a cell and a row for each, equal to the filtered operator by name."""
-    config = changed(
-        tmp_path,
-        seeds=[0],
-        operators={
-            "hessian": {"dtype_compute": "float64", "blocks": "per_layer"},
-            "modules": {
-                "kind": "ggn",
-                "blocks": "per_module",
-                "regularization_mode": "fixed",
-                "regularization": 0.5,
-            },
-            "first": {"kind": "hessian", "dtype_compute": "float64", "params_filter": ["layers.0.*"]},
-        },
-        reorth_modes=["full"],
-    )
-    status, said = snakemake(tmp_path, "--configfile", config)
-    assert status == 0, said[-4000:]
-    rows = {(row["operator"], row["block"]): row for row in table_rows(tmp_path / "results" / "tiny")}
-    layers = ["layers.0", "layers.1"]
-    assert set(rows) == {(op, b) for op in ("hessian", "modules") for b in layers} | {("first", "")}
-    assert all(row["n"] == "1" for row in rows.values())
-    assert rows["hessian", "layers.0"]["lambda_max_mean"] == rows["first", ""]["lambda_max_mean"]
-    assert rows["hessian", "layers.1"]["lambda_max_mean"] != rows["first", ""]["lambda_max_mean"]
-    text = (tmp_path / "results" / "tiny" / "tables" / "ablation.md").read_text()
-    assert "hessian layers.1" in text
-    for record in (tmp_path / "results" / "tiny").glob("cells/**/metrics.json"):
-        applied = json.loads(record.read_text())["regularization_applied"]
-        assert applied == (0.5 if "modules" in str(record) else 0), record
 
 
 def test_provenance_sums_up_every_artifact(results):
