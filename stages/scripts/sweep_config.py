@@ -8,14 +8,14 @@ import json
 import sys
 
 from ritzflow.common.script_cli import Parser, run
-from ritzflow.sweep import size, sweep_config
+from ritzflow.sweep import presets, size, sweep_config
 
 
 def main() -> None:
     parser = Parser("sweep_config", 1, "Check a sweep file and print it with all defaults as JSON.")
     parser.add_argument("file", help="sweep file, YAML")
     config = sweep_config.load(parser.parse_args().file)
-    print(size.line(config), file=sys.stderr)
+    print(size.line(config), *presets.lines(config), sep="\n", file=sys.stderr)
     print(json.dumps(config, indent=2))
 
 

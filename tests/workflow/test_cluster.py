@@ -57,7 +57,9 @@ def test_the_slurm_profile_needs_no_number_of_cores_and_no_partition(monkeypatch
 
 def test_every_rule_of_a_stage_asks_for_memory_and_time():
     for name in ("data", "train", "curvature"):
-        rules = re.split(r"^(?:rule|checkpoint) ", (ROOT / f"stages/rules/{name}.smk").read_text(), flags=re.M)
+        rules = re.split(
+            r"^(?:rule|checkpoint) ", (ROOT / f"stages/rules/{name}.smk").read_text(), flags=re.M
+        )
         for rule in rules[1:]:
             assert re.search(r"mem_mb=needs.memory\(.*\),\s+runtime=needs.minutes\(", rule), rule
 

@@ -49,7 +49,9 @@ def memory(stage: str, config: Config, cell: Cell, files: Iterable[str]) -> int:
         operator = config["operators"][cell["operator"]]
         held += size(operator["memory"] or PRODUCTS) if operator["device"] != "cuda" else 0
     if stage in WITH_VECTORS:
-        held += 8 * dimension(there) * vectors(variants.settings_of(config, cell), cell["reorth_mode"]) / 2**20
+        held += (
+            8 * dimension(there) * vectors(variants.settings_of(config, cell), cell["reorth_mode"]) / 2**20
+        )
     return round(held)
 
 

@@ -13,6 +13,7 @@ from ritzflow.sweep import (
     freeze,
     model_steps,
     places,
+    presets,
     recorded,
     remembered,
     results_lock,
@@ -50,7 +51,7 @@ class Plan:
         remembered.save(known)
         if results.is_dir() and os.statvfs(results).f_flag & os.ST_RDONLY:
             print(f"{results}: is on a read-only file system: nothing can be made there", file=sys.stderr)
-        said = [size.line(config), *lines(results, found)]
+        said = [size.line(config), *presets.lines(config), *lines(results, found)]
         self.stale = set(found.reasons) | summaries.stale(results, config, found) | {"ro_crate"}
         kept = results / "sweep.json"
         if not kept.is_file() or kept.read_text() != freeze.text_of(config):

@@ -21,6 +21,7 @@ from ritzflow.sweep import (
     cells,
     data_defaults,
     model_steps,
+    presets,
     sweep_checks,
     sweep_file,
 )
@@ -49,7 +50,7 @@ def resolve(raw: dict[str, Any], origin: str) -> dict[str, Any]:
     origin: the file's name, for messages. Raises ConfigError.
     """
     schema = json.loads(SCHEMA.read_text())
-    config = complete(name_kinds(baseline.spelt(raw)), schema, schema)
+    config = complete(presets.of_sweep(name_kinds(baseline.spelt(raw))), schema, schema)
     errors = sorted(Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
     refuse(origin, map(explain, errors))
     refuse(origin, sweep_checks.problems(config, schema))

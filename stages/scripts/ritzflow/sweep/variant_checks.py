@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ritzflow.common.script_cli import nearest
-from ritzflow.sweep import variants
+from ritzflow.sweep import presets, variants
 from ritzflow.sweep.types import Config
 
 
@@ -41,7 +41,7 @@ def own_settings(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, entry in config.get("variants", {}).items():
         yield f"variants.{name}", variants.replaced(entry)
     for point in variants.points(config):
-        yield "grid", point
+        yield "grid", presets.filled(point)
 
 
 def restarts(place: str, lanczos: dict[str, Any]) -> Iterator[str]:

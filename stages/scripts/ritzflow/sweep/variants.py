@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ritzflow.common.locations import ROOT
+from ritzflow.sweep import presets
 from ritzflow.sweep.types import Cell, Config
 
 MARK = "/"
@@ -60,7 +61,7 @@ def replaced(entry: dict[str, Any]) -> Settings:
 
 def of_grid(config: Config, mode: str) -> list[tuple[str, Settings]]:
     """Names and settings of the combinations of `grid`; the names say what the mode uses."""
-    return [(grid_name(used_by(mode, point)), point) for point in points(config)]
+    return [(grid_name(used_by(mode, point)), presets.filled(point)) for point in points(config)]
 
 
 def points(config: Config) -> list[Settings]:
@@ -117,14 +118,16 @@ def in_full(config: Config, mode: str, settings: Settings) -> Settings:
 def settings_of(config: Config, cell: Cell) -> Settings:
     """The settings of a cell's Lanczos run."""
     name = cell["variant"].removeprefix(MARK)
-    return {**config["lanczos"], **own_settings(config, name)}
+    settings = {**config["lanczos"], **own_settings(config, name)}
+    return {key: value for key, value in settings.items() if key != "preset"}
 
 
 def own_settings(config: Config, name: str) -> Settings:
     if name in config.get("variants", {}):
         return replaced(config["variants"][name])
     pairs = (pair.split("=", 1) for pair in name.split(",") if "=" in pair)
-    return {key: next(v for v in config["grid"][key] if word(key, v) == said) for key, said in pairs}
+    point = {key: next(v for v in config["grid"][key] if word(key, v) == said) for key, said in pairs}
+    return presets.filled(point)
 
 
 def counterpart(config: Config, cell: Cell, mode: str, candidates: Iterable[str]) -> str | None:
