@@ -47,6 +47,12 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
+def listed(names: list[str], most: int = 4) -> str:
+    """The names, or the first ones and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def run(main: Callable[[], T]) -> T:
     """What `main` gives; ends with status 2 on bad input, 3 on a refusal, 1 on a failed read or write."""
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ritzflow.common.script_cli import Refusal
+from ritzflow.common.script_cli import Refusal, listed
 from ritzflow.export.losses import losses
 from ritzflow.export.module import data
 from ritzflow.export.module.inputs import Slots, samples_in, typed
@@ -32,12 +32,6 @@ from ritzflow.export.trace.trace import Trace, example_slots, trace
 
 # Why parameters have no Kronecker factors.
 WITHOUT_FACTORS = "not all that they do is the weight or bias of a layer that K-FAC knows, sample by sample"
-
-
-def listed(names: list[str], most: int = 12) -> str:
-    """The names, or the first ones and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def told(line: str) -> None:
@@ -200,7 +194,7 @@ class Exporter:
         covered = {name for i in self.taps for name in found.taps[i].parameters}
         missing = [name for name in self.model.parameters if name not in covered]
         if missing:
-            say(f"no Kronecker factors for {listed(missing)}: {WITHOUT_FACTORS}")
+            say(f"no Kronecker factors for {listed(missing, most=12)}: {WITHOUT_FACTORS}")
 
     def write(self, dtype: str, check: dict[str, list[float]]) -> str:
         """The digest of the package of this type, made unless it exists."""

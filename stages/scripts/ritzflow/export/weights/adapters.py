@@ -7,11 +7,10 @@ from typing import Any
 import torch
 
 from ritzflow.common import made_with
-from ritzflow.common.script_cli import InputError, Refusal
+from ritzflow.common.script_cli import InputError, Refusal, listed
 from ritzflow.export.module.modules import Model
 from ritzflow.export.weights import checkpoint_files
 from ritzflow.export.weights.huggingface import class_of, finished, load_model, read_json, refuse_missing
-from ritzflow.export.weights.weights import shown
 
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 INSIDE = "base_model.model."  # what peft puts before the base's names
@@ -85,7 +84,7 @@ def require_equal(folder: Path, stored: dict[str, Any], loaded: dict[str, Any]) 
     """Raises where the adapter in the model is not the folder's, tensor by tensor."""
     refuse_missing(folder, sorted(loaded.keys() - stored.keys()))
     if unexpected := sorted(stored.keys() - loaded.keys()):
-        raise InputError(f"--hf: {folder}: tensors that the adapter does not have: {shown(unexpected)}")
+        raise InputError(f"--hf: {folder}: tensors that the adapter does not have: {listed(unexpected)}")
     changed = [name for name, t in stored.items() if not torch.equal(t.to(loaded[name].dtype), loaded[name])]
     if changed:
-        raise Refusal(f"--hf: {folder}: peft did not load the folder's {shown(changed)}")
+        raise Refusal(f"--hf: {folder}: peft did not load the folder's {listed(changed)}")

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from ritzflow.common import made_with
-from ritzflow.common.script_cli import InputError, Refusal, nearest
+from ritzflow.common.script_cli import InputError, Refusal, listed, nearest
 from ritzflow.export.module.modules import Model
-from ritzflow.export.weights.weights import shown
 
 # Attention and experts as plain operations on all tokens: they are traced and differentiated twice.
 PLAIN = {"attn_implementation": "eager", "experts_implementation": "batched_mm", "local_files_only": True}
@@ -109,16 +108,16 @@ def refuse_others(folder: Path, found: dict[str, Any]) -> None:
     """Raises InputError for what transformers met beside the weights that it put in place."""
     if shapes := sorted(found["mismatched_keys"]):
         named = [f"{name} has {list(stored)}, the model's {list(own)}" for name, stored, own in shapes]
-        raise InputError(f"--hf: {folder}: of another shape: {shown(named)}")
+        raise InputError(f"--hf: {folder}: of another shape: {listed(named)}")
     if unexpected := sorted(found["unexpected_keys"]):
-        raise InputError(f"--hf: {folder}: tensors that the model does not have: {shown(unexpected)}")
+        raise InputError(f"--hf: {folder}: tensors that the model does not have: {listed(unexpected)}")
     if errors := found["error_msgs"]:
         raise InputError(f"--hf: {folder}: {' '.join(str(errors[0]).split())[:300]}")
 
 
 def refuse_missing(folder: Path, missing: list[str]) -> None:
     if missing:
-        raise InputError(f"--hf: {folder}: missing, and would be random: {shown(missing)}")
+        raise InputError(f"--hf: {folder}: missing, and would be random: {listed(missing)}")
 
 
 def finished(module: torch.nn.Module, origin: str, folder: Path) -> tuple[Model, str]:

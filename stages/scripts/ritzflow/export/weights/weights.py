@@ -4,12 +4,11 @@ from pathlib import Path
 
 import torch
 
-from ritzflow.common.script_cli import InputError, Refusal, nearest
+from ritzflow.common.script_cli import InputError, Refusal, listed, nearest
 from ritzflow.export.module.modules import Model
 from ritzflow.export.weights import checkpoint_files, state_dicts
 from ritzflow.export.weights.state_dicts import Fit, State
 
-SHOWN = 4  # names of each fault
 SHORT = (torch.float16, torch.bfloat16)
 
 
@@ -46,7 +45,7 @@ def described(path: Path, fit: Fit, values: State, extra: list[str]) -> str:
     if types:
         parts.append(f"{' and '.join(sorted(types))} widened to float32")
     if extra:
-        parts.append(f"passed over: {shown(extra)}")
+        parts.append(f"passed over: {listed(extra)}")
     return ", ".join(parts)
 
 
@@ -79,16 +78,16 @@ def refuse_misfits(fit: Fit, known: State, needed: list[set[str]], extra: list[s
     faults = []
     missing = [min(names) for names in unique(needed) if not names & fit.tensors.keys()]
     if missing:
-        faults.append(f"missing: {shown(missing)}{nearest(missing[0], fit.tensors.keys() - known.keys())}")
+        faults.append(f"missing: {listed(missing)}{nearest(missing[0], fit.tensors.keys() - known.keys())}")
     shapes = [
         f"{name} has {list(t.shape)}, the module's {list(known[name].shape)}"
         for name, t in fit.tensors.items()
         if name in known and t.shape != known[name].shape
     ]
     if shapes:
-        faults.append(f"of another shape: {shown(shapes)}")
+        faults.append(f"of another shape: {listed(shapes)}")
     if extra:
-        faults.append(f"not in the module: {shown(extra)} (--no-strict passes over them)")
+        faults.append(f"not in the module: {listed(extra)} (--no-strict passes over them)")
     if faults:
         place = f"'{fit.place}' does" if fit.place else "its tensors do"
         prefix = f" (prefix '{fit.prefix}')" if fit.prefix else ""
@@ -97,12 +96,6 @@ def refuse_misfits(fit: Fit, known: State, needed: list[set[str]], extra: list[s
 
 def unique(sets: list[set[str]]) -> list[set[str]]:
     return [names for i, names in enumerate(sets) if names not in sets[:i]]
-
-
-def shown(names: list[str]) -> str:
-    """The first few, and how many there are."""
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + rest
 
 
 def refuse_value(name: str, tensor: torch.Tensor, own: torch.Tensor) -> None:
