@@ -46,7 +46,7 @@ onstart:
     one_line_errors(lambda: results_lock.take(Path(RESULTS)))
     if workflow.is_main_process:
         exits.forget(RESULTS)
-        cluster.settle(workflow.scheduler._executor)
+        executors.settle(workflow.scheduler._executor)
 
 
 onerror:
@@ -54,4 +54,3 @@ onerror:
     if UNTRAINED:
         shell(f"cp {shlex.quote(str(jobs.file))} {RESULTS}/sweep.json")
     shell(f"test ! -f {RESULTS}/sweep.json || ablation_table.py --after-failure {RESULTS}")
-    exits.explain_at_the_end(workflow.scheduler.failed)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-sys.path.insert(0, str(Path(workflow.basedir) / "stages" / "scripts"))
+MAIN = workflow.modifier.is_main_snakefile()  # not a module of a user's own workflow
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "scripts"))
 
 from ritzflow.common.locations import BINARIES, SCRIPTS
 from ritzflow.common.script_cli import run as one_line_errors
@@ -13,15 +14,16 @@ from ritzflow.sweep import (
     artifacts,
     blocks,
     cells,
-    cluster,
+    executors,
     exits,
+    freeze,
     interruption,
     places,
     results_lock,
     stage_flags,
     variants,
 )
-from ritzflow.sweep.jobs import Jobs, axes, checked, escaped, search_path
+from ritzflow.sweep.jobs import Jobs, axes, checked, escaped, refuse_prefix, search_path
 from ritzflow.sweep.needs import Needs
 from ritzflow.sweep.plan import Plan
 
@@ -34,16 +36,22 @@ shell.prefix(f'set -euo pipefail; export PATH={PROGRAMS}:"$PATH"; . {LOGGED}; ')
 
 ENVIRONMENT = escaped(str(RULES / "environment.yaml"))  # with `--sdm conda`
 
-ORIGIN = DEMO if DEFAULT_SWEEP else str(workflow.configfiles[0])
-SWEEP = one_line_errors(lambda: checked(config, ORIGIN, workflow.configfiles))
-jobs = Jobs(SWEEP, Plan(), Path(workflow.configfiles[0]))
+one_line_errors(lambda: refuse_prefix(workflow.modifier.path_modifier.prefix))
+FILES = workflow.configfiles if MAIN else []
+ORIGIN = DEMO if DEFAULT_SWEEP else str(FILES[0] if FILES else "config")
+SWEEP = one_line_errors(lambda: checked(config, ORIGIN, FILES))
+jobs = Jobs(SWEEP, Plan(), Path(FILES[0]) if FILES else freeze.sweep_file(SWEEP))
 RESULTS, at = jobs.results, jobs.at
 needs = Needs(SWEEP, RESULTS, axes)
-cluster.keep_checkpoints(workflow)
+executors.keep_checkpoints(workflow)
+if MAIN:
+    executors.trust_dates(workflow)
 RUN, OPERATOR, DENSITY, CELL = places.RUN, places.MATRIX, places.MODE, places.CELL  # of logs and checkpoints
 
 if workflow.is_main_process:
-    exits.take_over()
+    exits.take_over(workflow)
+    if not MAIN:
+        exits.forget(RESULTS)
 
 
 wildcard_constraints:

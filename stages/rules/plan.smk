@@ -6,7 +6,9 @@ import os
 
 def make_plan():
     """What must be made again, and the configuration in a file: every job of this run reads the same one."""
-    workflow.config_settings.configfiles = [jobs.make_plan()]
+    frozen = jobs.make_plan()
+    if MAIN:
+        workflow.config_settings.configfiles = [frozen]
 
 
 if workflow.is_main_process:

@@ -65,6 +65,7 @@ class Cluster:
         self.replaced: str | None = None
 
     def __enter__(self) -> "Cluster":
+        self.folder.chmod(0o755)  # slurmctld is another user
         for part in ("control", "node"):
             (self.folder / part).mkdir()
         shutil.chown(self.folder / "control", "slurm", "slurm")

@@ -13,7 +13,7 @@ MARKED = {
     "minutes": "builds or trains for minutes: `make demo` runs here without its build and on one network",
     "gpu": "a GPU: runs here with --device cpu",
     "models-env": "transformers, a download: tests/huggingface runs its like (make test-models)",
-    "cluster": "Slurm: tests/workflow/test_cluster.py",
+    "cluster": "Slurm: tests/workflow/test_cluster.py, test_slurm.py",
     "fragment": "a part of a file of yours, of which the rest is not shown: has the syntax of Python",
 }
 # The worked examples have a folder each: tests/products and tests/huggingface run them.

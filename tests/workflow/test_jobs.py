@@ -12,7 +12,7 @@ from snakemake.io import is_flagged
 
 from ritzflow.common.script_cli import InputError
 from ritzflow.sweep import artifacts, stage_flags, sweep_config
-from ritzflow.sweep.jobs import Jobs, checked, old, search_path
+from ritzflow.sweep.jobs import MODELS_ENV, Jobs, checked, old, search_path
 
 MODULE = {"architecture": {"kind": "module", "module": "mine:net", "weights": "w/step{step}.pt"}}
 HF = {"architecture": {"kind": "module", "hf": "folder"}}
@@ -91,7 +91,7 @@ def test_models_are_trained_here_or_come_with_their_weights():
 
 def test_hugging_face_folders_are_read_in_their_environment():
     of = jobs(mine=HF)
-    assert (of.python(cell()), of.python(cell(model="mine"))) == ("", "PATH=.venv-models/bin:$PATH ")
+    assert (of.python(cell()), of.python(cell(model="mine"))) == ("", f"PATH={MODELS_ENV}:$PATH ")
 
 
 @pytest.mark.parametrize(("operator", "gpus"), [("hessian", (0, 0)), ("ggn", (1, 1)), ("kfac", (0, 1))])

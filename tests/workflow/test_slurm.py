@@ -7,7 +7,9 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import h5py
 import pytest
@@ -35,11 +37,11 @@ pytestmark = pytest.mark.skipif(why is not None, reason=why or "")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("slurm")
-    for place in (folder, *folder.parents[:3]):
-        place.chmod(0o755)  # slurmctld is another user
-    with one_node_slurm.Cluster(folder) as started:
+def cluster():
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-") as folder,
+        one_node_slurm.Cluster(Path(folder)) as started,
+    ):
         yield started
 
 

@@ -70,8 +70,9 @@ async def cleanup(job: Any, skip_outputs: Any) -> None:
         await remove_outputs(job, skip_outputs)
 
 
-def take_over() -> None:
-    """In the process that starts jobs: restarts follow the exit statuses."""
+def take_over(workflow: Any) -> None:
+    """In the process that starts jobs: restarts follow exit statuses, and error lines are printed last."""
+    atexit.register(lambda: explain(workflow.scheduler.failed if workflow.scheduler else ()))
     Job.restart_times = property(restarts_of_job)
     GroupJob.restart_times = property(restarts_of_group)
     Job.cleanup = cleanup
@@ -87,14 +88,14 @@ def factor(log: str, attempt: int) -> int:
     return min(max(attempt - noted(log).count(CHECKPOINT), 1), 4)
 
 
-def explain_at_the_end(failed: Any) -> None:
-    """Leaves the error lines of failed jobs as the last ones that this process prints."""
+def explain(failed: Any) -> None:
+    """Prints failed jobs with their logs and error lines."""
     jobs = [job for member in failed for job in (member.jobs if member.is_group() else [member])]
     said = [text for text in map(explanation, jobs) if text]
     if len(said) > SHOWN:
         said = [f"{len(said) - SHOWN} more jobs failed", *said[-SHOWN:]]
-    if said:
-        atexit.register(print, *said, sep="\n", file=sys.stderr)
+    for text in said:
+        print(text, file=sys.stderr)
 
 
 def explanation(job: Any) -> str | None:

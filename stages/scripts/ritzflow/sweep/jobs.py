@@ -11,7 +11,8 @@ from snakemake.io import ancient
 from snakemake.iocontainers import Wildcards
 
 from ritzflow.common import weights_files
-from ritzflow.common.locations import BINARIES
+from ritzflow.common.locations import BINARIES, ROOT
+from ritzflow.common.script_cli import InputError
 from ritzflow.sweep import (
     artifacts,
     freeze,
@@ -24,6 +25,7 @@ from ritzflow.sweep import (
 from ritzflow.sweep.plan import Plan
 from ritzflow.sweep.types import Config
 
+MODELS_ENV = shlex.quote(str(ROOT / ".venv-models" / "bin"))
 NUMBERS = ("seed", "step", "probe")
 
 
@@ -37,6 +39,14 @@ def checked(raw: dict[str, Any], origin: str, files: Iterable[Path]) -> dict[str
     config = sweep_config.resolve(raw, origin)
     stage_versions.check_built(config, BINARIES, origin)
     return config
+
+
+def refuse_prefix(prefix: str | None) -> None:
+    """A module's `prefix` would move what rules name, but not what is compared with the sweep file before."""
+    if prefix:
+        raise InputError(
+            f"module: prefix '{prefix.rstrip('/')}' is not supported; the sweep's name says where results lie"
+        )
 
 
 def escaped(text: str) -> str:
@@ -141,7 +151,7 @@ class Jobs:
         """Hugging Face folders and tokenizers are read in an environment of their own (`make models-env`)."""
         model = self.config["models"][wildcards.model]
         special = "hf" in model["architecture"] or model["data"]["tokenizer"]
-        return "PATH=.venv-models/bin:$PATH " if special else ""
+        return f"PATH={MODELS_ENV}:$PATH " if special else ""
 
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs that a job with products takes; products of K-FAC are the processors' work."""

@@ -49,9 +49,8 @@ def memory(stage: str, config: Config, cell: Cell, files: Iterable[str]) -> int:
         operator = config["operators"][cell["operator"]]
         held += size(operator["memory"] or PRODUCTS) if operator["device"] != "cuda" else 0
     if stage in WITH_VECTORS:
-        held += (
-            8 * dimension(there) * vectors(variants.settings_of(config, cell), cell["reorth_mode"]) / 2**20
-        )
+        lanczos = variants.settings_of(config, cell)
+        held += 8 * dimension(there) * vectors(lanczos, cell["reorth_mode"]) / 2**20
     return round(held)
 
 
@@ -89,7 +88,7 @@ class Needs:
     def memory(self, stage: str) -> Callable[..., int]:
         def mem_mb(wildcards: Any, input: Any, attempt: int) -> int:
             least = memory(stage, self.config, self.axes(wildcards), map(str, input))
-            return least * self.factor(stage, wildcards, attempt)
+            return least * min(self.factor(stage, wildcards, attempt), 2)  # a node must have as much
 
         return mem_mb
 

@@ -1,9 +1,16 @@
-"""What Snakemake's executor plugins leave to the workflow."""
+"""What the workflow takes from no profile, and what Snakemake's executor plugins leave to it."""
 
 import asyncio
 from typing import Any
 
+from snakemake.settings.types import RerunTrigger
+
 CHECKPOINTS = "results/.checkpoints"
+
+
+def trust_dates(workflow: Any) -> None:
+    """Contents decide what is made again (plan.py); by its own record Snakemake would rerun finished jobs."""
+    type(workflow).rerun_triggers = property(lambda _: frozenset([RerunTrigger.MTIME]))
 
 
 def keep_checkpoints(workflow: Any) -> None:
