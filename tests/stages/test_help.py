@@ -2,10 +2,11 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 
 import pytest
-from stage_runs import BIN, STAGES, run
+from stage_runs import BIN, STAGES, make, run
 
 EQUATIONS = {
     "train-model": "l(f(theta, x_i), y_i)",
@@ -44,6 +45,21 @@ def test_example_of_the_help_parses(stage, tmp_path):
     # The files of the example are not there: that is the first thing wrong with it.
     assert done.returncode == 2
     assert "no such file" in done.stderr + done.stdout or "cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_example_of_the_help_runs_as_it_is_printed(stage, good, tmp_path):
+    """Beside the files that it names, those of a digits MLP."""
+    folder = shutil.copytree(good.folder, tmp_path / "here")
+    shutil.copy(good.spec, folder / "model.json")
+    shutil.copytree(good.folder, folder / "results" / "demo")
+    for probe in range(3 if stage == "density" else 0):
+        (folder / f"probe{probe}").mkdir()
+        flags = ("--operator", folder / "operator.h5", "--seed", probe, "--k", 2, "--max-iters", 12)
+        make(folder / f"probe{probe}" / "lanczos.h5", "lanczos", *flags)
+    example = shlex.split(run(stage, "--help").stdout.split("Example:")[1])
+    done = run(stage, *example[1:], cwd=folder)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("stage", STAGES)
