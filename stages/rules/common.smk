@@ -58,7 +58,7 @@ wildcard_constraints:
     seed=r"\d+",
     step=r"\d+",
     probe=r"\d+",
-    operator=r"[A-Za-z0-9_-]+",
+    operator=r"[A-Za-z0-9_.-]+",
     block=rf"({blocks.MARK}[^/]+)?",
     reorth_mode=r"[a-z_]+",
     variant=rf"({variants.MARK}[^/]+)?",

@@ -1,6 +1,7 @@
 """What the rules ask about the jobs of a sweep: files, flags and devices, as functions of the wildcards."""
 
 import json
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterable
@@ -32,11 +33,11 @@ NUMBERS = ("seed", "step", "probe")
 def checked(raw: dict[str, Any], origin: str, files: Iterable[Path]) -> dict[str, Any]:
     """The configuration that Snakemake has read. Raises InputError.
 
-    Its reader takes the last one of two equal keys: `files` are read once more.
+    Its reader takes the last one of two equal keys, and 0.10 as a key for a number: `files` are read again.
     """
     for path in files:
-        sweep_file.read(str(path))
-    config = sweep_config.resolve(raw, origin)
+        raw = sweep_file.with_keys_of(raw, sweep_file.read(str(path)))
+    config = sweep_config.resolve(sweep_file.with_keys_of(raw, {}), origin)
     stage_versions.check_built(config, BINARIES, origin)
     return config
 
@@ -98,7 +99,9 @@ class Jobs:
     def models(self, trained: bool) -> str:
         """A pattern of the models that the sweep trains, or of those that come with their weights."""
         models = self.config["models"].items()
-        return "|".join(name for name, m in models if model_steps.is_trained(m) == trained) or "(?!)"
+        return (
+            "|".join(re.escape(name) for name, m in models if model_steps.is_trained(m) == trained) or "(?!)"
+        )
 
     def all_of(self, stage: str, models: list[str] | None = None) -> list[str]:
         """Every artifact that a stage makes in this sweep, or of some of its models."""

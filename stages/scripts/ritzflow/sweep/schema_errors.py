@@ -48,7 +48,7 @@ def unknown_word(error: Any, place: str) -> str:
 def wrong_letters(error: Any, place: str) -> str:
     if error.path[-1] == "module":
         return f"'{error.instance}' in '{place}' is not of the form package.module:function"
-    allowed = "letters, digits, '_', '-' and, in the sweep's name, single dots"
+    allowed = "letters, digits, '_', '-' and single dots"
     return f"'{error.instance}' in '{place}' may hold only {allowed}, and no path"
 
 
