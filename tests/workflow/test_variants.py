@@ -110,6 +110,11 @@ def test_names_have_numbers_as_people_write_them():
     ]
 
 
+def test_names_of_variants_may_hold_dots():
+    config = resolve(variants={"tol0.1": {"tol": 0.1}})
+    assert places.LANCZOS.format(**cell(config, "full", "/tol0.1")).endswith("/full/tol0.1/probe0/lanczos.h5")
+
+
 def test_the_frozen_configuration_is_the_same_sweep():
     both = {name: {"k": 5, "reorth_window": w} for name, w in (("z", 2), ("y", 4))}
     config = resolve(variants=both, grid={"tol": [1e-6, 1e-9], "reorth_period": [5], "max_iters": [30]})
@@ -144,6 +149,7 @@ def test_runs_that_may_restart_refer_to_the_density_with_their_settings():
         ({"variants": {"w": {"models": ["c"]}}}, "'c' in 'variants.w.models' is not one of models: a, b"),
         ({"variants": {"w/2": {"k": 3}}}, "'w/2' in 'variants'"),
         ({"variants": {"w=2": {"k": 3}}}, "'w=2' in 'variants'"),
+        ({"variants": {"..": {"k": 3}}}, "'..' in 'variants'"),
         ({"variants": {"base": {"k": 3}}}, "'variants.base' is the name of 'lanczos' as it is"),
         (
             {"variants": {"w": {"k": 30, "krylov_dim": 20}}},
