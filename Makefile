@@ -30,7 +30,7 @@ test-models: build models-env  ## language models of transformers, every module 
 	RITZFLOW_COMPILE_ALL=1 .venv-models/bin/python -m pytest -q tests/huggingface tests/products/test_compiled.py
 	RITZFLOW_EXAMPLES=1 $(PYTHON) -m pytest -q tests/workflow/test_examples.py
 
-test-cluster: build  ## a sweep on a Slurm of one node, whose jobs are stopped in four ways; some minutes, as root
+test-cluster: build  ## a sweep on a Slurm of one node, whose jobs are stopped in three ways; some minutes, as root
 	.venv/bin/pip install -q -r requirements-slurm.txt
 	RITZFLOW_SLURM=1 $(PYTHON) -m pytest -q -rs tests/workflow/test_slurm.py
 

@@ -67,6 +67,14 @@ def test_a_program_that_gets_a_signal_is_waited_for(folder):
     assert process.wait() == 75 and exits.noted(LOG) == [75]
 
 
+def test_a_program_that_a_second_signal_ends_was_killed(folder):
+    python = "import signal, time; signal.signal(15, lambda *_: exit(1)); print(flush=True); time.sleep(9)"
+    process = logged(f"python3 -c '{python}'", stdout=subprocess.PIPE, start_new_session=True)
+    process.stdout.readline()
+    os.killpg(process.pid, 15)
+    assert process.wait() == 1 and exits.noted(LOG) == [None]
+
+
 def test_a_killed_job_has_a_start_alone_and_asks_for_more_next_time(folder):
     process = logged("bash -c 'echo; sleep 9'", stdout=subprocess.PIPE, start_new_session=True)
     process.stdout.readline()

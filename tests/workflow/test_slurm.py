@@ -47,13 +47,13 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    """One cell, whose Lanczos run takes more than a minute."""
+    """One cell, whose Lanczos run takes about a minute."""
     path = tmp_path_factory.mktemp("config") / "one.yaml"
     raw = yaml.safe_load((ROOT / "configs" / "tiny.yaml").read_text())
     raw["models"]["digits_mlp"]["data"] = {"source": "digits"}
     raw["models"]["digits_mlp"]["architecture"]["hidden"] = [128, 128]
     raw |= {"seeds": [0], "operators": {"hessian": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
-    raw["lanczos"] |= {"max_iters": 1200, "tol": 1e-300}
+    raw["lanczos"] |= {"max_iters": 600, "tol": 1e-300}
     path.write_text(yaml.safe_dump(raw))
     return path
 
@@ -104,22 +104,13 @@ def job_at_work(folder, process):
     return said.stdout.split()[-1]
 
 
-def test_a_job_killed_by_its_time_limit_is_continued(cluster, sweep, digest, tmp_path):
-    """Slurm sends TERM there as well, KillWait seconds before KILL."""
-    limit = ["--set-resources", "lanczos:runtime=1", "lanczos:slurm_extra=''"]
+def test_a_job_at_its_time_limit_writes_a_checkpoint_and_is_continued(cluster, sweep, digest, tmp_path):
+    """Slurm sends the signal up to a minute early: 0 to 45 seconds after the start, which may kill the job."""
+    limit = ["--set-resources", "lanczos:runtime=2", "lanczos:slurm_extra='--signal=TERM@75'"]
     said = finished(start(tmp_path, sweep, *limit), tmp_path)
-    assert notes(tmp_path)[:2] == ["start", "75"] and notes(tmp_path)[-1] == "0"
+    assert "75" in notes(tmp_path) and notes(tmp_path)[-1] == "0"
     assert content(tmp_path) == digest
     assert "No SLURM account" not in said and "sacct" not in said
-
-
-def test_a_job_that_is_signalled_before_its_limit_is_continued(cluster, sweep, digest, tmp_path):
-    """As `--signal=TERM@120` of the profile does it: every process of the job's step gets TERM."""
-    process = start(tmp_path, sweep)
-    subprocess.run(["scancel", "--signal=TERM", job_at_work(tmp_path, process)], check=True)
-    finished(process, tmp_path)
-    assert notes(tmp_path) == ["start", "75", "start", "0"]
-    assert content(tmp_path) == digest
 
 
 def test_a_cancelled_job_is_run_again_from_its_checkpoint(cluster, sweep, digest, tmp_path):
