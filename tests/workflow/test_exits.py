@@ -115,14 +115,16 @@ def test_the_last_lines_are_the_failed_jobs_and_their_errors(folder):
 
 
 def test_a_refused_cell_is_not_tried_again_whatever_the_profile_says_and_its_error_is_last(tmp_path):
-    sweep = Sweep(tmp_path, operators={"mine": {"kind": "hessian", "params_filter": ["nowhere.*"]}})
+    sweep = Sweep(
+        tmp_path, operators={"hessian": {}}, reorth_modes=["full"], lanczos={"k": 100, "max_iters": 200}
+    )
     words = [word if word != "0" else "4" for word in sweep.command()]
     done = subprocess.run(words, cwd=sweep.folder, capture_output=True, text=True)
     last = done.stderr.rstrip().splitlines()
-    log = "results/edits/logs/m/seed0/step4/mine/build-operator.log"
-    assert done.returncode == 1 and last[-1].startswith("error: ") and "nowhere.*" in last[-1], done.stderr[
-        -2000:
-    ]
+    log = "results/edits/logs/m/seed0/step4/hessian/full/probe0/lanczos.log"
+    assert done.returncode == 1 and last[-1].startswith("error: ") and "--k 100 is above" in last[-1], (
+        done.stderr[-2000:]
+    )
     assert last[-2].endswith(f"ended with exit status 2; log: {log}")
     assert exits_of(sweep, log) == "start\n2\n"
 

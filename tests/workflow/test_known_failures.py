@@ -44,6 +44,7 @@ def test_a_key_that_its_kind_does_not_use_is_refused(key):
     for kind in KEYS["kind"]["enum"]:
         operators = {"mine": {"kind": kind, key: SET[key]}}
         if kind in KEYS[key]["x-kinds"]:
+            operators["mine"] |= {"damping": 1e-3} if key == "power" else {}
             assert resolve(operators=operators)
             continue
         text = refusal(operators=operators)
@@ -71,7 +72,7 @@ def test_a_hessian_is_not_regularised():
 
 def test_a_number_that_is_none_is_refused_by_its_key():
     for value in (float("nan"), float("inf"), ".nan"):
-        assert "'lanczos.tol': " in refusal(lanczos={"tol": value})
+        assert "'lanczos.tol'" in refusal(lanczos={"tol": value})
     assert "'lanczos.tol': nan is not a finite number" in refusal(lanczos={"tol": float("nan")})
     damped = {"kfac": {"damping": float("inf")}}
     assert "'operators.kfac.damping': inf is not a finite number" in refusal(operators=damped)

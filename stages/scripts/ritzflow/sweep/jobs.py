@@ -17,6 +17,7 @@ from ritzflow.common.script_cli import InputError
 from ritzflow.sweep import (
     artifacts,
     freeze,
+    known_refusals,
     model_steps,
     stage_flags,
     stage_versions,
@@ -39,6 +40,7 @@ def checked(raw: dict[str, Any], origin: str, files: Iterable[Path]) -> dict[str
         raw = sweep_file.with_keys_of(raw, sweep_file.read(str(path)))
     config = sweep_config.resolve(sweep_file.with_keys_of(raw, {}), origin)
     stage_versions.check_built(config, BINARIES, origin)
+    sweep_config.refuse(origin, known_refusals.missing_files(config, Path("results", config["name"])))
     return config
 
 

@@ -20,6 +20,7 @@ from ritzflow.sweep import (
     cell_checks,
     cells,
     data_defaults,
+    known_refusals,
     model_steps,
     presets,
     sweep_checks,
@@ -62,6 +63,7 @@ def resolve(raw: dict[str, Any], origin: str) -> dict[str, Any]:
             model, cells.seeds_of(config, name), f"{origin}: models.{name}.steps"
         )
     refuse(origin, cell_checks.problems(config))
+    refuse(origin, known_refusals.problems(config))
     refuse(origin, baseline.problems(config))
     return baseline.by_axis(config)
 
