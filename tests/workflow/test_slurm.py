@@ -53,7 +53,7 @@ def sweep(tmp_path_factory):
     raw["models"]["digits_mlp"]["data"] = {"source": "digits"}
     raw["models"]["digits_mlp"]["architecture"]["hidden"] = [128, 128]
     raw |= {"seeds": [0], "operators": {"hessian": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
-    raw["lanczos"] |= {"max_iters": 1800, "tol": 1e-300}
+    raw["lanczos"] |= {"max_iters": 900, "tol": 1e-300}
     path.write_text(yaml.safe_dump(raw))
     return path
 
@@ -105,8 +105,8 @@ def job_at_work(folder, process):
 
 
 def test_a_job_at_its_time_limit_writes_a_checkpoint_and_is_continued(cluster, sweep, digest, tmp_path):
-    """Slurm sends the signal up to a minute early: 0 to 45 seconds after the start, which can kill it."""
-    limit = ["--set-resources", "lanczos:runtime=2", "lanczos:slurm_extra='--signal=TERM@75'"]
+    """Slurm sends the signal up to a minute early: 45 to 105 seconds after the start."""
+    limit = ["--set-resources", "lanczos:runtime=3", "lanczos:slurm_extra='--signal=TERM@75'"]
     said = finished(start(tmp_path, sweep, *limit), tmp_path)
     assert "75" in notes(tmp_path) and notes(tmp_path)[-1] == "0"
     assert content(tmp_path) == digest
