@@ -22,7 +22,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("B", options.b, "the tree, or artifact, to compare it with")->required();
   app.add_option("--rtol", options.rtol,
                  "within tolerance: max |a - b| of a quantity <= rtol * its largest absolute value")
-      ->check(number_from(0))
+      ->check(app::number_from(0))
       ->capture_default_str();
   app.add_flag("--subset", options.subset, "B is a part of A: what A alone holds is not missing");
   app.add_option("--format", options.format, "md | csv | json, on stdout")
@@ -30,12 +30,13 @@ void declare(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
-void run(const Options& options, const StageRun& stage) {
-  const Audit audit =
-      compare_trees(options.a, options.b, {.rtol = options.rtol, .subset = options.subset}, stage);
-  std::cout << audit_text(audit, options.format) << std::flush;
-  const int64_t different = audit.count(Agreement::different), missing = audit.count(Agreement::missing),
-                damaged = audit.count(Agreement::damaged);
+void run(const Options& options, const app::StageRun& stage) {
+  const app::Audit audit =
+      app::compare_trees(options.a, options.b, {.rtol = options.rtol, .subset = options.subset}, stage);
+  std::cout << app::audit_text(audit, options.format) << std::flush;
+  const int64_t different = audit.count(artifact::Agreement::different),
+                missing = audit.count(artifact::Agreement::missing),
+                damaged = audit.count(artifact::Agreement::damaged);
   const auto total = audit.artifacts.size();
   const std::string unlike = fmt::format(
       "differ beyond --rtol {:g}, {} are in one tree only; the table on stdout "
@@ -50,7 +51,7 @@ void run(const Options& options, const StageRun& stage) {
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   const auto options = std::make_shared<Options>();
   return {
       .name = "audit",
@@ -66,7 +67,7 @@ Stage make_stage() {
       .algorithm = 2,
       .writes_file = false,
       .declare = [options](CLI::App& app) { declare(app, *options); },
-      .run = [options](StageRun& stage) { run(*options, stage); }};
+      .run = [options](app::StageRun& stage) { run(*options, stage); }};
 }
 
 }  // namespace ritzflow

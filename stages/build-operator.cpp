@@ -21,12 +21,12 @@ constexpr int kAlgorithm = 3;
 
 void declare(CLI::App& app, Flags& flags) {
   flags.of_operator.declare(app);
-  add_flags(app, flags.of_operator.draws(), "Operator");
-  add_flags(app, flags.checkpoint, "Checkpoints");
+  app::add_flags(app, flags.of_operator.draws(), "Operator");
+  app::add_flags(app, flags.checkpoint, "Checkpoints");
 }
 
 // What a continuation must share with the run whose products it takes.
-nlohmann::json identity(const BuiltOperator& built) {
+nlohmann::json identity(const curvature::BuiltOperator& built) {
   const OperatorSettings& s = built.settings;
   nlohmann::json all = identity_of(s);
   all.update(identity_of(s.risk));
@@ -41,24 +41,25 @@ nlohmann::json identity(const BuiltOperator& built) {
   return all;
 }
 
-void run(const Flags& flags, const StageRun& stage) {
-  const BuiltOperator built = build_operator(flags.of_operator.parsed());
-  const auto segments = open_segments(flags.checkpoint, "build-operator", identity(built));
-  ProductLog products(*built.op, segments.get());
-  const int64_t memory = state_memory(built.loaded_memory, built.product_memory(),
-                                      probe_vectors * built.op->dim() * int64_t{sizeof(double)});
-  const Probes probes = checked_probes(built, products);
-  nlohmann::json provenance = stage.provenance(attempts_of(segments.get()));
+void run(const Flags& flags, const app::StageRun& stage) {
+  const curvature::BuiltOperator built = curvature::build_operator(flags.of_operator.parsed());
+  const auto segments = checkpoint::open_segments(flags.checkpoint, "build-operator", identity(built));
+  checkpoint::ProductLog products(*built.op, segments.get());
+  const int64_t memory =
+      spectrum::state_memory(built.loaded_memory, built.product_memory(),
+                             curvature::probe_vectors * built.op->dim() * int64_t{sizeof(double)});
+  const curvature::Probes probes = curvature::checked_probes(built, products);
+  nlohmann::json provenance = stage.provenance(checkpoint::attempts_of(segments.get()));
   if (memory > 0) provenance["expected_memory_bytes"] = memory;
-  const OperatorInfo info = write_operator(built, probes, stage.out, provenance);
-  retire(segments.get(), flags.checkpoint, stage.out);
+  const curvature::OperatorInfo info = curvature::write_operator(built, probes, stage.out, provenance);
+  checkpoint::retire(segments.get(), flags.checkpoint, stage.out);
   spdlog::info("{} of dimension {}: norm about {:.6g}, noise {:.2g} of it", word(info.kind), info.n_params,
                info.norm(), info.noise());
 }
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   const auto flags = std::make_shared<Flags>();
   return {
       .name = "build-operator",
@@ -71,7 +72,7 @@ Stage make_stage() {
       .example = "build-operator --data data.h5 --model model.h5 --operator hessian --out operator.h5",
       .algorithm = kAlgorithm,
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
-      .run = [flags](StageRun& stage) { run(*flags, stage); }};
+      .run = [flags](app::StageRun& stage) { run(*flags, stage); }};
 }
 
 }  // namespace ritzflow

@@ -23,37 +23,39 @@ struct Flags {
 constexpr int kAlgorithm = 3;
 
 void declare(CLI::App& app, Flags& flags) {
-  add_flags(app, flags.risk, "Input");
+  app::add_flags(app, flags.risk, "Input");
   for (const char* needed : {"--data", "--model"}) app.get_option(needed)->required();
-  add_flags(app, flags.collection, "Factors");
-  add_flags(app, flags.checkpoint, "Checkpoints");
+  app::add_flags(app, flags.collection, "Factors");
+  app::add_flags(app, flags.checkpoint, "Checkpoints");
 }
 
-int64_t outputs_of(const EmpiricalRisk& risk) {
+int64_t outputs_of(const problem::EmpiricalRisk& risk) {
   const at::AutoGradMode no_grad(false);
   return risk.network().forward(risk.theta(), risk.batch(0).inputs.narrow(0, 0, 1)).size(1);
 }
 
 /// Whether a sample has several terms of the loss whose treatment makes a difference.
-bool has_terms(const Flags& flags, const EmpiricalRisk& risk) {
+bool has_terms(const Flags& flags, const problem::EmpiricalRisk& risk) {
   return risk.rows_per_sample() > 1 && flags.collection.fisher_type != FisherType::mc;
 }
 
-KfacOptions options_of(const Flags& flags, const EmpiricalRisk& risk) {
+curvature::KfacOptions options_of(const Flags& flags, const problem::EmpiricalRisk& risk) {
   const CollectionSettings& asked = flags.collection;
   const FisherType type = asked.fisher_type;
   const int64_t terms = risk.rows_per_sample(), outputs = outputs_of(risk);
-  KfacOptions options{.sharing = asked.kfac_approx,
-                      .fisher = {.type = type,
-                                 .terms = choose_token_terms(asked.token_terms, type, terms, outputs),
-                                 .mc_samples = asked.mc_samples,
-                                 .seed = static_cast<uint64_t>(asked.seed)},
-                      .ekfac = !asked.no_ekfac,
-                      .plan = {.split_qkv = asked.split_qkv, .max_factor = asked.max_factor}};
-  const int64_t passes = cotangent_count(options.fisher, terms, outputs);
+  curvature::KfacOptions options{
+      .sharing = asked.kfac_approx,
+      .fisher = {.type = type,
+                 .terms = curvature::choose_token_terms(asked.token_terms, type, terms, outputs),
+                 .mc_samples = asked.mc_samples,
+                 .seed = static_cast<uint64_t>(asked.seed)},
+      .ekfac = !asked.no_ekfac,
+      .plan = {.split_qkv = asked.split_qkv, .max_factor = asked.max_factor}};
+  const int64_t passes = curvature::cotangent_count(options.fisher, terms, outputs);
   if (has_terms(flags, risk)) {
     spdlog::info("token terms {}: {} backward passes over the data ({} for separate, the exact one)",
-                 word(options.fisher.terms), passes, cotangent_count({.type = type}, terms, outputs));
+                 word(options.fisher.terms), passes,
+                 curvature::cotangent_count({.type = type}, terms, outputs));
   }
   if (passes > 1000) {
     spdlog::warn("{} backward passes over the data; --fisher-type mc needs one a draw", passes);
@@ -62,7 +64,7 @@ KfacOptions options_of(const Flags& flags, const EmpiricalRisk& risk) {
 }
 
 // What a continuation must share with the collection that it resumes.
-nlohmann::json identity(const Flags& flags, const RiskPoint& point) {
+nlohmann::json identity(const Flags& flags, const curvature::RiskPoint& point) {
   nlohmann::json all = identity_of(flags.collection);
   all.update(identity_of(point.settings));
   all["data_sha256"] = point.digests.data;
@@ -71,57 +73,63 @@ nlohmann::json identity(const Flags& flags, const RiskPoint& point) {
   return all;
 }
 
-KfacSums newest_sums(const SegmentFolder* segments) {
-  KfacSums newest;
+curvature::KfacSums newest_sums(const checkpoint::SegmentFolder* segments) {
+  curvature::KfacSums newest;
   if (segments == nullptr) return newest;
-  segments->read(kKfacSumsFormat, [&](const ArtifactReader& file) { newest = read_kfac_sums(file); });
+  segments->read(curvature::kKfacSumsFormat,
+                 [&](const artifact::ArtifactReader& file) { newest = curvature::read_kfac_sums(file); });
   if (newest.batches > 0)
     spdlog::info("resuming after micro-batch {} from {}", newest.batches, segments->folder().string());
   return newest;
 }
 
-void save(SegmentFolder& segments, const KfacSums& sums) {
-  segments.write(sums.batches, kKfacSumsFormat, [&](ArtifactWriter& file) { write_kfac_sums(file, sums); });
-  segments.keep_newest(2, kKfacSumsFormat);  // each says all; one may be damaged
+void save(checkpoint::SegmentFolder& segments, const curvature::KfacSums& sums) {
+  segments.write(sums.batches, curvature::kKfacSumsFormat,
+                 [&](artifact::ArtifactWriter& file) { curvature::write_kfac_sums(file, sums); });
+  segments.keep_newest(2, curvature::kKfacSumsFormat);  // each says all; one may be damaged
 }
 
-KroneckerFactors collect_in_segments(const EmpiricalRisk& risk, const KfacOptions& options,
-                                     SegmentFolder* segments, const StageRun& stage) {
+curvature::KroneckerFactors collect_in_segments(const problem::EmpiricalRisk& risk,
+                                                const curvature::KfacOptions& options,
+                                                checkpoint::SegmentFolder* segments,
+                                                const app::StageRun& stage) {
   const int64_t batches = risk.batches() * (options.ekfac ? 2 : 1);
-  Progress progress = stage.progress("micro-batches", batches);
-  const auto observe = [&](const KfacSums& sums) {
+  app::Progress progress = stage.progress("micro-batches", batches);
+  const auto observe = [&](const curvature::KfacSums& sums) {
     progress.update(sums.batches);
-    const bool stop = stop_requested();
+    const bool stop = app::stop_requested();
     if (segments != nullptr && (stop || segments->due())) save(*segments, sums);
-    if (stop) stop_by_signal(segments, fmt::format("micro-batch {} of {}", sums.batches, batches));
+    if (stop)
+      checkpoint::stop_by_signal(segments, fmt::format("micro-batch {} of {}", sums.batches, batches));
   };
-  return collect_kfac(risk, options, observe, newest_sums(segments));
+  return curvature::collect_kfac(risk, options, observe, newest_sums(segments));
 }
 
-void run(const Flags& flags, const StageRun& stage) {
-  const RiskPoint point = load_risk(flags.risk, {});
-  const EmpiricalRisk& risk = *point.risk;
-  const KfacOptions options = options_of(flags, risk);
-  const auto segments = open_segments(flags.checkpoint, "collect-kfac", identity(flags, point));
+void run(const Flags& flags, const app::StageRun& stage) {
+  const curvature::RiskPoint point = curvature::load_risk(flags.risk, {});
+  const problem::EmpiricalRisk& risk = *point.risk;
+  const curvature::KfacOptions options = options_of(flags, risk);
+  const auto segments = checkpoint::open_segments(flags.checkpoint, "collect-kfac", identity(flags, point));
   const auto factors = collect_in_segments(risk, options, segments.get(), stage);
-  const Coverage covered = coverage(factors, risk.network().params());
+  const curvature::Coverage covered = curvature::coverage(factors, risk.network().params());
   spdlog::info("{}", covered.text());
   if (factors.layers.empty())
     throw Refusal("no layer of this model has Kronecker factors; nothing was written");
-  const Collection collection{
+  const curvature::Collection collection{
       .settings = flags.collection,
       .risk = point.settings,
       .token_terms = has_terms(flags, risk) ? std::optional(options.fisher.terms) : std::nullopt,
       .loss = risk.loss_function().name(),
       .data_sha256 = point.digests.data,
       .model_sha256 = point.digests.model};
-  write_kfac(stage.out, factors, covered, collection, stage.provenance(attempts_of(segments.get())));
-  retire(segments.get(), flags.checkpoint, stage.out);
+  curvature::write_kfac(stage.out, factors, covered, collection,
+                        stage.provenance(checkpoint::attempts_of(segments.get())));
+  checkpoint::retire(segments.get(), flags.checkpoint, stage.out);
 }
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   const auto flags = std::make_shared<Flags>();
   return {
       .name = "collect-kfac",
@@ -134,7 +142,7 @@ Stage make_stage() {
       .example = "collect-kfac --data data.h5 --model model.h5 --out kfac.h5",
       .algorithm = kAlgorithm,
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
-      .run = [flags](StageRun& stage) { run(*flags, stage); }};
+      .run = [flags](app::StageRun& stage) { run(*flags, stage); }};
 }
 
 }  // namespace ritzflow

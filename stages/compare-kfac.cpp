@@ -27,57 +27,57 @@ struct Flags {
 void declare(CLI::App& app, Flags& flags) {
   app.add_option("--operator", flags.op, "operator.h5 of kind kfac or ekfac")->type_name("FILE")->required();
   app.add_option("--k", flags.k, "leading eigenpairs to compare")
-      ->check(integer_from(1))
+      ->check(app::integer_from(1))
       ->capture_default_str();
   app.add_option("--max-iters", flags.max_iters, "Lanczos steps for these")
-      ->check(integer_from(1))
+      ->check(app::integer_from(1))
       ->capture_default_str();
   app.add_option("--exact-below", flags.exact_below, "parameters up to which every column is formed")
       ->capture_default_str();
   app.add_option("--probes", flags.probes, "random vectors of the estimate above that size")
-      ->check(integer_from(2, 1000000))
+      ->check(app::integer_from(2, 1000000))
       ->capture_default_str();
   app.add_option("--seed", flags.seed, "of the random vectors")
-      ->check(integer_from(0))
+      ->check(app::integer_from(0))
       ->capture_default_str();
   app.add_flag("--no-layers", flags.no_layers, "compare the whole matrices alone");
 }
 
 /// The exact Gauss-Newton matrix at the point of a K-FAC operator, over the same parameters.
-BuiltOperator exact_ggn(const OperatorSettings& of_kfac) {
+curvature::BuiltOperator exact_ggn(const OperatorSettings& of_kfac) {
   OperatorSettings settings = of_kfac;
   settings.kind = OperatorKind::ggn;
   settings.of_kind = GgnSettings{GgnMode::exact};
-  return build_operator(settings);
+  return curvature::build_operator(settings);
 }
 
 /// A K-FAC operator and the exact Gauss-Newton matrix, or their sub-blocks of one layer.
 struct Compared {
   std::string name;
-  std::shared_ptr<LinearOperator> kfac, ggn;
-  std::vector<Eigenpair> leading;  ///< of kfac in closed form; empty where there is none
+  std::shared_ptr<krylov::LinearOperator> kfac, ggn;
+  std::vector<curvature::Eigenpair> leading;  ///< of kfac in closed form; empty where there is none
 };
 
-Json values(const std::vector<Eigenpair>& pairs) {
+Json values(const std::vector<curvature::Eigenpair>& pairs) {
   Json list = Json::array();
   for (const auto& pair : pairs) list.push_back(pair.value);
   return list;
 }
 
-std::vector<Eigenpair> leading(LinearOperator& op, const Flags& flags, bool exact) {
-  if (exact) return leading_of_matrix(dense_matrix(op), flags.k);
-  return leading_by_lanczos(op, flags.k, flags.max_iters);
+std::vector<curvature::Eigenpair> leading(krylov::LinearOperator& op, const Flags& flags, bool exact) {
+  if (exact) return curvature::leading_of_matrix(curvature::dense_matrix(op), flags.k);
+  return curvature::leading_by_lanczos(op, flags.k, flags.max_iters);
 }
 
 Json record(const Compared& pair, const Flags& flags, bool exact) {
-  const FrobeniusError error = exact
-                                   ? frobenius_error(*pair.kfac, *pair.ggn)
-                                   : estimated_frobenius_error(*pair.kfac, *pair.ggn, flags.probes,
-                                                               static_cast<uint64_t>(flags.seed), pair.name);
+  const curvature::FrobeniusError error =
+      exact ? curvature::frobenius_error(*pair.kfac, *pair.ggn)
+            : curvature::estimated_frobenius_error(*pair.kfac, *pair.ggn, flags.probes,
+                                                   static_cast<uint64_t>(flags.seed), pair.name);
   // In closed form where the operator has one, so that no copy of a multiple eigenvalue is missed.
   const auto of_kfac = pair.leading.empty() ? leading(*pair.kfac, flags, exact) : pair.leading;
   const auto of_ggn = leading(*pair.ggn, flags, exact);
-  const LeadingComparison both = compare_leading(of_kfac, of_ggn);
+  const curvature::LeadingComparison both = curvature::compare_leading(of_kfac, of_ggn);
   Json all;  // what is not finite is written as null
   all["kfac_error"] = error.value;
   all["kfac_error_se"] = error.standard_error;
@@ -91,7 +91,7 @@ Json record(const Compared& pair, const Flags& flags, bool exact) {
   return all;
 }
 
-std::vector<double> part_of(const std::vector<double>& x, const std::vector<IndexRange>& ranges) {
+std::vector<double> part_of(const std::vector<double>& x, const std::vector<curvature::IndexRange>& ranges) {
   std::vector<double> part;
   for (const auto& range : ranges) {
     part.insert(part.end(), x.begin() + range.first, x.begin() + range.first + range.count);
@@ -99,36 +99,38 @@ std::vector<double> part_of(const std::vector<double>& x, const std::vector<Inde
   return part;
 }
 
-Compared layer_of(const Compared& whole, const KroneckerOperator& kfac, size_t block, int64_t k) {
+Compared layer_of(const Compared& whole, const curvature::KroneckerOperator& kfac, size_t block, int64_t k) {
   const auto ranges = kfac.blocks()[block].coordinates();
-  Compared layer{kfac.blocks()[block].name(), make_restriction(whole.kfac, ranges),
-                 make_restriction(whole.ggn, ranges), leading_of_block(kfac, block, k)};
+  Compared layer{kfac.blocks()[block].name(), curvature::make_restriction(whole.kfac, ranges),
+                 curvature::make_restriction(whole.ggn, ranges), curvature::leading_of_block(kfac, block, k)};
   for (auto& pair : layer.leading) pair.vector = part_of(pair.vector, ranges);
   return layer;
 }
 
 /// Of few enough parameters the matrix itself, so that a product of a layer does not cost one of the model.
-std::shared_ptr<LinearOperator> in_memory(LinearOperator& op) {
-  return make_matrix_operator(std::make_shared<const Matrix>(dense_matrix(op)));
+std::shared_ptr<krylov::LinearOperator> in_memory(krylov::LinearOperator& op) {
+  return curvature::make_matrix_operator(
+      std::make_shared<const curvature::Matrix>(curvature::dense_matrix(op)));
 }
 
-Json compare(std::unique_ptr<LinearOperator> kfac, std::unique_ptr<LinearOperator> ggn, const Flags& flags,
-             const StageRun& stage) {
+Json compare(std::unique_ptr<krylov::LinearOperator> kfac, std::unique_ptr<krylov::LinearOperator> ggn,
+             const Flags& flags, const app::StageRun& stage) {
   const bool exact = kfac->dim() <= flags.exact_below;
   // After a filter the operator has no layers any more.
-  const std::shared_ptr<LinearOperator> op = std::move(kfac);
-  const auto* kronecker = dynamic_cast<const KroneckerOperator*>(op.get());
+  const std::shared_ptr<krylov::LinearOperator> op = std::move(kfac);
+  const auto* kronecker = dynamic_cast<const curvature::KroneckerOperator*>(op.get());
   Compared whole{"",
                  exact ? in_memory(*op) : op,
-                 exact ? in_memory(*ggn) : std::shared_ptr<LinearOperator>(std::move(ggn)),
+                 exact ? in_memory(*ggn) : std::shared_ptr<krylov::LinearOperator>(std::move(ggn)),
                  {}};
-  if (kronecker && kronecker->has_closed_form()) whole.leading = leading_in_closed_form(*kronecker, flags.k);
+  if (kronecker && kronecker->has_closed_form())
+    whole.leading = curvature::leading_in_closed_form(*kronecker, flags.k);
   Json all = record(whole, flags, exact);
   all["kfac_error_method"] = exact ? "columns" : "hutchinson";
   all["ggn_eigenvalues_method"] = exact ? "dense" : "lanczos";
   if (!kronecker || flags.no_layers) return all;
   const size_t layers = kronecker->blocks().size();
-  Progress progress = stage.progress("layers", static_cast<int64_t>(layers));
+  app::Progress progress = stage.progress("layers", static_cast<int64_t>(layers));
   for (size_t b = 0; b < layers; ++b) {
     const Compared layer = layer_of(whole, *kronecker, b, flags.k);
     all["layers"][layer.name] = record(layer, flags, exact);
@@ -137,8 +139,8 @@ Json compare(std::unique_ptr<LinearOperator> kfac, std::unique_ptr<LinearOperato
   return all;
 }
 
-void run(const Flags& flags, const StageRun& stage) {
-  OpenOperator kfac = open_operator(flags.op);
+void run(const Flags& flags, const app::StageRun& stage) {
+  curvature::OpenOperator kfac = curvature::open_operator(flags.op);
   const auto* settings = std::get_if<KroneckerSettings>(&kfac.settings.of_kind);
   if (settings == nullptr) {
     throw InputError(flags.op.string() + ": is an operator of kind " + word(kfac.info.kind) +
@@ -154,7 +156,7 @@ void run(const Flags& flags, const StageRun& stage) {
   all["operator_sha256"] = kfac.info.sha256;
   all["k"] = flags.k;
   all["compare_kfac_algorithm"] = kAlgorithm;
-  write_sealed_json(stage.out, all);
+  artifact::write_sealed_json(stage.out, all);
   spdlog::info(
       "{} against the Gauss-Newton matrix: relative Frobenius error {}, overlap of the leading {} {}",
       word(kfac.info.kind), all["kfac_error"].dump(), all["eigenvalues"].size(), all["overlap"].dump());
@@ -162,7 +164,7 @@ void run(const Flags& flags, const StageRun& stage) {
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   const auto flags = std::make_shared<Flags>();
   return {
       .name = "compare-kfac",
@@ -174,7 +176,7 @@ Stage make_stage() {
       .example = "compare-kfac --operator operator.h5 --k 10 --out comparison.json",
       .algorithm = kAlgorithm,
       .declare = [flags](CLI::App& app) { declare(app, *flags); },
-      .run = [flags](StageRun& stage) { run(*flags, stage); }};
+      .run = [flags](app::StageRun& stage) { run(*flags, stage); }};
 }
 
 }  // namespace ritzflow

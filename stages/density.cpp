@@ -23,11 +23,11 @@ void declare(CLI::App& app, Options& options) {
                  "exact, and runs "
                  "are only checked to be of it")
       ->type_name("FILE");
-  add_flags(app, options.density, "Density");
+  app::add_flags(app, options.density, "Density");
 }
 
-void report(const std::string& origin, const SpectralDensity& density) {
-  const BoundedValue &fraction = density.negative_fraction, &mass = density.negative_mass;
+void report(const std::string& origin, const krylov::SpectralDensity& density) {
+  const krylov::BoundedValue &fraction = density.negative_fraction, &mass = density.negative_mass;
   spdlog::info("{}: negative fraction {:.4g} in [{:.4g}, {:.4g}], negative mass {:.4g} in [{:.4g}, {:.4g}]",
                origin, fraction.value, fraction.lower, fraction.upper, mass.value, mass.lower, mass.upper);
 }
@@ -37,33 +37,34 @@ void require_runs_of(const std::string& path, const std::string& sha256, const s
 }
 
 // As the operator says, if it is given.
-bool semidefinite(const std::string& path, const DensityInput& input) {
+bool semidefinite(const std::string& path, const spectrum::DensityInput& input) {
   if (path.empty()) return false;
-  const ArtifactReader file(path, "ritzflow-operator");
+  const artifact::ArtifactReader file(path, "ritzflow-operator");
   require_runs_of(path, file.content_sha256(), input.operator_sha256);
   return file.attribute<bool>("is_psd");
 }
 
-DensityOptions options_of(const DensitySettings& s) {
+krylov::DensityOptions options_of(const DensitySettings& s) {
   return {
       .grid_points = s.grid_points, .bandwidth = s.bandwidth, .deviations = s.deviations, .delta = s.delta};
 }
 
 // Runs add nothing to a spectrum in closed form, but those of another operator are a mistake.
-void write_exact(const Options& options, const ExactDensityInput& known, const StageRun& stage) {
+void write_exact(const Options& options, const spectrum::ExactDensityInput& known,
+                 const app::StageRun& stage) {
   for (const auto& path : options.files) {
-    const ArtifactReader file(path, "ritzflow-lanczos");
+    const artifact::ArtifactReader file(path, "ritzflow-lanczos");
     require_runs_of(options.operator_file, known.operator_sha256,
                     file.attribute<std::string>("operator_sha256"));
   }
-  const SpectralDensity density = exact_density(known.spectrum, options_of(options.density));
-  write_density(stage.out, known, density, stage.provenance());
+  const krylov::SpectralDensity density = krylov::exact_density(known.spectrum, options_of(options.density));
+  spectrum::write_density(stage.out, known, density, stage.provenance());
   report(fmt::format("all {} eigenvalues in closed form", known.spectrum.size()), density);
 }
 
-void run(const Options& options, const StageRun& stage) {
+void run(const Options& options, const app::StageRun& stage) {
   if (!options.operator_file.empty()) {
-    if (const auto known = read_closed_form(options.operator_file))
+    if (const auto known = spectrum::read_closed_form(options.operator_file))
       return write_exact(options, *known, stage);
   }
   if (options.files.empty()) {
@@ -73,22 +74,22 @@ void run(const Options& options, const StageRun& stage) {
             : options.operator_file +
                   ": its spectrum is not known in closed form; give a lanczos.h5 for each probe vector");
   }
-  const DensityInput input = read_density_input(options.files);
-  DensityOptions wanted = options_of(options.density);
+  const spectrum::DensityInput input = spectrum::read_density_input(options.files);
+  krylov::DensityOptions wanted = options_of(options.density);
   wanted.n = input.n;
   wanted.widening = input.widening;
   wanted.semidefinite = semidefinite(options.operator_file, input);
   if (input.widening > 0)
     spdlog::warn("bounds are widened by {:g}: {}", input.widening, input.widening_reason);
-  const SpectralDensity density = spectral_density(input.probes, wanted);
-  write_density(stage.out, input, wanted, density, stage.provenance());
+  const krylov::SpectralDensity density = krylov::spectral_density(input.probes, wanted);
+  spectrum::write_density(stage.out, input, wanted, density, stage.provenance());
   report(fmt::format("{} probes, {} outliers deflated exactly", input.probes.size(), density.outliers.size()),
          density);
 }
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   const auto options = std::make_shared<Options>();
   return {
       .name = "density",
@@ -101,7 +102,7 @@ Stage make_stage() {
       .example = "density --out density.h5 probe0/lanczos.h5 probe1/lanczos.h5 probe2/lanczos.h5",
       .algorithm = 5,
       .declare = [options](CLI::App& app) { declare(app, *options); },
-      .run = [options](StageRun& stage) { run(*options, stage); }};
+      .run = [options](app::StageRun& stage) { run(*options, stage); }};
 }
 
 }  // namespace ritzflow

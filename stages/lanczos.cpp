@@ -29,10 +29,10 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.operator_file, "operator.h5 of build-operator")
       ->type_name("FILE")
       ->required();
-  add_flags(app, options.settings, "Lanczos");
-  add_flags(app, options.basis, "Basis");
+  app::add_flags(app, options.settings, "Lanczos");
+  app::add_flags(app, options.basis, "Basis");
   app.add_flag("--keep-basis", options.keep_basis, "store all Lanczos vectors in the output");
-  add_flags(app, options.certificate, "Certificate");
+  app::add_flags(app, options.certificate, "Certificate");
   app.option_defaults()->group("Start");
   app.add_option(
          "--continue-from", options.continue_from,
@@ -43,14 +43,14 @@ void declare(CLI::App& app, Options& options) {
                  "operator. "
                  "Such a run makes no density")
       ->type_name("FILE");
-  add_flags(app, options.checkpoint, "Checkpoints");
+  app::add_flags(app, options.checkpoint, "Checkpoints");
 }
 
 constexpr int kAlgorithm = 5;
 
 // What a continuation must share with the run that it resumes: what was asked for, not what `auto` makes
 // of it, which depends on the memory available then and is decided once (choose_mode_once()).
-nlohmann::json identity(const LanczosRecord& record, const Options& options) {
+nlohmann::json identity(const spectrum::LanczosRecord& record, const Options& options) {
   nlohmann::json all = identity_of(record.settings);
   all.update(identity_of(options.certificate));
   all["operator_sha256"] = record.operator_sha256;
@@ -62,38 +62,39 @@ nlohmann::json identity(const LanczosRecord& record, const Options& options) {
 }
 
 // The vector that the run begins with; says in `made_of` what a warm one was made of.
-std::vector<double> start_vector(const Options& options, int64_t n, WarmStart& made_of) {
-  std::vector<double> start = random_start(n, options.settings.seed);
-  if (!options.start.empty()) made_of = warm_start(options.start, start);
+std::vector<double> start_vector(const Options& options, int64_t n, spectrum::WarmStart& made_of) {
+  std::vector<double> start = spectrum::random_start(n, options.settings.seed);
+  if (!options.start.empty()) made_of = spectrum::warm_start(options.start, start);
   return start;
 }
 
-ModeContext context(const Options& options, const OpenOperator& opened, const StageRun& stage) {
+spectrum::ModeContext context(const Options& options, const curvature::OpenOperator& opened,
+                              const app::StageRun& stage) {
   const std::filesystem::path checkpoint = options.checkpoint.checkpoint;
   return {.n = opened.op->dim(),
-          .memory = vector_memory(options.basis.basis_memory),
+          .memory = spectrum::vector_memory(options.basis.basis_memory),
           .noise = opened.info.noise(),
           .basis = options.basis.basis,
-          .disk = free_disk(checkpoint.empty() ? stage.out : checkpoint),
+          .disk = spectrum::free_disk(checkpoint.empty() ? stage.out : checkpoint),
           .keep_all = options.keep_basis,
           .certificate = !options.certificate.no_certificate,
           .certificate_budget = options.certificate.certificate_budget};
 }
 
 // What is known of the run before its mode is chosen.
-LanczosRecord record_of(const Options& options, const OpenOperator& opened) {
-  LanczosRecord record;
+spectrum::LanczosRecord record_of(const Options& options, const curvature::OpenOperator& opened) {
+  spectrum::LanczosRecord record;
   record.n = opened.op->dim();
   record.noise = opened.info.noise();
   record.epsilon = opened.info.epsilon();
-  record.settings = resolved(options.settings, record.n, record.noise);
+  record.settings = spectrum::resolved(options.settings, record.n, record.noise);
   record.operator_sha256 = opened.info.sha256;
   return record;
 }
 
-nlohmann::json provenance_of(const StageRun& stage, const SegmentFolder* segments, const TimedOperator& op,
-                             const LanczosRun& run) {
-  nlohmann::json provenance = stage.provenance(attempts_of(segments));
+nlohmann::json provenance_of(const app::StageRun& stage, const checkpoint::SegmentFolder* segments,
+                             const spectrum::TimedOperator& op, const spectrum::LanczosRun& run) {
+  nlohmann::json provenance = stage.provenance(checkpoint::attempts_of(segments));
   provenance["product_seconds"] = op.product_seconds();
   provenance["iteration_seconds"] = op.all_seconds();
   provenance["basis"] = run.choice.on_disk ? "disk" : "ram";
@@ -102,33 +103,36 @@ nlohmann::json provenance_of(const StageRun& stage, const SegmentFolder* segment
   return provenance;
 }
 
-LanczosTask task_of(const Options& options, const OpenOperator& opened, const StageRun& stage) {
-  LanczosTask task = {.record = record_of(options, opened),
-                      .facts = opened.info.facts(),
-                      .context = context(options, opened, stage),
-                      .certificate = options.certificate,
-                      .start = {},
-                      .continue_from = options.continue_from,
-                      .loaded_memory = opened.loaded_memory,
-                      .product_memory = opened.product_memory};
+spectrum::LanczosTask task_of(const Options& options, const curvature::OpenOperator& opened,
+                              const app::StageRun& stage) {
+  spectrum::LanczosTask task = {.record = record_of(options, opened),
+                                .facts = opened.info.facts(),
+                                .context = context(options, opened, stage),
+                                .certificate = options.certificate,
+                                .start = {},
+                                .continue_from = options.continue_from,
+                                .loaded_memory = opened.loaded_memory,
+                                .product_memory = opened.product_memory};
   task.start = start_vector(options, task.record.n, task.record.start);
   return task;
 }
 
-void run_and_write(const Options& options, const StageRun& stage, OpenOperator& opened, LanczosTask task,
-                   SegmentFolder* segments) {
-  TimedOperator op(*opened.op);
-  const LanczosRun run = run_task(op, std::move(task), segments, stage);
-  write_lanczos(stage.out, run.record, run.start, options.keep_basis ? &run.process.basis() : nullptr,
-                provenance_of(stage, segments, op, run));
-  retire(segments, options.checkpoint, stage.out);
+void run_and_write(const Options& options, const app::StageRun& stage, curvature::OpenOperator& opened,
+                   spectrum::LanczosTask task, checkpoint::SegmentFolder* segments) {
+  spectrum::TimedOperator op(*opened.op);
+  const spectrum::LanczosRun run = spectrum::run_task(op, std::move(task), segments, stage);
+  spectrum::write_lanczos(stage.out, run.record, run.start,
+                          options.keep_basis ? &run.process.basis() : nullptr,
+                          provenance_of(stage, segments, op, run));
+  checkpoint::retire(segments, options.checkpoint, stage.out);
 }
 
-void run(const Options& options, const StageRun& stage) {
-  OpenOperator opened = open_operator(options.operator_file);
-  check_lanczos_settings(options.settings, opened.op->dim());
-  LanczosTask task = task_of(options, opened, stage);
-  const auto segments = open_segments(options.checkpoint, "lanczos", identity(task.record, options));
+void run(const Options& options, const app::StageRun& stage) {
+  curvature::OpenOperator opened = curvature::open_operator(options.operator_file);
+  spectrum::check_lanczos_settings(options.settings, opened.op->dim());
+  spectrum::LanczosTask task = task_of(options, opened, stage);
+  const auto segments =
+      checkpoint::open_segments(options.checkpoint, "lanczos", identity(task.record, options));
   try {
     run_and_write(options, stage, opened, std::move(task), segments.get());
   } catch (const Error& error) {
@@ -140,7 +144,7 @@ void run(const Options& options, const StageRun& stage) {
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   const auto options = std::make_shared<Options>();
   return {
       .name = "lanczos",
@@ -150,7 +154,7 @@ Stage make_stage() {
       .example = "lanczos --operator operator.h5 --k 10 --max-iters 60 --reorth-mode full --out lanczos.h5",
       .algorithm = kAlgorithm,
       .declare = [options](CLI::App& app) { declare(app, *options); },
-      .run = [options](StageRun& stage) { run(*options, stage); }};
+      .run = [options](app::StageRun& stage) { run(*options, stage); }};
 }
 
 }  // namespace ritzflow

@@ -27,11 +27,11 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--operator", options.op,
                  "operator.h5: where its spectrum is known in closed form, the values are checked against it")
       ->type_name("FILE");
-  add_flags(app, options.regularization, "Regularization");
+  app::add_flags(app, options.regularization, "Regularization");
 }
 
 /// Throws unless the pairs are of this very operator: against another one's spectrum a check says nothing.
-void require_operator_of(const ArtifactReader& ritz, const ArtifactReader& op) {
+void require_operator_of(const artifact::ArtifactReader& ritz, const artifact::ArtifactReader& op) {
   const auto named = ritz.attribute<std::string>("operator_sha256");
   if (op.content_sha256() == named) return;
   throw InputError(
@@ -41,33 +41,36 @@ void require_operator_of(const ArtifactReader& ritz, const ArtifactReader& op) {
 
 /// Fields of a self-check: the largest eigenvalues against the spectrum that a K-FAC operator has in closed
 /// form; null where there is none, or other eigenvalues were wanted.
-void add_closed_form(nlohmann::ordered_json& record, const std::string& op, const ArtifactReader& ritz) {
-  const std::vector<double> eigenvalues = metrics_record(ritz, nullptr)["eigenvalues"];  // not regularised
+void add_closed_form(nlohmann::ordered_json& record, const std::string& op,
+                     const artifact::ArtifactReader& ritz) {
+  const std::vector<double> eigenvalues =
+      spectrum::metrics_record(ritz, nullptr)["eigenvalues"];  // not regularised
   record["closed_form_error"] = record["closed_form_missed"] = nullptr;
   if (op.empty()) return;
-  const ArtifactReader file(op, "ritzflow-operator");
+  const artifact::ArtifactReader file(op, "ritzflow-operator");
   require_operator_of(ritz, file);
   if (eigenvalues.empty() || ritz.attribute<std::string>("which") != word(Which::largest)) return;
   if (!file.has("spectrum")) return;
-  const ClosedFormCheck check = check_closed_form(eigenvalues, file.read<double>("spectrum"));
+  const spectrum::ClosedFormCheck check =
+      spectrum::check_closed_form(eigenvalues, file.read<double>("spectrum"));
   record["closed_form_error"] = check.error;
   record["closed_form_missed"] = check.missed;
 }
 
-void run(const Options& options, const StageRun& stage) {
-  const ArtifactReader ritz(options.ritz, "ritzflow-ritz");
-  std::optional<ArtifactReader> density;
+void run(const Options& options, const app::StageRun& stage) {
+  const artifact::ArtifactReader ritz(options.ritz, "ritzflow-ritz");
+  std::optional<artifact::ArtifactReader> density;
   if (!options.density.empty()) density.emplace(options.density, "ritzflow-density");
-  auto record = metrics_record(ritz, density ? &*density : nullptr, options.regularization);
+  auto record = spectrum::metrics_record(ritz, density ? &*density : nullptr, options.regularization);
   add_closed_form(record, options.op, ritz);
   record["regularization"] = options.regularization.amount;
   record["metrics_algorithm"] = kAlgorithm;
-  write_sealed_json(stage.out, record);
+  artifact::write_sealed_json(stage.out, record);
 }
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   const auto options = std::make_shared<Options>();
   return {
       .name = "metrics",
@@ -78,7 +81,7 @@ Stage make_stage() {
       .example = "metrics --ritz ritz.h5 --out metrics.json",
       .algorithm = kAlgorithm,
       .declare = [options](CLI::App& app) { declare(app, *options); },
-      .run = [options](StageRun& stage) { run(*options, stage); }};
+      .run = [options](app::StageRun& stage) { run(*options, stage); }};
 }
 
 }  // namespace ritzflow

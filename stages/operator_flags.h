@@ -19,9 +19,9 @@ class OperatorFlags {
  public:
   void declare(CLI::App& app) {
     app_ = &app;
-    add_flags(app, common_.risk, "Input");
-    add_flags(app, common_, "Operator");
-    std::apply([&](auto&... of_kind) { (add_flags(app, of_kind, "Operator"), ...); }, kinds_);
+    app::add_flags(app, common_.risk, "Input");
+    app::add_flags(app, common_, "Operator");
+    std::apply([&](auto&... of_kind) { (app::add_flags(app, of_kind, "Operator"), ...); }, kinds_);
   }
 
   /// For a stage that has a flag for them.

@@ -27,9 +27,9 @@ struct Options {
 
 void declare(CLI::App& app, Options& options) {
   options.op.declare(app);
-  add_flags(app, options.lanczos, "Lanczos");
-  add_flags(app, options.basis, "Basis");
-  add_flags(app, options.certificate, "Certificate");
+  app::add_flags(app, options.lanczos, "Lanczos");
+  app::add_flags(app, options.basis, "Basis");
+  app::add_flags(app, options.certificate, "Certificate");
   app.option_defaults()->group("Output and resources");
   app.add_option("--format", options.format, "table | json, on stdout")
       ->check(CLI::IsMember({"table", "json"}))
@@ -40,9 +40,9 @@ void declare(CLI::App& app, Options& options) {
 struct Spectrum {
   std::string kind;
   int64_t n = 0;
-  OperatorFacts facts;
-  const LanczosRecord& record;
-  const RitzEvidence& evidence;
+  krylov::OperatorFacts facts;
+  const spectrum::LanczosRecord& record;
+  const krylov::RitzEvidence& evidence;
   std::vector<std::string> warnings;
 
   int64_t operator_calls() const { return record.operator_calls() + evidence.operator_calls; }
@@ -57,11 +57,11 @@ struct Spectrum {
 std::string beyond(const Spectrum& s) {
   if (!s.record.certificate)
     return "not certified: copies of multiple eigenvalues and others may be missing from this list";
-  const Certificate& found = *s.record.certificate;
+  const krylov::Certificate& found = *s.record.certificate;
   if (!(found.lower_bound <= found.upper_bound)) return "certified: no eigenvalue is missing from this list";
   return fmt::format(
       "{}certified: eigenvalues not in this list lie in [{:.9g}, {:.9g}], with probability at least 1 - {:g}",
-      s.certified() ? "" : "not ", lower_bound_of(found, s.facts.is_psd), found.upper_bound,
+      s.certified() ? "" : "not ", spectrum::lower_bound_of(found, s.facts.is_psd), found.upper_bound,
       s.record.certificate_delta);
 }
 
@@ -72,9 +72,9 @@ void print_table(const Spectrum& s) {
       s.facts.noise);
   fmt::print("{:>4}  {:>16}  {:>9}  {:>35}  {}\n", "#", "eigenvalue", "residual", "interval", "verdict");
   int64_t rank = 0;
-  for (const RitzPair& pair : s.evidence.pairs) {
+  for (const krylov::RitzPair& pair : s.evidence.pairs) {
     fmt::print("{:>4}  {:>16.9g}  {:>9.2e}  [{:>16.9g}, {:>16.9g}]  {}\n", ++rank, pair.value, pair.residual,
-               pair.interval[0], pair.interval[1], verdict_name(pair.verdict));
+               pair.interval[0], pair.interval[1], krylov::verdict_name(pair.verdict));
   }
   if (s.certified()) fmt::print("# {}\n", beyond(s));
 }
@@ -93,11 +93,11 @@ void print_json(const Spectrum& s) {
                         {"warnings", s.warnings}};
   for (const char* list : {"eigenvalues", "residuals", "intervals", "verdicts"})
     all[list] = nlohmann::json::array();
-  for (const RitzPair& pair : s.evidence.pairs) {
+  for (const krylov::RitzPair& pair : s.evidence.pairs) {
     all["eigenvalues"].push_back(pair.value);
     all["residuals"].push_back(pair.residual);
     all["intervals"].push_back(pair.interval);
-    all["verdicts"].push_back(verdict_name(pair.verdict));
+    all["verdicts"].push_back(krylov::verdict_name(pair.verdict));
   }
   all["upper_bound"] =
       found ? nlohmann::json(found->upper_bound) : nlohmann::json();  // dump() writes infinity as null
@@ -105,44 +105,51 @@ void print_json(const Spectrum& s) {
   fmt::print("{}\n", all.dump(1));
 }
 
-LanczosTask task_of(const Options& options, const BuiltOperator& built, const OperatorFacts& facts,
-                    const StageRun& stage) {
+spectrum::LanczosTask task_of(const Options& options, const curvature::BuiltOperator& built,
+                              const krylov::OperatorFacts& facts, const app::StageRun& stage) {
   const int64_t n = built.op->dim();
-  LanczosTask task = {.record = {},
-                      .facts = facts,
-                      .context = {.n = n,
-                                  .memory = vector_memory(options.basis.basis_memory),
-                                  .noise = facts.noise,
-                                  .basis = options.basis.basis,
-                                  .disk = free_disk(stage.out),
-                                  .keep_all = true,
-                                  .certificate = !options.certificate.no_certificate,
-                                  .certificate_budget = options.certificate.certificate_budget},
-                      .certificate = options.certificate,
-                      .start = random_start(n, options.lanczos.seed),
-                      .continue_from = {},
-                      .loaded_memory = built.loaded_memory,
-                      .product_memory = built.product_memory()};
+  spectrum::LanczosTask task = {.record = {},
+                                .facts = facts,
+                                .context = {.n = n,
+                                            .memory = spectrum::vector_memory(options.basis.basis_memory),
+                                            .noise = facts.noise,
+                                            .basis = options.basis.basis,
+                                            .disk = spectrum::free_disk(stage.out),
+                                            .keep_all = true,
+                                            .certificate = !options.certificate.no_certificate,
+                                            .certificate_budget = options.certificate.certificate_budget},
+                                .certificate = options.certificate,
+                                .start = spectrum::random_start(n, options.lanczos.seed),
+                                .continue_from = {},
+                                .loaded_memory = built.loaded_memory,
+                                .product_memory = built.product_memory()};
   task.record.n = n;
   task.record.noise = facts.noise;
   task.record.epsilon = facts.epsilon;
-  task.record.settings = resolved(options.lanczos, n, facts.noise);
+  task.record.settings = spectrum::resolved(options.lanczos, n, facts.noise);
   return task;
 }
 
-void run(const Options& options, StageRun& stage) {
+void run(const Options& options, app::StageRun& stage) {
   stage.out = std::filesystem::current_path() / "spectrum";  // beside which vectors on disk lie
-  const BuiltOperator built = build_operator(options.op.parsed());
-  check_lanczos_settings(options.lanczos, built.op->dim());
-  const Probes probes = checked_probes(built, *built.op);
-  const OperatorFacts facts = facts_of(probes, built.settings.risk.dtype_compute, built.is_psd);
-  TimedOperator op(*built.op);
-  const LanczosRun run = run_task(op, task_of(options, built, facts, stage), nullptr, stage);
-  RitzContext context;
+  const curvature::BuiltOperator built = curvature::build_operator(options.op.parsed());
+  spectrum::check_lanczos_settings(options.lanczos, built.op->dim());
+  const curvature::Probes probes = curvature::checked_probes(built, *built.op);
+  const krylov::OperatorFacts facts =
+      curvature::facts_of(probes, built.settings.risk.dtype_compute, built.is_psd);
+  spectrum::TimedOperator op(*built.op);
+  const spectrum::LanczosRun run =
+      spectrum::run_task(op, task_of(options, built, facts, stage), nullptr, stage);
+  spectrum::RitzContext context;
   context.record = run.record;
-  const RitzEvidence evidence = run_evidence(op, facts, run.process.basis(), nullptr, context);
-  Spectrum result = {word(built.settings.kind),         op.dim(), facts, context.record, evidence,
-                     method_warnings(context, evidence)};
+  const krylov::RitzEvidence evidence =
+      spectrum::run_evidence(op, facts, run.process.basis(), nullptr, context);
+  Spectrum result = {word(built.settings.kind),
+                     op.dim(),
+                     facts,
+                     context.record,
+                     evidence,
+                     spectrum::method_warnings(context, evidence)};
   if (!result.certified()) result.warnings.push_back(beyond(result));
   options.format == "json" ? print_json(result) : print_table(result);
   for (const auto& warning : result.warnings) spdlog::warn("{}", warning);
@@ -150,7 +157,7 @@ void run(const Options& options, StageRun& stage) {
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   const auto options = std::make_shared<Options>();
   return {
       .name = "spectrum",
@@ -163,7 +170,7 @@ Stage make_stage() {
       .algorithm = 4,
       .writes_file = false,
       .declare = [options](CLI::App& app) { declare(app, *options); },
-      .run = [options](StageRun& stage) { run(*options, stage); }};
+      .run = [options](app::StageRun& stage) { run(*options, stage); }};
 }
 
 }  // namespace ritzflow

@@ -16,8 +16,8 @@
 namespace ritzflow {
 namespace {
 
-Validation report(const std::string& path) {
-  const Validation result = check_file(path);
+artifact::Validation report(const std::string& path) {
+  const artifact::Validation result = artifact::check_file(path);
   for (const auto& note : result.notes) spdlog::info("{}: {}", path, note);
   for (const auto& problem : result.problems) std::cout << path << ": " << problem.text << "\n";
   if (result.problems.empty())
@@ -28,11 +28,12 @@ Validation report(const std::string& path) {
 
 // Whether a good ritz.h5 agrees with the lanczos.h5 that it names, where that one is among the files.
 bool report_pair(const std::string& path, const std::map<std::string, std::string>& lanczos_by_digest) {
-  const ArtifactReader ritz(path, "ritzflow-ritz");
+  const artifact::ArtifactReader ritz(path, "ritzflow-ritz");
   if (!ritz.has_attribute("lanczos_sha256")) return true;
   const auto lanczos = lanczos_by_digest.find(ritz.attribute<std::string>("lanczos_sha256"));
   if (lanczos == lanczos_by_digest.end()) return true;
-  const auto problems = check_pair(ArtifactReader(lanczos->second, "ritzflow-lanczos"), ritz);
+  const auto problems =
+      spectrum::check_pair(artifact::ArtifactReader(lanczos->second, "ritzflow-lanczos"), ritz);
   for (const auto& problem : problems) std::cout << path << ": " << problem.text << "\n";
   return problems.empty();
 }
@@ -55,7 +56,7 @@ std::vector<std::string> all_files(const std::vector<std::string>& paths, std::s
       files.push_back(path);
       continue;
     }
-    const FileTree tree = file_tree(path, {".h5"});
+    const artifact::FileTree tree = artifact::file_tree(path, {".h5"});
     if (tree.files.empty() && tree.unreadable.empty()) throw InputError(path + ": holds no artifacts (*.h5)");
     for (const auto& name : tree.files) files.push_back((tree.root / name).string());
     for (const auto& [name, reason] : tree.unreadable) {
@@ -71,7 +72,7 @@ void run(const std::vector<std::string>& paths) {
   std::map<std::string, std::string> lanczos_by_digest;
   std::vector<std::string> ritz_files;
   for (const auto& path : all_files(paths, bad)) {
-    const Validation result = report(path);
+    const artifact::Validation result = report(path);
     if (!result.problems.empty())
       bad += " " + path;
     else if (result.format == "ritzflow-lanczos")
@@ -89,17 +90,17 @@ void run(const std::vector<std::string>& paths) {
 // What the documents are made from (tests/tools/documents.py).
 void print_catalogue() {
   nlohmann::ordered_json all = {{"settings", settings_catalogue()}};
-  for (const auto& format : schemas())
-    for (const auto& field : format.fields) all["formats"][format.format].push_back(row_of(field));
+  for (const auto& format : artifact::schemas())
+    for (const auto& field : format.fields) all["formats"][format.format].push_back(artifact::row_of(field));
   std::cout << all.dump(1) << "\n";
 }
 
 }  // namespace
 
-Stage make_stage() {
+app::Stage make_stage() {
   static std::vector<std::string> paths;
   static bool catalogue = false;
-  Stage stage;
+  app::Stage stage;
   stage.name = "validate";
   stage.summary =
       "Checks artifacts: bytes against their digests, the schema of the format, finite values and identities "
@@ -114,7 +115,7 @@ Stage make_stage() {
     app.add_flag("--catalogue", catalogue,
                  "print every setting and every row of the formats as JSON instead");
   };
-  stage.run = [](StageRun&) {
+  stage.run = [](app::StageRun&) {
     if (catalogue) return print_catalogue();
     if (paths.empty())
       throw InputError("FILE is required: a file of any ritzflow format, or a folder of them");

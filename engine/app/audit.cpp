@@ -5,15 +5,15 @@
 #include "artifact/tree.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 namespace {
 
 namespace fs = std::filesystem;
 
 const std::set<std::string> kCircumstance = {"provenance.json", "ro-crate-metadata.json"};
 
-FileTree artifacts_below(const fs::path& root) {
-  FileTree tree = file_tree(root, {".h5", ".json"});
+artifact::FileTree artifacts_below(const fs::path& root) {
+  artifact::FileTree tree = artifact::file_tree(root, {".h5", ".json"});
   std::erase_if(tree.files,
                 [](const fs::path& name) { return kCircumstance.contains(name.filename().string()); });
   return tree;
@@ -30,31 +30,34 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(status);
 }
 
-std::set<fs::path> all_names(const FileTree& tree) {
+std::set<fs::path> all_names(const artifact::FileTree& tree) {
   std::set<fs::path> names = tree.files;
   for (const auto& [name, reason] : tree.unreadable) names.insert(name);
   return names;
 }
 
 // Of a name that cannot be looked at in both trees.
-Comparison one_sided(const fs::path& name, const FileTree& a, const FileTree& b) {
-  Comparison result;
-  for (const FileTree* tree : {&a, &b}) {
+artifact::Comparison one_sided(const fs::path& name, const artifact::FileTree& a,
+                               const artifact::FileTree& b) {
+  artifact::Comparison result;
+  for (const artifact::FileTree* tree : {&a, &b}) {
     std::string reason = tree->why_unreadable(name);
-    if (tree->files.contains(name)) reason = damage(tree->root / name);
+    if (tree->files.contains(name)) reason = artifact::damage(tree->root / name);
     if (!reason.empty())
-      result.agreement = Agreement::damaged;
+      result.agreement = artifact::Agreement::damaged;
     else if (!tree->files.contains(name))
       reason = "not in " + tree->root.string();
     if (!reason.empty()) result.notes.push_back(std::move(reason));
   }
-  if (result.agreement != Agreement::damaged) result.agreement = Agreement::missing;
+  if (result.agreement != artifact::Agreement::damaged) result.agreement = artifact::Agreement::missing;
   return result;
 }
 
-Comparison compare_in(const FileTree& a, const FileTree& b, const fs::path& name, double rtol) {
+artifact::Comparison compare_in(const artifact::FileTree& a, const artifact::FileTree& b,
+                                const fs::path& name, double rtol) {
   const bool in_both = a.files.contains(name) && b.files.contains(name);
-  Comparison result = in_both ? compare_artifacts(a.root / name, b.root / name, rtol) : one_sided(name, a, b);
+  artifact::Comparison result =
+      in_both ? artifact::compare_artifacts(a.root / name, b.root / name, rtol) : one_sided(name, a, b);
   result.name = name.string();
   return result;
 }
@@ -66,8 +69,8 @@ Audit compare_trees(const fs::path& a, const fs::path& b, const AuditOptions& op
   const bool folders = is_folder(a);
   if (folders != is_folder(b))
     throw InputError("one of " + a.string() + " and " + b.string() + " is a folder, the other a file");
-  if (!folders) return {{compare_artifacts(a, b, options.rtol)}};
-  const FileTree first = artifacts_below(a), second = artifacts_below(b);
+  if (!folders) return {{artifact::compare_artifacts(a, b, options.rtol)}};
+  const artifact::FileTree first = artifacts_below(a), second = artifacts_below(b);
   std::set<fs::path> names = all_names(second);
   if (!options.subset) names.merge(all_names(first));
   if (names.empty())
@@ -81,4 +84,4 @@ Audit compare_trees(const fs::path& a, const fs::path& b, const AuditOptions& op
   return audit;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

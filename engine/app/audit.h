@@ -7,7 +7,7 @@
 #include "app/stage.h"
 #include "artifact/compare/compare.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 
 struct AuditOptions {
   double rtol = 1e-9;   ///< of a quantity, relative to its largest absolute value
@@ -16,11 +16,11 @@ struct AuditOptions {
 
 /// Two trees of artifacts, compared one by one, in the order of their names.
 struct Audit {
-  std::vector<Comparison> artifacts;
+  std::vector<artifact::Comparison> artifacts;
 
-  int64_t count(Agreement agreement) const {
+  int64_t count(artifact::Agreement agreement) const {
     return std::count_if(artifacts.begin(), artifacts.end(),
-                         [&](const Comparison& c) { return c.agreement == agreement; });
+                         [&](const artifact::Comparison& c) { return c.agreement == agreement; });
   }
 };
 
@@ -33,4 +33,4 @@ Audit compare_trees(const std::filesystem::path& a, const std::filesystem::path&
 /// The audit as "md" (what differs, and counts), "csv" (a row an artifact) or "json" (all deviations).
 std::string audit_text(const Audit& audit, const std::string& format);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

@@ -6,11 +6,12 @@
 
 #include "app/audit.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 namespace {
 
-constexpr Agreement kAll[] = {Agreement::same_bytes, Agreement::same_content, Agreement::within_tolerance,
-                              Agreement::different,  Agreement::missing,      Agreement::damaged};
+constexpr artifact::Agreement kAll[] = {
+    artifact::Agreement::same_bytes, artifact::Agreement::same_content, artifact::Agreement::within_tolerance,
+    artifact::Agreement::different,  artifact::Agreement::missing,      artifact::Agreement::damaged};
 
 std::string number(double value) { return std::isfinite(value) ? fmt::format("{:.3g}", value) : ""; }
 
@@ -19,10 +20,10 @@ struct Row {
   std::string quantity, absolute, relative, where;
 };
 
-Row row(const Comparison& comparison) {
+Row row(const artifact::Comparison& comparison) {
   if (comparison.deviations.empty())
     return {"", "", "", fmt::format("{}", fmt::join(comparison.notes, "; "))};
-  const Deviation& worst = comparison.deviations.front();
+  const artifact::Deviation& worst = comparison.deviations.front();
   const bool is_number = std::isfinite(worst.relative);
   return {worst.quantity, is_number ? number(worst.absolute) : "", number(worst.relative), worst.where};
 }
@@ -39,17 +40,18 @@ std::string cell(const std::string& text) {
 
 std::string markdown(const Audit& audit) {
   std::string text = "| verdict | artifacts |\n|---|---|\n";
-  for (const Agreement agreement : kAll)
-    text += fmt::format("| {} | {} |\n", agreement_name(agreement), audit.count(agreement));
+  for (const artifact::Agreement agreement : kAll)
+    text += fmt::format("| {} | {} |\n", artifact::agreement_name(agreement), audit.count(agreement));
   text += "\n";
   std::string rows;
   for (const auto& artifact : audit.artifacts) {
-    if (artifact.agreement == Agreement::same_bytes || artifact.agreement == Agreement::same_content)
+    if (artifact.agreement == artifact::Agreement::same_bytes ||
+        artifact.agreement == artifact::Agreement::same_content)
       continue;
     const Row r = row(artifact);
     rows += fmt::format("| {} | {} | {} | {} | {} | {} |\n", cell(artifact.name),
-                        agreement_name(artifact.agreement), cell(r.quantity), r.absolute, r.relative,
-                        cell(r.where));
+                        artifact::agreement_name(artifact.agreement), cell(r.quantity), r.absolute,
+                        r.relative, cell(r.where));
   }
   if (rows.empty()) return text;
   return text +
@@ -69,13 +71,14 @@ std::string csv(const Audit& audit) {
   std::string text = "artifact,verdict,content_sha256,quantity,absolute,relative,where\n";
   for (const auto& artifact : audit.artifacts) {
     const Row r = row(artifact);
-    text += fmt::format("{},{},{},{},{},{},{}\n", quoted(artifact.name), agreement_name(artifact.agreement),
-                        artifact.content_sha256, quoted(r.quantity), r.absolute, r.relative, quoted(r.where));
+    text += fmt::format("{},{},{},{},{},{},{}\n", quoted(artifact.name),
+                        artifact::agreement_name(artifact.agreement), artifact.content_sha256,
+                        quoted(r.quantity), r.absolute, r.relative, quoted(r.where));
   }
   return text;
 }
 
-nlohmann::json deviation_json(const Deviation& d) {
+nlohmann::json deviation_json(const artifact::Deviation& d) {
   const bool is_number = std::isfinite(d.relative);  // else null
   return {{"quantity", d.quantity},
           {"absolute", is_number ? nlohmann::json(d.absolute) : nlohmann::json()},
@@ -89,7 +92,7 @@ std::string json_text(const Audit& audit) {
     nlohmann::json deviations = nlohmann::json::array();
     for (const auto& d : artifact.deviations) deviations.push_back(deviation_json(d));
     all.push_back({{"artifact", artifact.name},
-                   {"verdict", agreement_name(artifact.agreement)},
+                   {"verdict", artifact::agreement_name(artifact.agreement)},
                    {"content_sha256", artifact.content_sha256},
                    {"deviations", deviations},
                    {"notes", artifact.notes}});
@@ -106,4 +109,4 @@ std::string audit_text(const Audit& audit, const std::string& format) {
   return markdown(audit);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

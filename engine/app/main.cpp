@@ -1,3 +1,3 @@
 #include "app/stage.h"
 
-int main(int argc, char** argv) { return ritzflow::run_stage(ritzflow::make_stage(), argc, argv); }
+int main(int argc, char** argv) { return ritzflow::app::run_stage(ritzflow::make_stage(), argc, argv); }

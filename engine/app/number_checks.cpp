@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 
-namespace ritzflow {
+namespace ritzflow::app {
 namespace {
 
 bool is_whole(const std::string& text, const char* end) {
@@ -70,4 +70,4 @@ void require_usable_numbers(CLI::App& app) {
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

@@ -4,7 +4,7 @@
 #include <limits>
 #include <span>
 
-namespace ritzflow {
+namespace ritzflow::app {
 
 /// Checks of numeric flags whose messages say what would be right: "is 0, expected at least 1".
 
@@ -24,4 +24,4 @@ CLI::Validator number_among(std::span<const double> choices);
 /// of it: NaN passes comparisons that are meant to refuse it, and CLI11 cuts large integers to 64 bits.
 void require_usable_numbers(CLI::App& app);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 namespace {
 
 namespace fs = std::filesystem;
@@ -41,4 +41,4 @@ void require_free_place(const CLI::App& app, const fs::path& out) {
   for (const CLI::Option* option : app.get_options()) require_no_input(*option, out);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
-namespace ritzflow {
+namespace ritzflow::app {
 namespace {
 
 constexpr auto kLineInterval = std::chrono::seconds(30);
@@ -58,4 +58,4 @@ void Progress::draw_bar(int64_t done, const std::string& note) const {
   std::fflush(stderr);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

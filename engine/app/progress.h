@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-namespace ritzflow {
+namespace ritzflow::app {
 
 /// Shows how far a long loop is: a bar on stderr if that is a terminal, else one plain line about every 30 s.
 class Progress {
@@ -26,4 +26,4 @@ class Progress {
   Clock::time_point start_, last_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

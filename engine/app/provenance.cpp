@@ -16,7 +16,7 @@
 #include "artifact/hdf5/handle.h"
 #include "ritzflow_version.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 namespace {
 
 std::string cpu_model() {
@@ -30,7 +30,7 @@ std::string cpu_model() {
 // The libraries that this process runs with; LibTorch only where the stage has loaded it.
 nlohmann::json library_versions() {
   unsigned major = 0, minor = 0, release = 0;
-  prepare_hdf5();  // before any other call of it
+  artifact::prepare_hdf5();  // before any other call of it
   H5get_libversion(&major, &minor, &release);
   nlohmann::json versions = {
       {"hdf5", fmt::format("{}.{}.{}", major, minor, release)},
@@ -76,4 +76,4 @@ nlohmann::json run_facts(int argc, const char* const* argv, int threads) {
           {"started", utc_now()},      {"libraries", library_versions()}};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

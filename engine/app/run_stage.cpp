@@ -20,7 +20,7 @@
 #include "core/resident_memory.h"
 #include "ritzflow_version.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 namespace {
 
 struct CommonFlags {
@@ -72,9 +72,9 @@ std::string unexpected_flags(const CLI::App& app) {
 void check_output(const CLI::App& app, const std::filesystem::path& out) {
   require_free_place(app, out);
   if (std::filesystem::exists(out)) spdlog::info("{} exists and will be replaced", out.string());
-  const auto part = part_path(out);
-  check_writable(out, part);
-  remove_file(part);
+  const auto part = artifact::part_path(out);
+  artifact::check_writable(out, part);
+  artifact::remove_file(part);
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ Progress StageRun::progress(const std::string& unit, int64_t total) const {
 nlohmann::json StageRun::provenance(const nlohmann::json& attempts) const {
   nlohmann::json all = facts;
   all["finished"] = utc_now();
-  all["inputs"] = opened_artifacts();
+  all["inputs"] = artifact::opened_artifacts();
   all["peak_memory_bytes"] = peak_memory();
   if (!attempts.is_null()) {
     all["attempts"] = attempts.size();
@@ -133,4 +133,4 @@ int run_stage(const Stage& stage, int argc, const char* const* argv) {
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

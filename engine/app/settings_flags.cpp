@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ritzflow {
+namespace ritzflow::app {
 
 CLI::Validator bounds_of(const About& about, bool whole) {
   if (!about.one_of.empty()) return number_among(about.one_of);
@@ -23,4 +23,4 @@ std::string size_text(MemorySize size) {
   return std::to_string(size.bytes);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

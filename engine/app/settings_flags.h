@@ -9,7 +9,7 @@
 #include "settings/choices.h"
 #include "settings/setting.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 
 /// The numbers that a setting may be.
 CLI::Validator bounds_of(const About& about, bool whole);
@@ -55,4 +55,4 @@ void add_flags(CLI::App& app, S& settings, const std::string& group) {
   });
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

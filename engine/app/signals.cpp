@@ -8,7 +8,7 @@
 #include "app/stage.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 namespace {
 
 std::atomic<int> pending_signal{0};
@@ -28,4 +28,4 @@ void catch_signals() {
 
 bool stop_requested() { return pending_signal.load() != 0; }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::app

@@ -7,7 +7,7 @@
 
 #include "app/progress.h"
 
-namespace ritzflow {
+namespace ritzflow::app {
 
 /// What a running stage gets from the runner.
 struct StageRun {
@@ -36,9 +36,6 @@ struct Stage {
   std::function<void(StageRun&)> run;      ///< does the work; throws the errors of core/error.h
 };
 
-/// Defined by each file in stages/.
-Stage make_stage();
-
 /// Parses flags, sets logging, threads and signals, runs the stage, turns errors into one `error: ` line and
 /// the exit status of the contract.
 int run_stage(const Stage& stage, int argc, const char* const* argv);
@@ -46,5 +43,12 @@ int run_stage(const Stage& stage, int argc, const char* const* argv);
 /// Whether SIGTERM, SIGINT or SIGUSR1 asked to stop after the product in flight. A second signal ends the
 /// process at once.
 bool stop_requested();
+
+}  // namespace ritzflow::app
+
+namespace ritzflow {
+
+/// Defined by each file in stages/.
+app::Stage make_stage();
 
 }  // namespace ritzflow

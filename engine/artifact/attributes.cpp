@@ -2,7 +2,7 @@
 
 #include <optional>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 // Scalar where `length` is empty.
@@ -90,4 +90,4 @@ Attribute read_attribute(const Item& item) {
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

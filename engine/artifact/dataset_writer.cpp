@@ -6,7 +6,7 @@
 #include "artifact/writer.h"
 #include "artifact/writing.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 constexpr std::int64_t kMaxChunkElements = std::int64_t{1} << 20;
@@ -154,4 +154,4 @@ template RowWriter<std::uint8_t> ArtifactWriter::rows(const std::string&, std::i
 template RowWriter<float> ArtifactWriter::contiguous_rows(const std::string&, std::int64_t, std::int64_t);
 template RowWriter<double> ArtifactWriter::contiguous_rows(const std::string&, std::int64_t, std::int64_t);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

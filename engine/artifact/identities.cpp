@@ -7,7 +7,7 @@
 #include "artifact/validate.h"
 #include "settings/choices.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 // Rounding of a few operations on float64; the identities hold exactly when nothing was recomputed.
@@ -204,4 +204,4 @@ std::vector<Problem> check_identities(const ArtifactReader& file) {
   return problems;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

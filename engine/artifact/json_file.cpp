@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 namespace fs = std::filesystem;
@@ -58,4 +58,4 @@ json read_json(const fs::path& path) {
   return parse_json(text.str(), path.string());
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

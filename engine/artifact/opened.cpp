@@ -4,7 +4,7 @@
 
 #include "artifact/reader.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 struct Opened {
@@ -30,4 +30,4 @@ std::map<std::string, std::string> opened_artifacts() {
   return opened().digests;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -2,7 +2,7 @@
 #include <map>
 #include <string>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 class ArtifactReader;
 
@@ -13,4 +13,4 @@ void note_opened(const ArtifactReader& file);
 /// inputs, for /provenance.
 std::map<std::string, std::string> opened_artifacts();
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& out, const std::string& what) {
@@ -55,4 +55,4 @@ void remove_file(const std::filesystem::path& path) noexcept {
   std::filesystem::remove(path, ignored);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -1,7 +1,7 @@
 #pragma once
 #include <filesystem>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// "<out>.part.<pid>" in the same folder.
 std::filesystem::path part_path(const std::filesystem::path& out);
@@ -16,4 +16,4 @@ void publish(const std::filesystem::path& part, const std::filesystem::path& out
 
 void remove_file(const std::filesystem::path& path) noexcept;
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -9,7 +9,7 @@
 #include "artifact/schema/schema.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 std::string major(const std::string& version) { return version.substr(0, version.find('.')); }
@@ -224,4 +224,4 @@ template void ArtifactReader::read_rows(const std::string&, std::int64_t, std::i
 template void ArtifactReader::read_rows(const std::string&, std::int64_t, std::int64_t,
                                         std::span<std::uint8_t>) const;
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -11,7 +11,7 @@
 #include "artifact/hdf5/item.h"
 #include "artifact/writer.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Types that attributes are read as. Numbers convert among each other; a fraction never becomes an integer.
 template <class T>
@@ -95,4 +95,4 @@ class ArtifactReader {
   std::string computed_sha256_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

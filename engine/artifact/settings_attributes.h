@@ -6,7 +6,7 @@
 #include "artifact/writer.h"
 #include "settings/values.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// An attribute for each setting that is stored.
 template <class S>
@@ -50,4 +50,4 @@ S read_settings(const ArtifactReader& file, S settings = {}) {
   return settings;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 void write_text(const std::filesystem::path& out, const std::string& text) {
   const auto part = part_path(out);
@@ -31,4 +31,4 @@ void write_sealed_json(const std::filesystem::path& out, const nlohmann::ordered
   write_text(out, sealed.dump(2) + "\n");
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

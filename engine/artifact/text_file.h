@@ -3,7 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Writes `text` so that `out` appears whole or not at all (part file, fsync, rename). Throws IoError.
 void write_text(const std::filesystem::path& out, const std::string& text);
@@ -12,4 +12,4 @@ void write_text(const std::filesystem::path& out, const std::string& text);
 /// SHA-256 of the text without that field. Throws IoError.
 void write_sealed_json(const std::filesystem::path& out, const nlohmann::ordered_json& record);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -2,7 +2,7 @@
 
 #include <system_error>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 namespace fs = std::filesystem;
@@ -62,4 +62,4 @@ FileTree file_tree(const fs::path& root, const std::set<std::string>& extensions
   return std::move(walk).tree();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

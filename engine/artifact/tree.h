@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Files below a folder, by their path below it; hidden files and folders are left out.
 struct FileTree {
@@ -20,4 +20,4 @@ struct FileTree {
 /// but not in circles.
 FileTree file_tree(const std::filesystem::path& root, const std::set<std::string>& extensions);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -4,7 +4,7 @@
 #include "artifact/schema/schema.h"
 #include "core/fault.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 const Schema* known_schema(const std::string& format) {
@@ -77,4 +77,4 @@ Validation check_file(const std::filesystem::path& path) {
 
 std::vector<Problem> validate(const std::filesystem::path& path) { return check_file(path).problems; }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -5,7 +5,7 @@
 
 #include "artifact/reader.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// One thing that is wrong with a file, as a line without the file's name.
 struct Problem {
@@ -33,4 +33,4 @@ std::vector<Problem> validate(const std::filesystem::path& path);
 /// "dataset 'alpha' differs from the diagonal of 'H' at 3". The file must conform to its schema.
 std::vector<Problem> check_identities(const ArtifactReader& file);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -13,7 +13,7 @@
 #include "artifact/writing.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 Handle create_file(const std::filesystem::path& part) {
@@ -116,4 +116,4 @@ std::string ArtifactWriter::commit() {
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -11,7 +11,7 @@
 
 #include "artifact/hdf5/handle.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Element types of datasets.
 template <class T>
@@ -119,4 +119,4 @@ class ArtifactWriter {
   std::vector<std::shared_ptr<const RowProgress>> streams_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -5,7 +5,7 @@
 #include "artifact/hdf5/handle.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Throws the IoError of a call of HDF5 that could not write `what`.
 [[noreturn]] inline void throw_write_error(const std::filesystem::path& file, const std::string& what) {
@@ -20,4 +20,4 @@ inline Handle creation_list(hid_t list_class) {
   return list;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 namespace {
 
 std::string holder(int descriptor) {
@@ -68,4 +68,4 @@ FolderLock::FolderLock(const std::filesystem::path& folder) : descriptor_(try_lo
 
 FolderLock::~FolderLock() { close(descriptor_); }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

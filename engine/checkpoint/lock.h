@@ -1,7 +1,7 @@
 #pragma once
 #include <filesystem>
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 
 /// Exclusive use of a folder for the life of the object, by flock on `<folder>/lock`: released by the system
 /// even when the process is killed. Makes the folder. Throws IoError where it cannot, Error (exit 1) naming
@@ -17,4 +17,4 @@ class FolderLock {
   int descriptor_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 // What is damaged or missing reads as null.
 nlohmann::json read_or_null(const fs::path& path) {
   try {
-    return read_json(path);
+    return artifact::read_json(path);
   } catch (const InputError&) {
     return nullptr;
   }
@@ -37,12 +37,12 @@ std::string text(const nlohmann::json& object, const std::string& key) {
 
 bool write_manifest(const fs::path& folder, const nlohmann::json& identity) {
   if (read_or_null(folder / kManifest) == identity) return false;
-  write_text(folder / kManifest, identity.dump(2) + "\n");
+  artifact::write_text(folder / kManifest, identity.dump(2) + "\n");
   return true;
 }
 
 void write_decision(const fs::path& folder, const nlohmann::json& decision) {
-  write_text(folder / kDecision, sealed(folder, decision).dump(2) + "\n");
+  artifact::write_text(folder / kDecision, sealed(folder, decision).dump(2) + "\n");
 }
 
 nlohmann::json read_decision(const fs::path& folder) {
@@ -82,4 +82,4 @@ void note_other_runs(const fs::path& folder, const std::string& stage, const nlo
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

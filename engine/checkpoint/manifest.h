@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 
 inline constexpr const char* kManifest = "manifest.json";
 inline constexpr const char* kDecision = "decision.json";
@@ -27,4 +27,4 @@ void note_other_runs(const std::filesystem::path& folder, const std::string& sta
 /// "max_iters is 80 here and 60 there": one line per field that differs.
 std::vector<std::string> differences(const nlohmann::json& here, const nlohmann::json& there);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

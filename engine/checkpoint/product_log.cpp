@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 namespace {
 
 constexpr const char* kFormat = "ritzflow-products";
@@ -22,12 +22,12 @@ struct ProductLog::Recorded {
   std::filesystem::path path;
   int64_t first;
   std::vector<std::string> digests;
-  std::unique_ptr<ArtifactReader> file = nullptr;
+  std::unique_ptr<artifact::ArtifactReader> file = nullptr;
 };
 
-ProductLog::ProductLog(LinearOperator& op, SegmentFolder* folder) : operator_(op), folder_(folder) {
+ProductLog::ProductLog(krylov::LinearOperator& op, SegmentFolder* folder) : operator_(op), folder_(folder) {
   if (folder_ == nullptr) return;
-  folder_->read(kFormat, [&](const ArtifactReader& file) {
+  folder_->read(kFormat, [&](const artifact::ArtifactReader& file) {
     Recorded segment{file.path(), file.attribute<int64_t>("first_product"),
                      file.read<std::string>("vectors_sha256")};
     if (segment.first != saved_)
@@ -53,7 +53,7 @@ void ProductLog::apply(VectorView v, VectorSpan out) {
     }
   }
   ++next_;
-  if (!stop_requested()) return;
+  if (!app::stop_requested()) return;
   flush();
   stop_by_signal(folder_, fmt::format("{} products", next_));
 }
@@ -72,7 +72,7 @@ bool ProductLog::replay(const std::string& digest, VectorSpan out) {
       saved_ = next_;
       return false;
     }
-    if (!segment.file) segment.file = std::make_unique<ArtifactReader>(segment.path, kFormat);
+    if (!segment.file) segment.file = std::make_unique<artifact::ArtifactReader>(segment.path, kFormat);
     segment.file->read_rows<double>("products", static_cast<int64_t>(row), 1, out);
     return true;
   }
@@ -88,7 +88,7 @@ void ProductLog::record(const std::string& digest, VectorView product) {
 void ProductLog::flush() {
   if (digests_.empty()) return;
   const auto count = static_cast<int64_t>(digests_.size());
-  folder_->write(saved_ + count, kFormat, [&](ArtifactWriter& file) {
+  folder_->write(saved_ + count, kFormat, [&](artifact::ArtifactWriter& file) {
     file.attribute("first_product", saved_);
     file.strings("vectors_sha256", digests_);
     file.dataset("products", rows_, {count, dim()});
@@ -99,4 +99,4 @@ void ProductLog::flush() {
   rows_ = std::vector<double>();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

@@ -7,16 +7,16 @@
 #include "checkpoint/segment_folder.h"
 #include "krylov/process/linear_operator.h"
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 
 /// The operator of a deterministic computation, with its products kept in segments: started again, the
 /// computation reads the products that it had from there, in their order and bit for bit, and resumes
 /// after them. A recorded product is used only where the SHA-256 of its vector is that of the vector asked
 /// for. A signal ends the stage after the product in progress (stop_by_signal()).
-class ProductLog final : public LinearOperator {
+class ProductLog final : public krylov::LinearOperator {
  public:
   /// `folder` null: nothing is kept.
-  ProductLog(LinearOperator& op, SegmentFolder* folder);
+  ProductLog(krylov::LinearOperator& op, SegmentFolder* folder);
   ~ProductLog() override;
 
   int64_t dim() const override { return operator_.dim(); }
@@ -28,7 +28,7 @@ class ProductLog final : public LinearOperator {
   void record(const std::string& digest, VectorView product);
   void flush();
 
-  LinearOperator& operator_;
+  krylov::LinearOperator& operator_;
   SegmentFolder* folder_;
   int64_t next_ = 0;                ///< products so far, replayed ones included
   int64_t saved_ = 0;               ///< products in segments
@@ -37,4 +37,4 @@ class ProductLog final : public LinearOperator {
   std::vector<double> rows_;  ///< products that are in no segment yet
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

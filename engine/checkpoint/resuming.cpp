@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "ritzflow_version.h"
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 
 std::unique_ptr<SegmentFolder> open_segments(const CheckpointSettings& asked, const std::string& stage,
                                              const nlohmann::json& identity) {
@@ -32,4 +32,4 @@ void stop_by_signal(const SegmentFolder* segments, const std::string& done) {
                     segments->folder().string());
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

@@ -6,7 +6,7 @@
 #include "checkpoint/segment_folder.h"
 #include "settings/stage_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 
 /// The folder of this identity, or null where no --checkpoint was given.
 std::unique_ptr<SegmentFolder> open_segments(const CheckpointSettings& asked, const std::string& stage,
@@ -22,4 +22,4 @@ nlohmann::json attempts_of(const SegmentFolder* segments);
 /// hold that state, else an Error (exit 1) that says what would have kept it.
 [[noreturn]] void stop_by_signal(const SegmentFolder* segments, const std::string& done);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

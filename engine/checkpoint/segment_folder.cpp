@@ -14,7 +14,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
@@ -57,7 +57,7 @@ void remove_empty(fs::path folder) {
 
 void note_attempt(const fs::path& path) {
   std::ofstream file(path, std::ios::app);
-  file << nlohmann::json{{"started", utc_now()}, {"host", host_name()}, {"pid", getpid()}} << '\n'
+  file << nlohmann::json{{"started", app::utc_now()}, {"host", app::host_name()}, {"pid", getpid()}} << '\n'
        << std::flush;
   if (!file) throw IoError(path.string() + ": cannot be written; is the disk full?");
 }
@@ -77,10 +77,10 @@ SegmentFolder::SegmentFolder(const fs::path& root, const std::string& stage, con
 }
 
 void SegmentFolder::read(const std::string& format,
-                         const std::function<void(const ArtifactReader&)>& take) const {
+                         const std::function<void(const artifact::ArtifactReader&)>& take) const {
   for (const auto& path : segments(folder_, format)) {
     try {
-      const ArtifactReader file(path, format);
+      const artifact::ArtifactReader file(path, format);
       if (file.attribute<std::string>("identity") != identity_)
         throw InputError(path.string() + ": of another run");
       take(file);
@@ -95,7 +95,7 @@ nlohmann::json SegmentFolder::attempts() const {
   std::ifstream file(folder_ / kAttempts);
   for (std::string line; std::getline(file, line);) {
     try {
-      auto attempt = parse_json(line, kAttempts);
+      auto attempt = artifact::parse_json(line, kAttempts);
       if (attempt.is_object()) lines.push_back(std::move(attempt));
     } catch (const InputError&) {
       continue;  // cut off where a process was killed
@@ -108,7 +108,7 @@ nlohmann::json SegmentFolder::decision() const { return read_decision(folder_); 
 
 void SegmentFolder::decide(const nlohmann::json& decision) {
   write_decision(folder_, decision);
-  nlohmann::json identity = parse_json(identity_, kManifest);
+  nlohmann::json identity = artifact::parse_json(identity_, kManifest);
   identity["decision"] = decision;
   identity_ = identity.dump();
 }
@@ -116,9 +116,9 @@ void SegmentFolder::decide(const nlohmann::json& decision) {
 bool SegmentFolder::due() const { return std::chrono::steady_clock::now() - newest_ >= interval_; }
 
 void SegmentFolder::write(int64_t number, const std::string& format,
-                          const std::function<void(ArtifactWriter&)>& fill) {
+                          const std::function<void(artifact::ArtifactWriter&)>& fill) {
   const auto begin = std::chrono::steady_clock::now();
-  ArtifactWriter file(folder_ / name_of(format, number), format);
+  artifact::ArtifactWriter file(folder_ / name_of(format, number), format);
   file.attribute("identity", identity_);
   fill(file);
   file.commit();
@@ -145,7 +145,7 @@ void SegmentFolder::keep_rows(const std::set<fs::path>& files) const {
 }
 
 void SegmentFolder::retire(const fs::path& artifact) {
-  check_user_block(artifact);
+  artifact::check_user_block(artifact);
   remove_all_of_it();
 }
 
@@ -169,4 +169,4 @@ fs::path new_rows(const fs::path& folder) {
   return folder / fmt::format("rows-{:08}.bin", newest + 1);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

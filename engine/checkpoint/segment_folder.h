@@ -12,7 +12,7 @@
 #include "artifact/writer.h"
 #include "checkpoint/lock.h"
 
-namespace ritzflow {
+namespace ritzflow::checkpoint {
 
 /// Work in flight as a folder of immutable segments, each written beside its name, fsynced and renamed, each
 /// with its own digest: kill -9 at any moment costs at most the work since the newest segment.
@@ -35,7 +35,8 @@ class SegmentFolder {
 
   /// Shows `take` each segment of this format and identity, in the order of their numbers. One that is
   /// damaged, or that `take` refuses with an InputError, is named in a warning and passed over.
-  void read(const std::string& format, const std::function<void(const ArtifactReader&)>& take) const;
+  void read(const std::string& format,
+            const std::function<void(const artifact::ArtifactReader&)>& take) const;
 
   /// The processes that worked on this, the present one included: start, host and pid, for /provenance.
   nlohmann::json attempts() const;
@@ -53,7 +54,8 @@ class SegmentFolder {
 
   /// Writes the segment of this number now; `fill` adds everything but the identity. Throws IoError; the
   /// segments before it stay.
-  void write(int64_t number, const std::string& format, const std::function<void(ArtifactWriter&)>& fill);
+  void write(int64_t number, const std::string& format,
+             const std::function<void(artifact::ArtifactWriter&)>& fill);
 
   /// Removes the segments of a format that are numbered below `number`.
   void remove_below(int64_t number, const std::string& format) const;
@@ -86,4 +88,4 @@ class SegmentFolder {
 /// The name of a file of rows that does not exist yet in the folder.
 std::filesystem::path new_rows(const std::filesystem::path& folder);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::checkpoint

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 void require_digest(const std::filesystem::path& file, const std::string& actual,
                     const std::string& expected) {
@@ -15,4 +15,4 @@ void require_digest(const std::filesystem::path& file, const std::string& actual
                   file.string(), actual.substr(0, 12), expected.substr(0, 12)));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <string>
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// Content digests of the files under an operator; an empty one is unknown, or of a file that is not used.
 struct Digests {
@@ -14,4 +14,4 @@ struct Digests {
 void require_digest(const std::filesystem::path& file, const std::string& actual,
                     const std::string& expected);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -13,7 +13,7 @@
 #include "model/device.h"
 #include "problem/batch_cache.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 /// Bytes of the products of one micro-batch as a function a + c b of its b samples.
@@ -30,17 +30,18 @@ struct Cost {
 };
 
 /// A product over the first `samples` samples in this thread, the only one that is counted.
-Allocation measure(const EmpiricalRisk& risk, const MakeOperator& make, int64_t samples, Lifetime lifetime) {
-  const auto few = std::make_shared<const EmpiricalRisk>(risk.first_samples(samples, lifetime));
+problem::Allocation measure(const problem::EmpiricalRisk& risk, const MakeOperator& make, int64_t samples,
+                            model::Lifetime lifetime) {
+  const auto few = std::make_shared<const problem::EmpiricalRisk>(risk.first_samples(samples, lifetime));
   std::vector<double> v(static_cast<size_t>(risk.dim()), 1.0), out(v.size());
-  std::unique_ptr<LinearOperator> op;
-  return allocation_of(risk.options().device, [&] {
+  std::unique_ptr<krylov::LinearOperator> op;
+  return problem::allocation_of(risk.options().device, [&] {
     op = make(few);
     op->apply(v, out);
   });
 }
 
-Cost cost_of(const Allocation& one, const Allocation& many, int64_t samples) {
+Cost cost_of(const problem::Allocation& one, const problem::Allocation& many, int64_t samples) {
   const auto line = [&](int64_t first, int64_t last) {
     const double steps = static_cast<double>(std::max<int64_t>(1, samples - 1));
     return Line{static_cast<double>(first), static_cast<double>(std::max<int64_t>(0, last - first)) / steps};
@@ -49,11 +50,12 @@ Cost cost_of(const Allocation& one, const Allocation& many, int64_t samples) {
 }
 
 /// The line through what one sample costs and what `samples` do.
-Cost measured_cost(const EmpiricalRisk& risk, const MakeOperator& make, int64_t samples, Lifetime lifetime) {
+Cost measured_cost(const problem::EmpiricalRisk& risk, const MakeOperator& make, int64_t samples,
+                   model::Lifetime lifetime) {
   samples = std::min(samples, risk.samples());
   tbb::task_arena arena(1);
   return arena.execute([&] {
-    const Allocation one = measure(risk, make, 1, lifetime);
+    const problem::Allocation one = measure(risk, make, 1, lifetime);
     return cost_of(one, samples > 1 ? measure(risk, make, samples, lifetime) : one, samples);
   });
 }
@@ -66,26 +68,26 @@ std::string size_text(int64_t bytes) {
   return fmt::format("{} {}", (bytes + unit - 1) / unit, small ? "KiB" : "MiB");
 }
 
-int64_t batches_of(const EmpiricalRisk& risk, int64_t batch_size) {
+int64_t batches_of(const problem::EmpiricalRisk& risk, int64_t batch_size) {
   return (risk.samples() + batch_size - 1) / batch_size;
 }
 
 }  // namespace
 
 void require_room(int64_t bytes, at::Device device) {
-  const int64_t room = total_memory(device);
+  const int64_t room = model::total_memory(device);
   if (bytes <= room) return;
   throw Refusal(
       fmt::format("the operator's products need {}, and this {} has {}: build it with a smaller --memory",
                   size_text(bytes), device.is_cpu() ? "machine" : "GPU", size_text(room)));
 }
 
-MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,
-                       int64_t limit) {
+MemoryPlan plan_memory(const problem::EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size,
+                       bool fixed, int64_t limit) {
   const bool on_host = risk.options().device.is_cpu();
   // In host memory v and out in float64 are the caller's, and what the risk itself holds was there before.
   const int64_t held = on_host ? 2 * risk.dim() * int64_t{sizeof(double)} : risk.resident_bytes();
-  Cost once = measured_cost(risk, make, std::min<int64_t>(2, batch_size), Lifetime::one_product);
+  Cost once = measured_cost(risk, make, std::min<int64_t>(2, batch_size), model::Lifetime::one_product);
   const auto needed = [&](int64_t samples) { return held + once.kept(samples) + once.work(samples); };
   const auto fitting = [&](int64_t size) {
     while (!fixed && size > 1 && needed(size) > limit) size = (size + 1) / 2;
@@ -98,9 +100,9 @@ MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int6
   int64_t size = fitting(batch_size);
   for (int64_t tried = 0; tried != size; size = fitting(size)) {
     tried = size;
-    once = measured_cost(risk, make, size, Lifetime::one_product);
+    once = measured_cost(risk, make, size, model::Lifetime::one_product);
   }
-  const Cost often = measured_cost(risk, make, size, Lifetime::many_products);
+  const Cost often = measured_cost(risk, make, size, model::Lifetime::many_products);
   const int64_t all = held + batches_of(risk, size) * often.kept(size) + often.work(size);
   const bool keep = all <= limit;
   const int64_t bytes = keep ? all : needed(size), work = keep ? often.work(size) : once.work(size);
@@ -109,9 +111,9 @@ MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int6
       size, risk.samples(), keep ? "kept between products" : "rebuilt for each product", size_text(all),
       size_text(bytes), size_text(limit));
   return {.batch_size = size,
-          .lifetime = keep ? Lifetime::many_products : Lifetime::one_product,
+          .lifetime = keep ? model::Lifetime::many_products : model::Lifetime::one_product,
           .in_flight = on_host ? 1 + (limit - bytes) / std::max<int64_t>(1, work) : 1,
           .bytes = bytes};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -9,26 +9,31 @@
 
 namespace ritzflow {
 
+/// Linearizations are kept between products, or rebuilt for each.
+template <>
+struct Words<model::Lifetime> {
+  using enum model::Lifetime;
+  static constexpr auto all = word_list<model::Lifetime>({{many_products, "kept"}, {one_product, "rebuilt"}});
+};
+
+}  // namespace ritzflow
+
+namespace ritzflow::curvature {
+
 /// Throws Refusal where `device` has less than `bytes` of memory.
 void require_room(int64_t bytes, at::Device device);
 
-/// Linearizations are kept between products, or rebuilt for each.
-template <>
-struct Words<Lifetime> {
-  using enum Lifetime;
-  static constexpr auto all = word_list<Lifetime>({{many_products, "kept"}, {one_product, "rebuilt"}});
-};
-
 /// How a product over the whole data set fits into memory.
 struct MemoryPlan {
-  int64_t batch_size = 0;                     ///< samples in a micro-batch
-  Lifetime lifetime = Lifetime::one_product;  ///< whether linearizations are kept between products
-  int64_t in_flight = 1;                      ///< micro-batches that may be at work at once
-  int64_t bytes = 0;                          ///< estimated peak with one at work
+  int64_t batch_size = 0;  ///< samples in a micro-batch
+  model::Lifetime lifetime =
+      model::Lifetime::one_product;  ///< whether linearizations are kept between products
+  int64_t in_flight = 1;             ///< micro-batches that may be at work at once
+  int64_t bytes = 0;                 ///< estimated peak with one at work
 };
 
-using MakeOperator =
-    std::function<std::unique_ptr<LinearOperator>(const std::shared_ptr<const EmpiricalRisk>&)>;
+using MakeOperator = std::function<std::unique_ptr<krylov::LinearOperator>(
+    const std::shared_ptr<const problem::EmpiricalRisk>&)>;
 
 /// The largest micro-batch of at most `batch_size` samples with which products stay within `limit` bytes, and
 /// whether the linearizations of all micro-batches fit as well. Bytes are measured by products over the first
@@ -36,7 +41,7 @@ using MakeOperator =
 /// products run, whose memory also holds theta and the data. Where `fixed`, no smaller
 /// micro-batch is taken. Logs it in one line. Throws Refusal that names the least memory that
 /// would do.
-MemoryPlan plan_memory(const EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size, bool fixed,
-                       int64_t limit);
+MemoryPlan plan_memory(const problem::EmpiricalRisk& risk, const MakeOperator& make, int64_t batch_size,
+                       bool fixed, int64_t limit);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -17,7 +17,7 @@
 #include "curvature/risk_point.h"
 #include "problem/empirical_risk.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 BuiltOperator build_matrix(const OperatorSettings& settings, const Digests& expected) {
@@ -38,7 +38,8 @@ BuiltOperator build_matrix(const OperatorSettings& settings, const Digests& expe
   return built;
 }
 
-std::unique_ptr<LinearOperator> make_ggn_of_mode(std::shared_ptr<const EmpiricalRisk> risk, GgnMode mode) {
+std::unique_ptr<krylov::LinearOperator> make_ggn_of_mode(std::shared_ptr<const problem::EmpiricalRisk> risk,
+                                                         GgnMode mode) {
   if (mode != GgnMode::empirical) return make_ggn(std::move(risk));
   spdlog::warn(
       "ggn_mode empirical is g g' with the gradient g of the whole risk: rank one, with ||g||^2 as its only "
@@ -47,8 +48,8 @@ std::unique_ptr<LinearOperator> make_ggn_of_mode(std::shared_ptr<const Empirical
 }
 
 /// The operators that take products with the data, one for each kind of settings.
-std::unique_ptr<LinearOperator> make_curvature(std::shared_ptr<const EmpiricalRisk> risk,
-                                               const OperatorSettings& settings) {
+std::unique_ptr<krylov::LinearOperator> make_curvature(std::shared_ptr<const problem::EmpiricalRisk> risk,
+                                                       const OperatorSettings& settings) {
   if (const auto* of_kind = std::get_if<HessianSettings>(&settings.of_kind))
     return make_hessian(std::move(risk), of_kind->hessian_mode);
   if (const auto* of_kind = std::get_if<GgnSettings>(&settings.of_kind))
@@ -86,16 +87,16 @@ void require_origin(const KfacFile& file, const std::filesystem::path& path, con
   require("step", file.origin.step < 0 ? "" : std::to_string(file.origin.step), built.settings.risk.step);
 }
 
-std::unique_ptr<LinearOperator> uncovered_ggn(std::shared_ptr<const EmpiricalRisk> risk,
-                                              const KroneckerFactors& factors) {
-  const ParamSpace& space = risk->network().params();
+std::unique_ptr<krylov::LinearOperator> uncovered_ggn(std::shared_ptr<const problem::EmpiricalRisk> risk,
+                                                      const KroneckerFactors& factors) {
+  const model::ParamSpace& space = risk->network().params();
   auto ranges = uncovered_ranges(coverage(factors, space), space);
   if (ranges.empty()) return nullptr;
   return make_restriction(make_ggn(std::move(risk)), std::move(ranges));
 }
 
 /// Fills the operator and its coverage in.
-void make_kronecker(const std::shared_ptr<const EmpiricalRisk>& risk, const Digests& expected,
+void make_kronecker(const std::shared_ptr<const problem::EmpiricalRisk>& risk, const Digests& expected,
                     BuiltOperator& built) {
   const OperatorKind kind = built.settings.kind;
   const auto& settings = std::get<KroneckerSettings>(built.settings.of_kind);
@@ -108,7 +109,7 @@ void make_kronecker(const std::shared_ptr<const EmpiricalRisk>& risk, const Dige
   require_origin(file, settings.kfac, built);
   built.digests.kfac = file.sha256;
   try {
-    const ParamSpace& space = risk->network().params();
+    const model::ParamSpace& space = risk->network().params();
     built.coverage = coverage(file.factors, space);
     auto uncovered = options.uncovered == Uncovered::exact_ggn ? uncovered_ggn(risk, file.factors) : nullptr;
     auto op = std::make_unique<KroneckerOperator>(file.factors, space, options, std::move(uncovered));
@@ -134,13 +135,13 @@ void make_planned(RiskPoint& point, bool fixed_batch, const std::optional<Memory
             : plan_memory(*point.risk, make, settings.risk.batch_size, fixed_batch, settings.memory.bytes);
   settings.risk.batch_size = built.plan->batch_size;
   require_room(built.plan->bytes, point.risk->options().device);
-  point.risk = std::make_shared<const EmpiricalRisk>(
+  point.risk = std::make_shared<const problem::EmpiricalRisk>(
       point.risk->cut(built.plan->batch_size, built.plan->lifetime, built.plan->in_flight));
   built.op = make_curvature(point.risk, settings);
 }
 
 /// By construction: a Gauss-Newton matrix is what the loss is in the outputs.
-bool is_semidefinite(const KindSettings& settings, const Loss& loss) {
+bool is_semidefinite(const KindSettings& settings, const model::Loss& loss) {
   if (std::holds_alternative<HessianSettings>(settings)) return false;
   const auto* ggn = std::get_if<GgnSettings>(&settings);
   const auto* kronecker = std::get_if<KroneckerSettings>(&settings);
@@ -192,4 +193,4 @@ BuiltOperator build_operator(const OperatorSettings& settings, const Digests& ex
   return build_curvature(settings, expected, plan);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -11,11 +11,11 @@
 #include "krylov/process/linear_operator.h"
 #include "settings/operator_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// An operator, ready for products, and what was decided while it was built.
 struct BuiltOperator {
-  std::unique_ptr<LinearOperator> op;
+  std::unique_ptr<krylov::LinearOperator> op;
   OperatorSettings settings;       ///< step and batch_size as numbers, no `auto`, dtype_compute as used
   std::optional<MemoryPlan> plan;  ///< of operators that have products with the data
   Digests digests;
@@ -37,4 +37,4 @@ struct BuiltOperator {
 BuiltOperator build_operator(const OperatorSettings& settings, const Digests& expected = {},
                              const std::optional<MemoryPlan>& plan = std::nullopt);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "curvature/kfac/kfac_spectrum.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 namespace fs = std::filesystem;
@@ -24,22 +24,22 @@ std::string from_folder_of(const fs::path& out, const fs::path& file) {
   return fs::relative(fs::absolute(file), fs::absolute(out).parent_path()).string();
 }
 
-void write_plan(ArtifactWriter& file, const BuiltOperator& built) {
+void write_plan(artifact::ArtifactWriter& file, const BuiltOperator& built) {
   file.attribute("memory", built.settings.memory.bytes);
   file.attribute("memory_needed", built.plan->bytes);
   file.attribute("linearizations", word(built.plan->lifetime));
   file.attribute("in_flight", built.plan->in_flight);
 }
 
-std::optional<MemoryPlan> read_plan(const ArtifactReader& file) {
+std::optional<MemoryPlan> read_plan(const artifact::ArtifactReader& file) {
   if (!file.has_attribute("linearizations")) return std::nullopt;
   return MemoryPlan{.batch_size = file.attribute<int64_t>("batch_size_used"),
-                    .lifetime = word_attribute<Lifetime>(file, "linearizations"),
+                    .lifetime = artifact::word_attribute<model::Lifetime>(file, "linearizations"),
                     .in_flight = file.attribute<int64_t>("in_flight"),
                     .bytes = file.attribute<int64_t>("memory_needed")};
 }
 
-void write_operator_settings(ArtifactWriter& file, const BuiltOperator& built) {
+void write_operator_settings(artifact::ArtifactWriter& file, const BuiltOperator& built) {
   const OperatorSettings& settings = built.settings;
   file.attribute("n_params", built.op->dim());
   file.attribute("is_psd", built.is_psd);
@@ -50,10 +50,10 @@ void write_operator_settings(ArtifactWriter& file, const BuiltOperator& built) {
     file.attribute("matrix_sha256", built.digests.matrix);
     return;
   }
-  write_settings(file, settings);
-  write_settings(file, settings.risk);
-  write_settings(file, settings.draws);
-  std::visit([&](const auto& of_kind) { write_settings(file, of_kind); }, settings.of_kind);
+  artifact::write_settings(file, settings);
+  artifact::write_settings(file, settings.risk);
+  artifact::write_settings(file, settings.draws);
+  std::visit([&](const auto& of_kind) { artifact::write_settings(file, of_kind); }, settings.of_kind);
   file.attribute("data_sha256", built.digests.data);
   file.attribute("model_sha256", built.digests.model);
   file.attribute("step", int64_t{std::stoll(settings.risk.step)});
@@ -69,7 +69,7 @@ void write_operator_settings(ArtifactWriter& file, const BuiltOperator& built) {
   if (built.mc_fisher_unit) file.attribute("fisher_unit", word(*built.mc_fisher_unit));
 }
 
-void write_probes(ArtifactWriter& file, const Probes& probes) {
+void write_probes(artifact::ArtifactWriter& file, const Probes& probes) {
   const auto scalar = [&](const char* name, double value) {
     file.dataset(name, std::vector<double>{value}, {});
   };
@@ -94,31 +94,31 @@ nlohmann::json with_paths(nlohmann::json facts, const BuiltOperator& built, cons
   return facts;
 }
 
-fs::path referred(const ArtifactReader& file, const std::string& name) {
+fs::path referred(const artifact::ArtifactReader& file, const std::string& name) {
   return (file.path().parent_path() / file.attribute<std::string>("/provenance", name)).lexically_normal();
 }
 
 /// FILE:/dataset of the matrix, which is in operator.h5 itself or in a file of its own.
-std::string matrix_of(const ArtifactReader& file) {
+std::string matrix_of(const artifact::ArtifactReader& file) {
   if (file.has("matrix")) return file.path().string() + ":/matrix";
   return referred(file, "matrix_path").string() + ":" +
          file.attribute<std::string>("/provenance", "matrix_dataset");
 }
 
 /// The settings that build the same operator again.
-OperatorSettings read_operator_settings(const ArtifactReader& file) {
+OperatorSettings read_operator_settings(const artifact::ArtifactReader& file) {
   OperatorSettings settings;
-  settings.kind = word_attribute<OperatorKind>(file, "operator");
+  settings.kind = artifact::word_attribute<OperatorKind>(file, "operator");
   settings.of_kind = default_settings(settings.kind);
   if (auto* of_kind = std::get_if<MatrixSettings>(&settings.of_kind)) {
     of_kind->matrix = matrix_of(file);
     settings.draws.seed = file.attribute<int64_t>("seed");
     return settings;
   }
-  settings = read_settings(file, settings);
-  settings.risk = read_settings(file, settings.risk);
-  settings.draws = read_settings(file, settings.draws);
-  std::visit([&](auto& of_kind) { of_kind = read_settings(file, of_kind); }, settings.of_kind);
+  settings = artifact::read_settings(file, settings);
+  settings.risk = artifact::read_settings(file, settings.risk);
+  settings.draws = artifact::read_settings(file, settings.draws);
+  std::visit([&](auto& of_kind) { of_kind = artifact::read_settings(file, of_kind); }, settings.of_kind);
   settings.risk.data = referred(file, "data_path");
   settings.risk.model = referred(file, "model_path");
   settings.risk.step = std::to_string(file.attribute<int64_t>("step"));
@@ -149,7 +149,7 @@ double machine_epsilon(Arithmetic arithmetic) {
 
 double OperatorInfo::epsilon() const { return machine_epsilon(dtype_compute); }
 
-OperatorFacts facts_of(const Probes& probes, Arithmetic arithmetic, bool is_psd) {
+krylov::OperatorFacts facts_of(const Probes& probes, Arithmetic arithmetic, bool is_psd) {
   return {.norm = probes.norm,
           .noise = probes.additivity + probes.repeatability,
           .asymmetry = probes.symmetry,
@@ -157,7 +157,7 @@ OperatorFacts facts_of(const Probes& probes, Arithmetic arithmetic, bool is_psd)
           .is_psd = is_psd};
 }
 
-OperatorFacts OperatorInfo::facts() const { return facts_of(probes, dtype_compute, is_psd); }
+krylov::OperatorFacts OperatorInfo::facts() const { return facts_of(probes, dtype_compute, is_psd); }
 
 void require_usable(const OperatorSettings& settings, const Probes& probes) {
   const auto* hessian = std::get_if<HessianSettings>(&settings.of_kind);
@@ -168,7 +168,7 @@ void require_usable(const OperatorSettings& settings, const Probes& probes) {
                   probes.additivity + probes.repeatability));
 }
 
-Probes checked_probes(const BuiltOperator& built, LinearOperator& products) {
+Probes checked_probes(const BuiltOperator& built, krylov::LinearOperator& products) {
   const Probes probes = probe(products, static_cast<uint64_t>(built.settings.draws.seed));
   require_symmetric_linear(probes, machine_epsilon(built.settings.risk.dtype_compute));
   require_usable(built.settings, probes);
@@ -177,7 +177,7 @@ Probes checked_probes(const BuiltOperator& built, LinearOperator& products) {
 
 OperatorInfo write_operator(const BuiltOperator& built, const Probes& probes, const fs::path& out,
                             const nlohmann::json& provenance) {
-  ArtifactWriter file(out, "ritzflow-operator");
+  artifact::ArtifactWriter file(out, "ritzflow-operator");
   write_operator_settings(file, built);
   write_probes(file, probes);
   if (embeds_matrix(built)) {
@@ -192,7 +192,7 @@ OperatorInfo write_operator(const BuiltOperator& built, const Probes& probes, co
 }
 
 OpenOperator open_operator(const fs::path& path) {
-  const ArtifactReader file(path, "ritzflow-operator");
+  const artifact::ArtifactReader file(path, "ritzflow-operator");
   const Digests expected{.data = file.attribute_or<std::string>("data_sha256", ""),
                          .model = file.attribute_or<std::string>("model_sha256", ""),
                          .matrix = file.attribute_or<std::string>("matrix_sha256", ""),
@@ -217,4 +217,4 @@ OpenOperator open_operator(const fs::path& path) {
           .product_memory = product_memory};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

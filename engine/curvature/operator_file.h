@@ -10,7 +10,7 @@
 #include "krylov/process/linear_operator.h"
 #include "krylov/process/operator_facts.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// What is known about a frozen operator.
 struct OperatorInfo {
@@ -30,7 +30,7 @@ struct OperatorInfo {
   double noise() const { return probes.additivity + probes.repeatability; }
   /// Of the arithmetic of products.
   double epsilon() const;
-  OperatorFacts facts() const;
+  krylov::OperatorFacts facts() const;
   /// Whether the same vector gave the same bits.
   bool deterministic() const { return probes.repeatability == 0; }
 };
@@ -39,13 +39,13 @@ struct OperatorInfo {
 double machine_epsilon(Arithmetic arithmetic);
 
 /// What `probes` have measured of an operator.
-OperatorFacts facts_of(const Probes& probes, Arithmetic arithmetic, bool is_psd);
+krylov::OperatorFacts facts_of(const Probes& probes, Arithmetic arithmetic, bool is_psd);
 
 /// Throws Refusal for a Hessian in bfloat16 that is not forced.
 void require_usable(const OperatorSettings& settings, const Probes& probes);
 
 /// Probes `built` through `products`, the same map. Throws Refusal if it is not a symmetric linear map.
-Probes checked_probes(const BuiltOperator& built, LinearOperator& products);
+Probes checked_probes(const BuiltOperator& built, krylov::LinearOperator& products);
 
 /// Writes operator.h5: settings, digests, probes; a matrix of up to 64 MiB itself. Paths of the files it
 /// refers to lie in /provenance, relative to `out`'s folder: a tree of results can be moved, and the content
@@ -54,7 +54,7 @@ OperatorInfo write_operator(const BuiltOperator& built, const Probes& probes,
                             const std::filesystem::path& out, const nlohmann::json& provenance);
 
 struct OpenOperator {
-  std::unique_ptr<LinearOperator> op;
+  std::unique_ptr<krylov::LinearOperator> op;
   OperatorInfo info;
   OperatorSettings settings;   ///< that build it again
   double coverage = 1;         ///< of kfac and ekfac: share of the elements that factors cover
@@ -66,4 +66,4 @@ struct OpenOperator {
 /// contents than when the operator was built.
 OpenOperator open_operator(const std::filesystem::path& path);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

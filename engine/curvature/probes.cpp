@@ -12,7 +12,7 @@
 #include "core/kernels.h"
 #include "core/philox.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 constexpr int power_iterations = 5;
@@ -28,7 +28,7 @@ Vector random_unit_vector(int64_t n, uint64_t seed, const char* purpose) {
 /// out = A v, and the largest ||A v|| / ||v|| so far.
 class Prober {
  public:
-  explicit Prober(LinearOperator& op) : op_(op) {}
+  explicit Prober(krylov::LinearOperator& op) : op_(op) {}
 
   Vector operator()(const Vector& v) {
     Vector out(v.size());
@@ -46,7 +46,7 @@ class Prober {
   double norm_seen() const { return norm_; }
 
  private:
-  LinearOperator& op_;
+  krylov::LinearOperator& op_;
   double norm_ = 0;
 };
 
@@ -101,7 +101,7 @@ void refuse_above(double value, double limit, const char* probe, const char* for
 
 }  // namespace
 
-Probes probe(LinearOperator& op, uint64_t seed) {
+Probes probe(krylov::LinearOperator& op, uint64_t seed) {
   Prober product(op);
   const auto draw_v = [&] { return random_unit_vector(op.dim(), seed, "probe v"); };
   const Vector av = product(draw_v());
@@ -129,4 +129,4 @@ void require_symmetric_linear(const Probes& probes, double epsilon) {
                "the operator is not symmetric");
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

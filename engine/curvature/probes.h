@@ -3,7 +3,7 @@
 
 #include "krylov/process/linear_operator.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// How far an operator is from a deterministic, linear, symmetric map. The first three are relative to `norm`
 /// (absolute for a zero operator); u and v are random unit vectors.
@@ -19,10 +19,10 @@ inline constexpr int64_t probe_vectors = 2;
 
 /// Measures the probes with random vectors of `seed`, and with one near the dominant eigenvector (11
 /// products). Throws Refusal if a product is not finite.
-Probes probe(LinearOperator& op, uint64_t seed);
+Probes probe(krylov::LinearOperator& op, uint64_t seed);
 
 /// Throws Refusal where the probes show no symmetric linear map for arithmetic with unit roundoff `epsilon`:
 /// repeatability above 10 epsilon, additivity or symmetry above sqrt(epsilon).
 void require_symmetric_linear(const Probes& probes, double epsilon);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

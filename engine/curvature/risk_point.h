@@ -6,11 +6,11 @@
 #include "problem/empirical_risk.h"
 #include "settings/operator_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// The risk at a point, and the settings and digests of what it was made from.
 struct RiskPoint {
-  std::shared_ptr<const EmpiricalRisk> risk;
+  std::shared_ptr<const problem::EmpiricalRisk> risk;
   RiskSettings settings;  ///< step and batch_size as numbers
   Digests digests;
   bool whole_batch = false;  ///< samples depend on one another: the data are one micro-batch
@@ -28,6 +28,6 @@ RiskPoint load_risk(const RiskSettings& settings, const RiskUse& use, const Dige
 
 /// Samples in a micro-batch where the user names none: about 512 rows and 2^20 input elements, at least one
 /// sample, at most all. It depends on the data alone, never on the machine.
-int64_t default_batch_size(const Dataset& data);
+int64_t default_batch_size(const problem::Dataset& data);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

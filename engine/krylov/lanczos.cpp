@@ -7,7 +7,7 @@
 #include "krylov/process/tolerance.h"
 #include "krylov/ritz/ghosts.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // Indices (descending by value) of the eigenvalues of T that the ghost filter keeps.
@@ -71,4 +71,4 @@ LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& m
   return outcome;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

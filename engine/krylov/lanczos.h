@@ -4,7 +4,7 @@
 #include "krylov/process/factorization.h"
 #include "krylov/process/wanted.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// What a run is asked for.
 struct LanczosOptions {
@@ -35,4 +35,4 @@ LanczosOutcome run_lanczos(LanczosProcess& process, const Reorthogonalization& m
                            const LanczosOptions& options,
                            const std::function<bool(const LanczosOutcome&)>& observer);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -10,7 +10,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 // The same vector twice must give the same bits, and float32 its own rounding.
@@ -50,4 +50,4 @@ int64_t total_memory(at::Device device) {
   return static_cast<int64_t>(at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).second);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -11,7 +11,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 /// w [rows] as a column of the type of z.
@@ -147,4 +147,4 @@ std::unique_ptr<Loss> make_loss(const std::string& name) {
                    " (one of cross_entropy, mse, bce)");
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Column c of a matrix for every row of the logits: [rows, C].
 using Columns = std::function<at::Tensor(int64_t c)>;
@@ -57,4 +57,4 @@ const std::vector<std::string>& loss_names();
 /// Throws InputError on another name.
 std::unique_ptr<Loss> make_loss(const std::string& name);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -9,7 +9,7 @@
 #include <limits>
 #include <new>
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 constexpr std::uintptr_t kAlignment = 64;
@@ -68,4 +68,4 @@ void reuse_tensor_memory() {
   c10::SetCPUAllocator(&allocator);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

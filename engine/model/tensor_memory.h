@@ -1,6 +1,6 @@
 #pragma once
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Makes the memory of a freed tensor serve the next one of its size: a product frees and takes the same
 /// tensors again, and each page that comes back from the system must be zeroed first (a third of the time of
@@ -12,4 +12,4 @@ namespace ritzflow {
 /// tenth more memory.
 void reuse_tensor_memory();
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

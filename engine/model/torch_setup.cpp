@@ -5,7 +5,7 @@
 
 #include "model/tensor_memory.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 // Those that LibTorch hands to MKL (ATen/cpu/vml.h).
@@ -28,4 +28,4 @@ void set_up_torch(int threads) {
   resolve_vector_functions();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Sets LibTorch up for the whole process, before any other thread uses it: `threads` inside an operation,
 /// memory of tensors that is used again (tensor_memory.h), and MKL's vector functions resolved.
@@ -10,4 +10,4 @@ namespace ritzflow {
 /// float32, of PyTorch's issue 188792): each function is called here once, by one thread.
 void set_up_torch(int threads);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

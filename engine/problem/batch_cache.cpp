@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <mutex>
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
 /// Sums what LibTorch's allocator of a device hands out and takes back in the thread where it is installed,
@@ -49,4 +49,4 @@ Allocation allocation_of(at::Device device, const std::function<void()>& work) {
   return counter->bytes();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

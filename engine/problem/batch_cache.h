@@ -6,7 +6,7 @@
 
 #include "problem/empirical_risk.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 
 /// Bytes that LibTorch allocates on a device for some work in one thread.
 struct Allocation {
@@ -23,18 +23,18 @@ Allocation allocation_of(at::Device device, const std::function<void()>& work);
 template <class T>
 class BatchCache {
  public:
-  using Make = std::function<std::shared_ptr<T>(int64_t batch, Lifetime lifetime)>;
+  using Make = std::function<std::shared_ptr<T>(int64_t batch, model::Lifetime lifetime)>;
 
   BatchCache(const EmpiricalRisk& risk, Make make) : make_(std::move(make)) {
-    if (risk.options().lifetime == Lifetime::many_products) {
+    if (risk.options().lifetime == model::Lifetime::many_products) {
       kept_.resize(static_cast<size_t>(risk.batches()));
     }
   }
 
   std::shared_ptr<T> at(int64_t batch) {
-    if (kept_.empty()) return make_(batch, Lifetime::one_product);
+    if (kept_.empty()) return make_(batch, model::Lifetime::one_product);
     auto& slot = kept_[static_cast<size_t>(batch)];
-    if (!slot) slot = make_(batch, Lifetime::many_products);
+    if (!slot) slot = make_(batch, model::Lifetime::many_products);
     return slot;
   }
 
@@ -43,4 +43,4 @@ class BatchCache {
   std::vector<std::shared_ptr<T>> kept_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

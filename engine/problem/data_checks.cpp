@@ -6,13 +6,13 @@
 #include "core/error.h"
 #include "problem/tensor_io.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 
-void wrong(const ArtifactReader& file, const std::string& dataset, const std::string& what) {
+void wrong(const artifact::ArtifactReader& file, const std::string& dataset, const std::string& what) {
   throw InputError(fmt::format("{}: dataset '{}' {}", file.path().string(), dataset, what));
 }
 
-void require_range(const ArtifactReader& file, const std::string& dataset, const at::Tensor& values,
+void require_range(const artifact::ArtifactReader& file, const std::string& dataset, const at::Tensor& values,
                    const at::Tensor& allowed, int64_t bound, const std::string& expected) {
   const at::Tensor bad = values.lt(0).logical_or(values.ge(bound)).logical_and(allowed.logical_not());
   if (!bad.any().item<bool>()) return;
@@ -23,4 +23,4 @@ void require_range(const ArtifactReader& file, const std::string& dataset, const
                     bound));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

@@ -9,10 +9,10 @@
 #include "problem/data_inputs.h"
 #include "problem/data_targets.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
-Task parse_task(const ArtifactReader& file) {
+Task parse_task(const artifact::ArtifactReader& file) {
   const auto task = file.attribute<std::string>("task");
   if (task == "classification") return Task::classification;
   if (task == "regression") return Task::regression;
@@ -26,7 +26,7 @@ Task parse_task(const ArtifactReader& file) {
 }  // namespace
 
 DataFile read_data_file(const std::filesystem::path& path) {
-  const ArtifactReader file(path, "ritzflow-data");
+  const artifact::ArtifactReader file(path, "ritzflow-data");
   DataFile read;
   Dataset& data = read.data;
   data.task = parse_task(file);
@@ -48,4 +48,4 @@ DataFile read_data_file(const std::filesystem::path& path) {
   return read;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

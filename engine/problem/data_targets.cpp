@@ -8,7 +8,7 @@
 #include "problem/data_checks.h"
 #include "problem/tensor_io.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
 constexpr int64_t masked_label = -100;
@@ -16,7 +16,7 @@ constexpr int64_t masked_label = -100;
 using Shape = std::vector<int64_t>;
 
 /// Yes or no for each class [N,C], rather than labels: as the file says, or where nothing else could be.
-bool holds_several_labels(const ArtifactReader& file, const at::Tensor& targets) {
+bool holds_several_labels(const artifact::ArtifactReader& file, const at::Tensor& targets) {
   if (file.has_attribute("several_labels")) return file.attribute<bool>("several_labels");
   if (targets.is_floating_point()) return true;
   if (targets.dim() != 2) return false;
@@ -26,13 +26,13 @@ bool holds_several_labels(const ArtifactReader& file, const at::Tensor& targets)
 }
 
 /// Does `mask` or `weights` tell apart the elements of a sample's targets?
-bool counts_elements(const ArtifactReader& file, const Shape& targets) {
+bool counts_elements(const artifact::ArtifactReader& file, const Shape& targets) {
   const auto has_shape = [&](const char* name) { return file.has(name) && file.shape(name) == targets; };
   return targets.size() > 1 && (has_shape("mask") || has_shape("weights"));
 }
 
 /// One number a term [N, R], from one a sample [N] or one a term [N, ...].
-at::Tensor by_term(const ArtifactReader& file, const std::string& name, const Dataset& data,
+at::Tensor by_term(const artifact::ArtifactReader& file, const std::string& name, const Dataset& data,
                    const Shape& terms) {
   const at::Tensor values = read_tensor(file, name).to(at::kDouble);
   const int64_t rows = data.rows_per_sample;
@@ -41,13 +41,13 @@ at::Tensor by_term(const ArtifactReader& file, const std::string& name, const Da
   if (values.sizes() != at::IntArrayRef(terms) && !one_each) {
     wrong(file, name,
           fmt::format("has shape {}, expected one number a sample [{}] or a term of the loss {}",
-                      shape_text(values.sizes().vec()), data.samples, shape_text(terms)));
+                      artifact::shape_text(values.sizes().vec()), data.samples, artifact::shape_text(terms)));
   }
   return values.reshape({data.samples, rows});
 }
 
 /// Sample weights times the mask, one number per row.
-void read_weights(const ArtifactReader& file, const Shape& terms, Dataset& data) {
+void read_weights(const artifact::ArtifactReader& file, const Shape& terms, Dataset& data) {
   data.rows_per_sample = c10::multiply_integers(terms) / data.samples;
   at::Tensor weights = at::ones({data.samples, data.rows_per_sample}, at::kDouble);
   if (file.has("weights")) {
@@ -66,7 +66,7 @@ void read_weights(const ArtifactReader& file, const Shape& terms, Dataset& data)
   data.weights = weights.reshape({-1});
 }
 
-int64_t read_num_classes(const ArtifactReader& file) {
+int64_t read_num_classes(const artifact::ArtifactReader& file) {
   const auto classes = file.attribute<int64_t>("num_classes");
   if (classes >= 1) return classes;
   throw InputError(
@@ -75,13 +75,13 @@ int64_t read_num_classes(const ArtifactReader& file) {
 
 /// Class indices, a term each; the label -100 gets the weight 0 and, so that it can be looked up, the class
 /// 0.
-void read_labels(const ArtifactReader& file, const at::Tensor& labels, Dataset& data) {
+void read_labels(const artifact::ArtifactReader& file, const at::Tensor& labels, Dataset& data) {
   if (labels.is_floating_point())
     wrong(file, "targets", fmt::format("has type {}, expected int64 labels", file.dtype("targets")));
   if (data.shape.tokens && labels.sizes() != data.inputs.sizes()) {
     wrong(file, "targets",
-          fmt::format("has shape {}, expected [N,T] = {}", shape_text(labels.sizes().vec()),
-                      shape_text(data.inputs.sizes().vec())));
+          fmt::format("has shape {}, expected [N,T] = {}", artifact::shape_text(labels.sizes().vec()),
+                      artifact::shape_text(data.inputs.sizes().vec())));
   }
   read_weights(file, labels.sizes().vec(), data);
   data.num_classes = read_num_classes(file);
@@ -92,14 +92,14 @@ void read_labels(const ArtifactReader& file, const at::Tensor& labels, Dataset& 
 }
 
 /// Values [N,...]: a term a sample, whose outputs are all of them; where each has a weight, a term each.
-void read_values(const ArtifactReader& file, const at::Tensor& values, Dataset& data) {
+void read_values(const artifact::ArtifactReader& file, const at::Tensor& values, Dataset& data) {
   const Shape shape = values.sizes().vec();
   read_weights(file, counts_elements(file, shape) ? shape : Shape{data.samples}, data);
   data.targets = values.reshape({data.samples * data.rows_per_sample, -1});
   data.num_classes = data.targets.size(1);
 }
 
-void require_probabilities(const ArtifactReader& file, const at::Tensor& labels) {
+void require_probabilities(const artifact::ArtifactReader& file, const at::Tensor& labels) {
   if (labels.dim() == 2 && file.has_attribute("num_classes") &&
       file.attribute<int64_t>("num_classes") != labels.size(1)) {
     wrong(file, "targets",
@@ -116,7 +116,7 @@ void require_probabilities(const ArtifactReader& file, const at::Tensor& labels)
 
 }  // namespace
 
-void read_targets(const ArtifactReader& file, Dataset& data) {
+void read_targets(const artifact::ArtifactReader& file, Dataset& data) {
   const at::Tensor targets = read_tensor(file, "targets");
   if (targets.size(0) != data.samples) {
     wrong(file, "targets",
@@ -133,4 +133,4 @@ void read_targets(const ArtifactReader& file, Dataset& data) {
   read_labels(file, targets.scalar_type() == at::kBool ? targets.to(at::kLong) : targets, data);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

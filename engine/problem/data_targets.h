@@ -2,10 +2,10 @@
 #include "artifact/reader.h"
 #include "problem/dataset.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 
 /// Reads `targets`, `mask` and `weights`: the terms of the loss. `data` has its task and its inputs. Throws
 /// InputError.
-void read_targets(const ArtifactReader& file, Dataset& data);
+void read_targets(const artifact::ArtifactReader& file, Dataset& data);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "problem/data_file.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 std::string to_string(Task task) {
   if (task == Task::classification) return "classification";
   return task == Task::regression ? "regression" : "language_modeling";
@@ -26,8 +26,8 @@ void require_loss_fits(const std::string& loss, const Dataset& data) {
 
 Dataset load_dataset(const std::filesystem::path& path) {
   DataFile file = read_data_file(path);
-  require_built_in(file.inputs);
+  model::require_built_in(file.inputs);
   return std::move(file.data);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

@@ -7,7 +7,7 @@
 
 #include "model/autodiff/network.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 
 /// What a data set asks of a model.
 enum class Task { classification, regression, language_modeling };
@@ -31,7 +31,7 @@ struct Dataset {
   at::Tensor
       weights;  ///< [rows] float64: sample weight times mask; 0 where masked or where the label is -100
   Task task = Task::classification;
-  DataShape shape;
+  model::DataShape shape;
   int64_t num_classes = 0;  ///< C: classes, vocabulary or regression targets
   int64_t samples = 0;
   int64_t rows_per_sample = 1;
@@ -45,4 +45,4 @@ struct Dataset {
 /// index of the first wrong element: not finite, label or token out of range, all rows masked, wrong shape.
 Dataset load_dataset(const std::filesystem::path& path);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

@@ -12,7 +12,7 @@
 #include "model/autodiff/low_precision.h"
 #include "model/torch_setup.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
 at::Tensor as_tensor(VectorSpan out) {
@@ -28,8 +28,9 @@ at::ScalarType vector_type(at::ScalarType compute) {
 
 }  // namespace
 
-EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared_ptr<const Loss> loss,
-                             const Dataset& data, const at::Tensor& theta, const RiskOptions& options)
+EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const model::Network> network,
+                             std::shared_ptr<const model::Loss> loss, const Dataset& data,
+                             const at::Tensor& theta, const RiskOptions& options)
     : network_(std::move(network)),
       loss_(std::move(loss)),
       options_(options),
@@ -46,9 +47,9 @@ EmpiricalRisk::EmpiricalRisk(std::shared_ptr<const Network> network, std::shared
     throw InputError(fmt::format("--compute-threads is {}, expected at least 1", options.compute_threads));
   }
   // The order of sums inside LibTorch changes with the number of its threads.
-  set_up_torch(options.compute_threads);
+  model::set_up_torch(options.compute_threads);
   const at::ScalarType dtype = vector_type(options.dtype);
-  if (options.dtype == at::kBFloat16) network_ = in_bfloat16(network_);
+  if (options.dtype == at::kBFloat16) network_ = model::in_bfloat16(network_);
   const auto placed = [&](const at::Tensor& t) {
     return t.to(options.device, t.is_floating_point() ? dtype : t.scalar_type());
   };
@@ -68,7 +69,7 @@ Batch EmpiricalRisk::batch(int64_t b) const {
   return {inputs_.narrow(0, first, count), rows(targets_), rows(weights_), first * rows_per_sample_};
 }
 
-EmpiricalRisk EmpiricalRisk::cut(int64_t batch_size, Lifetime lifetime, int64_t in_flight) const {
+EmpiricalRisk EmpiricalRisk::cut(int64_t batch_size, model::Lifetime lifetime, int64_t in_flight) const {
   EmpiricalRisk same = *this;
   same.options_.batch_size = batch_size;
   same.options_.lifetime = lifetime;
@@ -85,7 +86,7 @@ int64_t EmpiricalRisk::resident_bytes() const {
 
 int64_t EmpiricalRisk::counted_rows() const { return weights_.gt(0).sum().item<int64_t>(); }
 
-EmpiricalRisk EmpiricalRisk::first_samples(int64_t count, Lifetime lifetime) const {
+EmpiricalRisk EmpiricalRisk::first_samples(int64_t count, model::Lifetime lifetime) const {
   EmpiricalRisk few = *this;
   few.samples_ = few.options_.batch_size = std::min(count, samples_);
   few.options_.lifetime = lifetime;
@@ -97,9 +98,9 @@ double EmpiricalRisk::loss() const {
   const auto value = [&](int64_t b) {
     const at::AutoGradMode no_grad(false);
     const Batch part = batch(b);
-    const Head head(network_->features(theta_, part.inputs), network_->output_layer(), theta_);
+    const model::Head head(network_->features(theta_, part.inputs), network_->output_layer(), theta_);
     double partial = 0;
-    head.for_each_block([&](const RowBlock& rows, const at::Tensor& z) {
+    head.for_each_block([&](const model::RowBlock& rows, const at::Tensor& z) {
       partial += loss_->value(z, rows.of(part.targets), rows.of(part.weights)).item<double>();
     });
     return partial;
@@ -111,8 +112,8 @@ double EmpiricalRisk::loss() const {
 void EmpiricalRisk::gradient(VectorSpan out) const {
   const auto product = [&](int64_t b) {
     const Batch part = batch(b);
-    LinearizedOutputs outputs(*network_, theta_, part.inputs, Lifetime::one_product);
-    return outputs.vjp(loss_gradient(*loss_, part.targets, part.weights));
+    model::LinearizedOutputs outputs(*network_, theta_, part.inputs, model::Lifetime::one_product);
+    return outputs.vjp(model::loss_gradient(*loss_, part.targets, part.weights));
   };
   accumulate(product, out);
 }
@@ -122,14 +123,14 @@ at::Tensor EmpiricalRisk::flat(VectorView v) const {
   return view.to(options_.device, vector_type(options_.dtype), /*non_blocking=*/true, /*copy=*/true);
 }
 
-ParamTensors EmpiricalRisk::tensors(VectorView v) const { return network_->params().blobs(flat(v)); }
+model::ParamTensors EmpiricalRisk::tensors(VectorView v) const { return network_->params().blobs(flat(v)); }
 
 void EmpiricalRisk::accumulate(const BatchProduct& product, VectorSpan out) const {
   const at::Tensor result = as_tensor(out);
   const at::Tensor sum = options_.device.is_cpu() ? result : at::empty_like(result, options_.device);
   const auto& parameters = network_->params().parameters();
   bool first = true;
-  const auto add = [&](const ParamTensors& part) {
+  const auto add = [&](const model::ParamTensors& part) {
     const at::AutoGradMode no_grad(false);
     for (size_t i = 0; i < parameters.size(); ++i) {
       const at::Tensor own = sum.narrow(0, parameters[i].offset, parameters[i].size);
@@ -142,4 +143,4 @@ void EmpiricalRisk::accumulate(const BatchProduct& product, VectorSpan out) cons
   if (!sum.is_same(result)) result.copy_(sum);  // waits for the device
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

@@ -9,11 +9,11 @@
 #include "problem/package_file.h"
 #include "problem/tensor_io.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
 /// One number a sample, of weights [samples, rows] that must be equal within a sample.
-at::Tensor weights_of_samples(const CompiledLoss& loss, const at::Tensor& weights) {
+at::Tensor weights_of_samples(const model::CompiledLoss& loss, const at::Tensor& weights) {
   const at::Tensor first = weights.narrow(1, 0, 1);
   if (weights.eq(first).all().item<bool>()) return first.squeeze(1);
   throw Refusal(
@@ -22,8 +22,8 @@ at::Tensor weights_of_samples(const CompiledLoss& loss, const at::Tensor& weight
       "let it return the losses of tokens [N, T]");
 }
 
-void require_targets(const CompiledLoss& loss, const Dataset& data) {
-  const Slot& slot = loss.targets();
+void require_targets(const model::CompiledLoss& loss, const Dataset& data) {
+  const model::Slot& slot = loss.targets();
   const int64_t wanted = c10::multiply_integers(slot.shape) / slot.shape.at(0),
                 found = data.targets.numel() / data.samples;
   const bool real = at::isFloatingType(slot.dtype);
@@ -43,18 +43,18 @@ std::string training_word(const nlohmann::json& spec, const std::string& key) {
   return found.is_string() ? found.get<std::string>() : std::string();
 }
 
-StoredLoss read_loss(const ArtifactReader& model, const nlohmann::json& spec, const std::string& prefix,
-                     const std::map<std::string, at::Tensor>& buffers) {
+StoredLoss read_loss(const artifact::ArtifactReader& model, const nlohmann::json& spec,
+                     const std::string& prefix, const std::map<std::string, at::Tensor>& buffers) {
   const auto training = spec.value("training", nlohmann::json::object());
   if (!training.is_object() || !training.contains("loss_packages")) return {};
-  Packages packages;
+  model::Packages packages;
   for (const auto& [dtype, key] : package_keys(model, training, "training.loss_packages")) {
     packages[dtype == "float64" ? at::kDouble : at::kFloat] = open_loss_package(packages_folder(model), key);
   }
   StoredLoss stored;
-  stored.loss = std::make_shared<const CompiledLoss>(
-      training_word(spec, "loss"), parse_output_curvature(training_word(spec, "loss_curvature")), buffers,
-      std::move(packages));
+  stored.loss = std::make_shared<const model::CompiledLoss>(
+      training_word(spec, "loss"), model::parse_output_curvature(training_word(spec, "loss_curvature")),
+      buffers, std::move(packages));
   stored.check.outputs = read_tensor(model, prefix + "loss/outputs");
   stored.check.targets = read_tensor(model, prefix + "loss/targets");
   for (const auto* name : {"l", "r", "s"}) {
@@ -63,7 +63,7 @@ StoredLoss read_loss(const ArtifactReader& model, const nlohmann::json& spec, co
   return stored;
 }
 
-DataFile with_terms_of(const CompiledLoss& loss, DataFile file) {
+DataFile with_terms_of(const model::CompiledLoss& loss, DataFile file) {
   Dataset& data = file.data;
   require_targets(loss, data);
   const int64_t terms = loss.terms(), samples = data.samples;
@@ -76,4 +76,4 @@ DataFile with_terms_of(const CompiledLoss& loss, DataFile file) {
   return file;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

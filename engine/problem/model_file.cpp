@@ -20,7 +20,7 @@
 #include "problem/package_file.h"
 #include "problem/tensor_io.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
 int64_t parse_step(const std::string& text) {
@@ -34,7 +34,7 @@ int64_t parse_step(const std::string& text) {
 }
 
 /// The group of the wanted step: 'steps/<8 digits>'.
-std::string step_group(const ArtifactReader& file, const std::string& step) {
+std::string step_group(const artifact::ArtifactReader& file, const std::string& step) {
   const auto steps = file.children("steps");
   if (steps.empty()) throw InputError(file.path().string() + ": group 'steps' holds no step");
   if (step == "final") return *std::max_element(steps.begin(), steps.end());
@@ -44,9 +44,9 @@ std::string step_group(const ArtifactReader& file, const std::string& step) {
                                fmt::join(steps, ", ")));
 }
 
-nlohmann::json read_spec(const ArtifactReader& file) {
+nlohmann::json read_spec(const artifact::ArtifactReader& file) {
   const std::string where = file.path().string() + ": attribute 'spec'";
-  nlohmann::json spec = parse_json(file.attribute<std::string>("spec"), where);
+  nlohmann::json spec = artifact::parse_json(file.attribute<std::string>("spec"), where);
   if (!spec.is_object() || !spec.contains("architecture")) {
     throw InputError(where + " is not a JSON object with a key 'architecture' (docs/formats.md)");
   }
@@ -54,7 +54,7 @@ nlohmann::json read_spec(const ArtifactReader& file) {
 }
 
 /// The flat vector's order is the network's; a file that says another one would be read wrongly elsewhere.
-void check_order(const ArtifactReader& file, const ParamSpace& space) {
+void check_order(const artifact::ArtifactReader& file, const model::ParamSpace& space) {
   const auto order = file.attribute<std::vector<std::string>>("parameter_order");
   std::vector<std::string> expected;
   for (const auto& p : space.parameters()) expected.push_back(p.name);
@@ -65,8 +65,8 @@ void check_order(const ArtifactReader& file, const ParamSpace& space) {
 }
 
 /// The network's sizes come from `data` as well, so that a shape that differs may be that file's fault.
-at::Tensor read_parameter(const ArtifactReader& file, const std::string& group, const Parameter& p,
-                          const std::filesystem::path& data) {
+at::Tensor read_parameter(const artifact::ArtifactReader& file, const std::string& group,
+                          const model::Parameter& p, const std::filesystem::path& data) {
   const std::string path = group + "/" + p.name;
   if (!file.has(path)) {
     throw InputError(fmt::format("{}: parameter '{}' is missing{}", file.path().string(), path,
@@ -76,7 +76,8 @@ at::Tensor read_parameter(const ArtifactReader& file, const std::string& group, 
     throw InputError(fmt::format(
         "{}: parameter '{}' has shape {}, but the architecture in 'spec' has {} for the inputs and classes "
         "of {}; expected the data that the model was trained on, or data of its shape",
-        file.path().string(), path, shape_text(file.shape(path)), shape_text(p.shape), data.string()));
+        file.path().string(), path, artifact::shape_text(file.shape(path)), artifact::shape_text(p.shape),
+        data.string()));
   }
   at::Tensor values = read_tensor(file, path).to(at::kDouble);
   require_finite(values, file, path);
@@ -89,12 +90,13 @@ bool is_compiled(const nlohmann::json& spec) {
 }
 
 /// What stands before 'buffers', 'check', ... of a step: 'points/<8 digits>/' where the file holds several.
-std::string point_prefix(const ArtifactReader& file, const std::string& step) {
+std::string point_prefix(const artifact::ArtifactReader& file, const std::string& step) {
   return file.has("points") ? "points/" + step + "/" : "";
 }
 
 /// The tensors of a group by name; none where there is no such group.
-std::map<std::string, at::Tensor> read_tensors(const ArtifactReader& file, const std::string& group) {
+std::map<std::string, at::Tensor> read_tensors(const artifact::ArtifactReader& file,
+                                               const std::string& group) {
   std::map<std::string, at::Tensor> tensors;
   if (!file.has(group)) return tensors;
   for (const auto& name : file.children(group)) tensors[name] = read_tensor(file, group + "/" + name);
@@ -103,26 +105,26 @@ std::map<std::string, at::Tensor> read_tensors(const ArtifactReader& file, const
 
 /// The network whose products `export_products.py` stored: parameters and buffers from this file, functions
 /// from the packages that `spec` names.
-std::shared_ptr<const CompiledNetwork> read_compiled(const ArtifactReader& file, const nlohmann::json& spec,
-                                                     const std::string& group, const ModelInputs& inputs,
-                                                     const std::map<std::string, at::Tensor>& buffers) {
-  ParamSpace space;
+std::shared_ptr<const model::CompiledNetwork> read_compiled(
+    const artifact::ArtifactReader& file, const nlohmann::json& spec, const std::string& group,
+    const model::ModelInputs& inputs, const std::map<std::string, at::Tensor>& buffers) {
+  model::ParamSpace space;
   for (const auto& name : file.attribute<std::vector<std::string>>("parameter_order")) {
     space.add(name, file.shape(group + "/" + name));
   }
-  Packages packages;
+  model::Packages packages;
   for (const auto& [dtype, key] : package_keys(file, spec.at("architecture"), "architecture.packages")) {
     packages[dtype == "float64" ? at::kDouble : at::kFloat] =
         open_package(packages_folder(file), key, inputs);
   }
   const auto network =
-      std::make_shared<const CompiledNetwork>(std::move(space), buffers, std::move(packages), inputs);
+      std::make_shared<const model::CompiledNetwork>(std::move(space), buffers, std::move(packages), inputs);
   network->require_fitting_packages(file.path().string());
   return network;
 }
 
-CheckValues read_check(const ArtifactReader& file, const std::string& group) {
-  CheckValues values;
+model::CheckValues read_check(const artifact::ArtifactReader& file, const std::string& group) {
+  model::CheckValues values;
   for (const auto& name : file.children(group)) values[name] = file.read<double>(group + "/" + name);
   return values;
 }
@@ -131,7 +133,7 @@ CheckValues read_check(const ArtifactReader& file, const std::string& group) {
 
 ModelPoint load_model(const std::filesystem::path& path, const std::string& step, DataFile& data,
                       const std::filesystem::path& data_path) {
-  const ArtifactReader file(path, "ritzflow-model");
+  const artifact::ArtifactReader file(path, "ritzflow-model");
   ModelPoint point;
   point.spec = read_spec(file);
   const std::string name = step_group(file, step);
@@ -142,24 +144,24 @@ ModelPoint load_model(const std::filesystem::path& path, const std::string& step
     point.loss = stored.loss;
     if (stored.loss) data = with_terms_of(*stored.loss, std::move(data));
     if (const std::string objective = training_word(point.spec, "objective"); !objective.empty()) {
-      point.loss = make_objective(objective);
+      point.loss = model::make_objective(objective);
       data = with_targets_as_input(std::move(data), data_path);
     }
     const auto network = read_compiled(file, point.spec, "steps/" + name, data.inputs, buffers);
     // The check values were taken at fixed inputs or, where the file holds these, at samples of the data.
     point.check = [network, stored, expected = read_check(file, prefix + "check"),
-                   arguments = Arguments(read_tensors(file, prefix + "check_inputs"))](
-                      const ParamTensors& theta, bool hessian) {
+                   arguments = model::Arguments(read_tensors(file, prefix + "check_inputs"))](
+                      const model::ParamTensors& theta, bool hessian) {
       network->check(theta, arguments, expected, hessian);
       if (stored.loss) stored.loss->check(stored.check, theta.at(0).options());
     };
     point.micro_batch = network->micro_batch();
     point.network = network;
   } else {
-    require_built_in(data.inputs);
-    point.network = make_network(point.spec.at("architecture"), data.inputs.shape);
+    model::require_built_in(data.inputs);
+    point.network = model::make_network(point.spec.at("architecture"), data.inputs.shape);
   }
-  const ParamSpace& space = point.network->params();
+  const model::ParamSpace& space = point.network->params();
   check_order(file, space);
   point.step = parse_step(name);
   point.theta = at::empty({space.size()}, at::kDouble);
@@ -174,4 +176,4 @@ ModelPoint load_model(const std::filesystem::path& path, const std::string& step
   return point;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

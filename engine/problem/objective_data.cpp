@@ -7,15 +7,15 @@
 #include "model/autodiff/records.h"
 #include "problem/tensor_io.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
-InputField field_of(const std::string& name, const at::Tensor& values) {
+model::InputField field_of(const std::string& name, const at::Tensor& values) {
   return {name, {values.sizes().begin() + 1, values.sizes().end()}, values.scalar_type()};
 }
 
 /// Weight times mask of every sample [N].
-at::Tensor weights_of_samples(const ArtifactReader& file, int64_t samples) {
+at::Tensor weights_of_samples(const artifact::ArtifactReader& file, int64_t samples) {
   at::Tensor weights = at::ones({samples}, at::kDouble);
   for (const auto* name : {"weights", "mask"}) {
     if (!file.has(name)) continue;
@@ -32,9 +32,9 @@ at::Tensor weights_of_samples(const ArtifactReader& file, int64_t samples) {
 }  // namespace
 
 DataFile with_targets_as_input(DataFile data, const std::filesystem::path& path) {
-  const ArtifactReader file(path, "ritzflow-data");
+  const artifact::ArtifactReader file(path, "ritzflow-data");
   auto& fields = data.inputs.fields;
-  std::vector<at::Tensor> arrays = unpacked(data.data.inputs, fields);
+  std::vector<at::Tensor> arrays = model::unpacked(data.data.inputs, fields);
   if (fields.empty()) {
     arrays = {data.data.inputs};
     fields = {field_of("inputs", data.data.inputs)};
@@ -42,7 +42,7 @@ DataFile with_targets_as_input(DataFile data, const std::filesystem::path& path)
   arrays.push_back(read_tensor(file, "targets"));
   fields.push_back(field_of("targets", arrays.back()));
   Dataset& samples = data.data;
-  samples.inputs = packed(arrays);
+  samples.inputs = model::packed(arrays);
   samples.targets = at::zeros({samples.samples}, at::kDouble);
   samples.weights = weights_of_samples(file, samples.samples);
   samples.total_weight = samples.weights.sum().item<double>();
@@ -51,4 +51,4 @@ DataFile with_targets_as_input(DataFile data, const std::filesystem::path& path)
   return data;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

@@ -21,7 +21,7 @@
 #include "core/sha256.h"
 #include "model/package/operator_calls.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
 namespace fs = std::filesystem;
@@ -107,21 +107,24 @@ std::string arguments_of_package(const json& manifest) {
   std::map<std::string, std::string> arguments;
   for (const json& slot : manifest.at("slots")) {
     const auto name = slot.at("name").get<std::string>();
-    if (!is_argument(name)) continue;
+    if (!model::is_argument(name)) continue;
     auto shape = slot.at("shape").get<std::vector<int64_t>>();
     if (name.starts_with("x")) shape.erase(shape.begin());
     const auto type = slot.at("dtype").get<std::string>();
     const bool real = type.find("float") != std::string::npos;
-    arguments[name] = (real ? "real" : type == "bool" ? "bool" : "integer") + (" " + shape_text(shape));
+    arguments[name] = (real             ? "real"
+                       : type == "bool" ? "bool"
+                                        : "integer") +
+                      (" " + artifact::shape_text(shape));
   }
   return described(arguments);
 }
 
-std::string arguments_of_data(const ModelInputs& data) {
+std::string arguments_of_data(const model::ModelInputs& data) {
   std::map<std::string, std::string> arguments;
   const auto add = [&](const std::string& name, at::ScalarType type, const std::vector<int64_t>& shape) {
     const char* kind = at::isFloatingType(type) ? "real" : type == at::kBool ? "bool" : "integer";
-    arguments[name] = kind + (" " + shape_text(shape));
+    arguments[name] = kind + (" " + artifact::shape_text(shape));
   };
   if (data.fields.empty()) add("x", data.type, data.shape.input_shape);
   for (const auto& field : data.fields) add("x:" + field.name, field.type, field.shape);
@@ -139,7 +142,7 @@ int64_t rows_of(const json& manifest) {
   return 0;
 }
 
-void require_inputs(const json& manifest, const std::string& key, const ModelInputs& inputs) {
+void require_inputs(const json& manifest, const std::string& key, const model::ModelInputs& inputs) {
   const auto text = [](const std::string& arguments, int64_t rows, int64_t outputs) {
     return fmt::format("{} with {} outputs for {} a sample", arguments, outputs,
                        rows == 1 ? "one term of the loss" : fmt::format("{} terms of the loss", rows));
@@ -153,7 +156,7 @@ void require_inputs(const json& manifest, const std::string& key, const ModelInp
 }
 
 /// A function compiled by AOTInductor; as many calls at a time as there are threads.
-PackageFunction load_compiled(const fs::path& path) {
+model::PackageFunction load_compiled(const fs::path& path) {
   // Without it compiled code reads inputs of another layout wrongly, silently.
   setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", /*overwrite=*/1);
   const auto runners = static_cast<size_t>(tbb::this_task_arena::max_concurrency());
@@ -180,16 +183,17 @@ auto read_keys(const fs::path& path, const Read& read) {
   }
 }
 
-PackageFunction load_calls(const fs::path& path, const std::string& text) {
-  const auto calls =
-      read_keys(path, [&] { return std::make_shared<const OperatorCalls>(parse_json(text, path.string())); });
+model::PackageFunction load_calls(const fs::path& path, const std::string& text) {
+  const auto calls = read_keys(path, [&] {
+    return std::make_shared<const model::OperatorCalls>(artifact::parse_json(text, path.string()));
+  });
   return [calls](std::vector<at::Tensor> inputs, at::Device device) {
     return calls->run(std::move(inputs), device);
   };
 }
 
 /// Reads a function's file after its digest has been checked.
-Package::Loader make_loader(const fs::path& folder, bool compiled) {
+model::Package::Loader make_loader(const fs::path& folder, bool compiled) {
   return [folder, compiled, sums = read_sums(folder)](const std::string& name) {
     const fs::path path = folder / (name + (compiled ? ".pt2" : ".json"));
     const std::string bytes = read_all(path);
@@ -201,8 +205,8 @@ Package::Loader make_loader(const fs::path& folder, bool compiled) {
 
 /// `require` checks what is special to the kind of package.
 template <class Require>
-std::shared_ptr<const Package> opened(const fs::path& packages, const std::string& key,
-                                      const Require& require) {
+std::shared_ptr<const model::Package> opened(const fs::path& packages, const std::string& key,
+                                             const Require& require) {
   const fs::path folder = packages / key;
   if (!fs::is_directory(folder)) {
     throw InputError(
@@ -214,28 +218,28 @@ std::shared_ptr<const Package> opened(const fs::path& packages, const std::strin
   const std::string text = read_all(folder / "manifest.json");
   if (sha256_hex(std::string_view(text)) != key) damaged(folder / "manifest.json");
   return read_keys(folder / "manifest.json", [&] {
-    const json manifest = parse_json(text, (folder / "manifest.json").string());
+    const json manifest = artifact::parse_json(text, (folder / "manifest.json").string());
     require_format(manifest, key);
     require_torch(manifest, key);
     const bool compiled = manifest.at("compile") == "aoti";
     require_machine(manifest, key);
     require(manifest);
-    return std::make_shared<const Package>(manifest, make_loader(folder, compiled));
+    return std::make_shared<const model::Package>(manifest, make_loader(folder, compiled));
   });
 }
 
 }  // namespace
 
-std::shared_ptr<const Package> open_package(const fs::path& packages, const std::string& key,
-                                            const ModelInputs& inputs) {
+std::shared_ptr<const model::Package> open_package(const fs::path& packages, const std::string& key,
+                                                   const model::ModelInputs& inputs) {
   return opened(packages, key, [&](const json& manifest) { require_inputs(manifest, key, inputs); });
 }
 
-std::shared_ptr<const Package> open_loss_package(const fs::path& packages, const std::string& key) {
+std::shared_ptr<const model::Package> open_loss_package(const fs::path& packages, const std::string& key) {
   return opened(packages, key, [](const json&) {});
 }
 
-std::map<std::string, std::string> package_keys(const ArtifactReader& model, const json& object,
+std::map<std::string, std::string> package_keys(const artifact::ArtifactReader& model, const json& object,
                                                 const std::string& place) {
   const auto packages = object.value(place.substr(place.rfind('.') + 1), json());
   const auto is_key = [](const auto& key) { return key.is_string(); };
@@ -245,9 +249,9 @@ std::map<std::string, std::string> package_keys(const ArtifactReader& model, con
                    "; it must name packages by type: {\"float32\": KEY}; export the model again");
 }
 
-fs::path packages_folder(const ArtifactReader& model) {
+fs::path packages_folder(const artifact::ArtifactReader& model) {
   const auto place = model.attribute<std::string>("/provenance", "packages_path");
   return (model.path().parent_path() / place).lexically_normal();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

@@ -7,11 +7,12 @@
 #include "artifact/hdf5/item.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
 template <class T>
-at::Tensor read_as(const ArtifactReader& file, const std::string& path, const std::vector<int64_t>& shape) {
+at::Tensor read_as(const artifact::ArtifactReader& file, const std::string& path,
+                   const std::vector<int64_t>& shape) {
   at::Tensor values = at::empty(shape, at::CPU(c10::CppTypeToScalarType<T>::value));
   const std::span<T> out(values.data_ptr<T>(), static_cast<size_t>(values.numel()));
   file.read_rows<T>(path, 0, shape.front(), out);
@@ -23,16 +24,16 @@ at::Tensor read_as(const ArtifactReader& file, const std::string& path, const st
 std::string index_text(int64_t flat, at::IntArrayRef shape) {
   std::vector<int64_t> index(shape.size());
   for (size_t d = shape.size(); d-- > 0; flat /= shape[d]) index[d] = flat % shape[d];
-  return shape_text(index);
+  return artifact::shape_text(index);
 }
 
-at::Tensor read_tensor(const ArtifactReader& file, const std::string& path) {
+at::Tensor read_tensor(const artifact::ArtifactReader& file, const std::string& path) {
   const auto shape = file.shape(path);
   const std::string type = file.dtype(path);
   for (const int64_t extent : shape) {
     if (extent == 0) {
-      throw InputError(
-          fmt::format("{}: dataset '{}' is empty (shape {})", file.path().string(), path, shape_text(shape)));
+      throw InputError(fmt::format("{}: dataset '{}' is empty (shape {})", file.path().string(), path,
+                                   artifact::shape_text(shape)));
     }
   }
   if (shape.empty()) {
@@ -47,7 +48,7 @@ at::Tensor read_tensor(const ArtifactReader& file, const std::string& path) {
                                file.path().string(), path, type));
 }
 
-void require_finite(const at::Tensor& values, const ArtifactReader& file, const std::string& path) {
+void require_finite(const at::Tensor& values, const artifact::ArtifactReader& file, const std::string& path) {
   if (at::isfinite(values).all().item<bool>()) return;
   const at::Tensor flat = values.reshape({-1});
   const auto first = at::nonzero(at::isfinite(flat).logical_not())[0].item<int64_t>();
@@ -55,4 +56,4 @@ void require_finite(const at::Tensor& values, const ArtifactReader& file, const 
                                path, flat[first].item<double>(), index_text(first, values.sizes())));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

@@ -8,10 +8,10 @@
 
 #include "problem/tensor_io.h"
 
-namespace ritzflow {
+namespace ritzflow::problem {
 namespace {
 
-void write_vector(ArtifactWriter& file, const std::string& path, const at::Tensor& values) {
+void write_vector(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& values) {
   file.dataset(path,
                std::span<const float>(values.const_data_ptr<float>(), static_cast<size_t>(values.numel())),
                {values.numel()});
@@ -19,8 +19,8 @@ void write_vector(ArtifactWriter& file, const std::string& path, const at::Tenso
 
 }  // namespace
 
-void write_training(ArtifactWriter& file, const TrainingProgress& progress) {
-  const TrainingState& state = progress.state;
+void write_training(artifact::ArtifactWriter& file, const TrainingProgress& progress) {
+  const model::TrainingState& state = progress.state;
   file.attribute("step", state.step);
   file.attribute("updates", state.updates);
   write_vector(file, "theta", state.theta);
@@ -35,9 +35,9 @@ void write_training(ArtifactWriter& file, const TrainingProgress& progress) {
   if (known) file.dataset("record/accuracy", accuracy);
 }
 
-TrainingProgress read_training(const ArtifactReader& file) {
+TrainingProgress read_training(const artifact::ArtifactReader& file) {
   TrainingProgress progress;
-  TrainingState& state = progress.state;
+  model::TrainingState& state = progress.state;
   state.step = file.attribute<int64_t>("step");
   state.updates = file.attribute<int64_t>("updates");
   state.theta = read_tensor(file, "theta");
@@ -54,4 +54,4 @@ TrainingProgress read_training(const ArtifactReader& file) {
   return progress;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::problem

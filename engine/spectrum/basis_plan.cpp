@@ -6,7 +6,7 @@
 
 #include "checkpoint/segment_folder.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 namespace fs = std::filesystem;
@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr double kBasisShare = 0.8;
 
 template <class T>
-void write_rows_as(RowWriter<T> rows, const Basis& basis, int64_t first) {
+void write_rows_as(artifact::RowWriter<T> rows, const krylov::Basis& basis, int64_t first) {
   std::vector<double> q(static_cast<size_t>(basis.dim()));
   std::vector<T> row;
   for (int64_t i = first; i < basis.size(); ++i) {
@@ -37,22 +37,23 @@ int64_t vector_memory(MemorySize asked) {
   return INT64_MAX;
 }
 
-std::unique_ptr<Basis> BasisPlan::make(int64_t n, int64_t first) const {
-  if (new_file) return make_disk_basis(n, type, new_file);
-  BasisSize numbered = size;
+std::unique_ptr<krylov::Basis> BasisPlan::make(int64_t n, int64_t first) const {
+  if (new_file) return krylov::make_disk_basis(n, type, new_file);
+  krylov::BasisSize numbered = size;
   numbered.first = first;
-  return make_ram_basis(n, numbered, type);
+  return krylov::make_ram_basis(n, numbered, type);
 }
 
-RowFiles row_files(const SegmentFolder* segments, const fs::path& out) {
-  if (segments != nullptr) return [folder = segments->folder()] { return RowFile::create(new_rows(folder)); };
+RowFiles row_files(const checkpoint::SegmentFolder* segments, const fs::path& out) {
+  if (segments != nullptr)
+    return [folder = segments->folder()] { return krylov::RowFile::create(checkpoint::new_rows(folder)); };
   return scratch_row_files(nullptr, out);
 }
 
-RowFiles scratch_row_files(const SegmentFolder* segments, const fs::path& out) {
+RowFiles scratch_row_files(const checkpoint::SegmentFolder* segments, const fs::path& out) {
   const fs::path beside = segments != nullptr ? segments->folder() / "scratch" : out;
   const fs::path scratch = beside.string() + ".rows." + std::to_string(getpid());
-  return [scratch] { return RowFile::create_unnamed(scratch); };
+  return [scratch] { return krylov::RowFile::create_unnamed(scratch); };
 }
 
 int64_t free_disk(const fs::path& path) {
@@ -63,8 +64,8 @@ int64_t free_disk(const fs::path& path) {
   return unknown ? INT64_MAX : static_cast<int64_t>(space.available);
 }
 
-void write_rows(ArtifactWriter& file, const std::string& dataset, const Basis& basis, BasisType type,
-                int64_t first, bool contiguous) {
+void write_rows(artifact::ArtifactWriter& file, const std::string& dataset, const krylov::Basis& basis,
+                BasisType type, int64_t first, bool contiguous) {
   const int64_t count = basis.size() - first, n = basis.dim();
   const auto write = [&]<class T>(T) {
     write_rows_as(contiguous ? file.contiguous_rows<T>(dataset, count, n) : file.rows<T>(dataset, count, n),
@@ -73,7 +74,7 @@ void write_rows(ArtifactWriter& file, const std::string& dataset, const Basis& b
   type == BasisType::float32 ? write(float{}) : write(double{});
 }
 
-void append_rows(const ArtifactReader& file, const std::string& dataset, Basis& basis) {
+void append_rows(const artifact::ArtifactReader& file, const std::string& dataset, krylov::Basis& basis) {
   std::vector<double> row(static_cast<size_t>(basis.dim()));
   for (int64_t i = 0; i < file.shape(dataset)[0]; ++i) {
     file.read_rows<double>(dataset, i, 1, row);
@@ -81,4 +82,4 @@ void append_rows(const ArtifactReader& file, const std::string& dataset, Basis& 
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -7,19 +7,23 @@
 #include "krylov/ritz/companions.h"
 #include "krylov/ritz/evidence.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 // The wanted pairs, by their estimates, and their neighbours. The bound needs no products for residuals.
-std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const LanczosRecord& record) {
-  const Reorthogonalization mode = record.mode();
-  const LanczosOptions wanted = options_of(record.settings);
-  const auto candidates = ritz_candidates(process.factorization(), mode);
-  std::vector<RitzPair> pairs = wanted_pairs(candidates, process.basis(), wanted.which, wanted.k);
-  std::erase_if(pairs, [](const RitzPair& pair) { return pair.verdict != Verdict::unconverged; });
-  for (RitzPair& pair : pairs) pair.verdict = Verdict::converged;
-  if (traits_of(mode).keeps == Orthogonality::full) {
-    for (RitzPair& pair : companions(candidates, process.basis(), wanted.which, wanted.k, 2 * wanted.k)) {
+std::vector<krylov::RitzPair> deflated_pairs(const krylov::LanczosProcess& process,
+                                             const LanczosRecord& record) {
+  const krylov::Reorthogonalization mode = record.mode();
+  const krylov::LanczosOptions wanted = options_of(record.settings);
+  const auto candidates = krylov::ritz_candidates(process.factorization(), mode);
+  std::vector<krylov::RitzPair> pairs =
+      krylov::wanted_pairs(candidates, process.basis(), wanted.which, wanted.k);
+  std::erase_if(pairs,
+                [](const krylov::RitzPair& pair) { return pair.verdict != krylov::Verdict::unconverged; });
+  for (krylov::RitzPair& pair : pairs) pair.verdict = krylov::Verdict::converged;
+  if (krylov::traits_of(mode).keeps == krylov::Orthogonality::full) {
+    for (krylov::RitzPair& pair :
+         krylov::companions(candidates, process.basis(), wanted.which, wanted.k, 2 * wanted.k)) {
       pairs.push_back(std::move(pair));
     }
   }
@@ -27,8 +31,10 @@ std::vector<RitzPair> deflated_pairs(const LanczosProcess& process, const Lanczo
 }
 
 // Why the search ended where the wanted pairs are not certified, and what would take it further.
-std::string end_of(const Certificate& certificate, const CertificateOptions& options) {
-  const auto unconverged = [](const RitzPair& pair) { return pair.verdict != Verdict::converged; };
+std::string end_of(const krylov::Certificate& certificate, const krylov::CertificateOptions& options) {
+  const auto unconverged = [](const krylov::RitzPair& pair) {
+    return pair.verdict != krylov::Verdict::converged;
+  };
   if (std::any_of(certificate.found.begin(), certificate.found.end(), unconverged))
     return "a pair that it found does not meet the tolerance (larger: --tol)";
   if (certificate.out_of_rows) return "it holds as many vectors as the run (more: --krylov-dim)";
@@ -37,7 +43,7 @@ std::string end_of(const Certificate& certificate, const CertificateOptions& opt
                                             : "its budget is spent (more: --certificate-budget)";
 }
 
-void report(const Certificate& certificate, const CertificateOptions& options, bool is_psd) {
+void report(const krylov::Certificate& certificate, const krylov::CertificateOptions& options, bool is_psd) {
   const auto said = [](bool certified) { return certified ? "certified" : "not certified"; };
   const bool done = certificate.certifies(options.which, options.k);
   spdlog::info(
@@ -50,29 +56,29 @@ void report(const Certificate& certificate, const CertificateOptions& options, b
 
 }  // namespace
 
-double lower_bound_of(const Certificate& certificate, bool is_psd) {
+double lower_bound_of(const krylov::Certificate& certificate, bool is_psd) {
   return is_psd ? std::max(0.0, certificate.lower_bound) : certificate.lower_bound;
 }
 
-std::string no_certificate(const CertificateSettings& asked, const Reorthogonalization& mode,
-                           const LanczosOutcome& outcome, int64_t k) {
+std::string no_certificate(const CertificateSettings& asked, const krylov::Reorthogonalization& mode,
+                           const krylov::LanczosOutcome& outcome, int64_t k) {
   if (asked.no_certificate) return "--no-certificate";
-  if (!keeps_orthogonality(mode))
-    return fmt::format("mode {} does not keep its vectors orthogonal", mode_name(mode));
+  if (!krylov::keeps_orthogonality(mode))
+    return fmt::format("mode {} does not keep its vectors orthogonal", krylov::mode_name(mode));
   if (outcome.settled >= k) return {};
   return fmt::format("{} of {} wanted pairs meet the tolerance, all must (more: --max-iters)",
                      outcome.settled, k);
 }
 
-void certify_run(LinearOperator& op, const OperatorFacts& facts, const CertificateSettings& asked,
-                 const LanczosProcess& process, const RowFiles& scratch, const StageRun& stage,
-                 LanczosRecord& record) {
+void certify_run(krylov::LinearOperator& op, const krylov::OperatorFacts& facts,
+                 const CertificateSettings& asked, const krylov::LanczosProcess& process,
+                 const RowFiles& scratch, const app::StageRun& stage, LanczosRecord& record) {
   const LanczosSettings& s = record.settings;
   const int64_t budget = certificate_budget(asked.certificate_budget, process.factorization().products);
-  const std::vector<RitzPair> pairs = deflated_pairs(process, record);
+  const std::vector<krylov::RitzPair> pairs = deflated_pairs(process, record);
   record.certificate_budget = budget;
   record.certificate_delta = asked.certificate_delta;
-  CertificateOptions options = {
+  krylov::CertificateOptions options = {
       .k = s.k,
       .which = s.which,
       .tol = s.tol,
@@ -81,18 +87,20 @@ void certify_run(LinearOperator& op, const OperatorFacts& facts, const Certifica
       .rows = certificate_rows(record.mode(), budget),
       .seed = static_cast<uint64_t>(s.seed),
       .draw = record.start.sha256,
-      .norm_a = norm_with(pairs, std::max(facts.norm, process.factorization().norm_estimate)),
+      .norm_a = krylov::norm_with(pairs, std::max(facts.norm, process.factorization().norm_estimate)),
       .noise = noise_floor(s.dtype_basis, record.noise),
       .epsilon = record.epsilon};
   if (scratch) {
-    options.new_basis = [n = op.dim(), scratch] { return make_disk_basis(n, BasisType::float64, scratch); };
+    options.new_basis = [n = op.dim(), scratch] {
+      return krylov::make_disk_basis(n, BasisType::float64, scratch);
+    };
   }
-  Progress progress = stage.progress("products of the certificate", budget);
-  record.certificate = certify(op, pairs, options, [&](int64_t calls) {
+  app::Progress progress = stage.progress("products of the certificate", budget);
+  record.certificate = krylov::certify(op, pairs, options, [&](int64_t calls) {
     progress.update(calls);
     return true;  // a signal ends the product log
   });
   report(*record.certificate, options, facts.is_psd);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

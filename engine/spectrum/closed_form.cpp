@@ -4,7 +4,7 @@
 #include <cmath>
 #include <functional>
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 double distance(double x, const std::vector<double>& descending) {
@@ -35,4 +35,4 @@ ClosedFormCheck check_closed_form(const std::vector<double>& returned, const std
           count_above(spectrum, threshold) - count_above(returned, threshold)};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// Returned eigenvalues against a spectrum that is known in closed form.
 struct ClosedFormCheck {
@@ -17,4 +17,4 @@ struct ClosedFormCheck {
 /// Both in descending order and not empty; `returned` are the largest.
 ClosedFormCheck check_closed_form(const std::vector<double>& returned, const std::vector<double>& spectrum);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -8,12 +8,12 @@
 #include "core/error.h"
 #include "settings/values.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 class Check {
  public:
-  explicit Check(const ArtifactReader& file) : name_(file.path().string()) {}
+  explicit Check(const artifact::ArtifactReader& file) : name_(file.path().string()) {}
 
   [[noreturn]] void fail(const std::string& reason) const {
     throw InputError("--continue-from " + name_ + ": " + reason);
@@ -30,7 +30,7 @@ class Check {
 
 // `auto` decides by the memory available at the start, and for more products perhaps otherwise.
 void check_mode(const Check& check, const LanczosRecord& here, const LanczosRecord& there) {
-  const bool restarts = restart_dim(there.mode()) > 0;
+  const bool restarts = krylov::restart_dim(there.mode()) > 0;
   const int64_t now = here.settings.krylov_dim, then = there.settings.krylov_dim;
   const bool same = here.reorth_mode == there.reorth_mode && (!restarts || now == then);
   if (!same && here.settings.reorth_mode == ReorthMode::automatic)
@@ -72,11 +72,11 @@ void check_settings(const Check& check, const LanczosRecord& here, const Lanczos
 
 LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, const LanczosRecord& wanted,
                                          const BasisPlan& plan) {
-  const ArtifactReader file(lanczos, "ritzflow-lanczos");
+  const artifact::ArtifactReader file(lanczos, "ritzflow-lanczos");
   const Check check(file);
   LanczosRecord record = read_lanczos(file);
   check_settings(check, wanted, record);
-  KrylovFactorization& f = record.factorization;
+  krylov::KrylovFactorization& f = record.factorization;
   if (f.products > wanted.settings.max_iters)
     check.fail(
         fmt::format("has {} products, more than --max-iters {}", f.products, wanted.settings.max_iters));
@@ -89,4 +89,4 @@ LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, c
   return {std::move(f), std::move(basis)};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

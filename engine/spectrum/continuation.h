@@ -4,7 +4,7 @@
 #include "spectrum/lanczos_checkpoint.h"
 #include "spectrum/lanczos_file.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// The state that a finished run ended in, to resume with `max_iters` raised or `tol` lowered: the
 /// continuation is bit-identical to a run that had the new settings from the start. `wanted` holds the new
@@ -14,4 +14,4 @@ namespace ritzflow {
 LanczosCheckpoint::State continued_state(const std::filesystem::path& lanczos, const LanczosRecord& wanted,
                                          const BasisPlan& plan);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

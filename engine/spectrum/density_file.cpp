@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "spectrum/lanczos_file.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 // Without orthogonality copies of converged values move weight about, and the bounds of Chebyshev, Markov and
@@ -20,8 +20,8 @@ constexpr double kWidening = 0.01;
 // Ritz values of two runs differ by some rounding errors of T and of its eigenvalues, relative to ||A||.
 constexpr double kRounding = 100 * std::numeric_limits<double>::epsilon();
 
-CertifiedEnds read_certified_ends(const ArtifactReader& file) {
-  CertifiedEnds ends;
+krylov::CertifiedEnds read_certified_ends(const artifact::ArtifactReader& file) {
+  krylov::CertifiedEnds ends;
   if (file.has_attribute("upper_bound")) ends.upper_bound = file.attribute<double>("upper_bound");
   if (file.has_attribute("lower_bound")) ends.lower_bound = file.attribute<double>("lower_bound");
   if (!file.has("locked/eigenvalues")) return ends;
@@ -31,7 +31,7 @@ CertifiedEnds read_certified_ends(const ArtifactReader& file) {
   return ends;
 }
 
-ProbeRun read_probe(const ArtifactReader& file) {
+krylov::ProbeRun read_probe(const artifact::ArtifactReader& file) {
   if (file.has_attribute("start_sha256")) {
     throw InputError(
         file.path().string() +
@@ -53,7 +53,7 @@ ProbeRun read_probe(const ArtifactReader& file) {
           .slack = error * file.attribute<double>("norm_estimate")};
 }
 
-void require_same(const ArtifactReader& file, const std::string& name, const std::string& found,
+void require_same(const artifact::ArtifactReader& file, const std::string& name, const std::string& found,
                   const std::string& expected, const std::string& first) {
   if (found == expected) return;
   throw InputError(fmt::format("{}: {} is {}, but {} has {}; a density is of one operator and one mode",
@@ -65,7 +65,7 @@ void require_same(const ArtifactReader& file, const std::string& name, const std
 DensityInput read_density_input(const std::vector<std::string>& files) {
   DensityInput input;
   for (const auto& path : files) {
-    const ArtifactReader file(path, "ritzflow-lanczos");
+    const artifact::ArtifactReader file(path, "ritzflow-lanczos");
     const auto mode = file.attribute<std::string>("reorth_mode"),
                sha256 = file.attribute<std::string>("operator_sha256");
     const auto seed = file.attribute<int64_t>("seed");
@@ -83,9 +83,9 @@ DensityInput read_density_input(const std::vector<std::string>& files) {
     input.probes.push_back(read_probe(file));
     input.seeds.push_back(seed);
   }
-  const ModeTraits* mode =
-      find_traits(parse_word<ReorthMode>(files.front() + ": reorth_mode", input.reorth_mode));
-  if (mode != nullptr && mode->keeps == Orthogonality::none) {
+  const krylov::ModeTraits* mode =
+      krylov::find_traits(parse_word<ReorthMode>(files.front() + ": reorth_mode", input.reorth_mode));
+  if (mode != nullptr && mode->keeps == krylov::Orthogonality::none) {
     input.widening = kWidening;
     input.widening_reason = "mode " + input.reorth_mode +
                             " loses orthogonality, quadrature bounds then hold only to a measured error";
@@ -94,17 +94,17 @@ DensityInput read_density_input(const std::vector<std::string>& files) {
 }
 
 std::optional<ExactDensityInput> read_closed_form(const std::string& path) {
-  const ArtifactReader file(path, "ritzflow-operator");
+  const artifact::ArtifactReader file(path, "ritzflow-operator");
   if (!file.has("spectrum")) return std::nullopt;
   return ExactDensityInput{file.read<double>("spectrum"), file.content_sha256()};
 }
 
 namespace {
 
-void write_common(ArtifactWriter& file, const SpectralDensity& density) {
+void write_common(artifact::ArtifactWriter& file, const krylov::SpectralDensity& density) {
   file.attribute("bandwidth", density.bandwidth);
   file.attribute("support", std::vector<double>{density.support_lower, density.support_upper});
-  const auto bounded = [&](const std::string& name, const BoundedValue& v) {
+  const auto bounded = [&](const std::string& name, const krylov::BoundedValue& v) {
     file.attribute(name, v.value);
     file.attribute(name + "_lower", v.lower);
     file.attribute(name + "_upper", v.upper);
@@ -122,15 +122,16 @@ void write_common(ArtifactWriter& file, const SpectralDensity& density) {
 
 }  // namespace
 
-void write_density(const std::filesystem::path& out, const DensityInput& input, const DensityOptions& options,
-                   const SpectralDensity& density, const nlohmann::json& provenance) {
-  ArtifactWriter file(out, "ritzflow-density");
+void write_density(const std::filesystem::path& out, const DensityInput& input,
+                   const krylov::DensityOptions& options, const krylov::SpectralDensity& density,
+                   const nlohmann::json& provenance) {
+  artifact::ArtifactWriter file(out, "ritzflow-density");
   file.attribute("method", "quadrature");
   file.attribute("operator_sha256", input.operator_sha256);
   file.attribute("n_params", input.n);
   file.attribute("reorth_mode", input.reorth_mode);
   file.attribute("probes", input.seeds);
-  write_settings(file, DensitySettings{.deviations = options.deviations, .delta = options.delta});
+  artifact::write_settings(file, DensitySettings{.deviations = options.deviations, .delta = options.delta});
   file.attribute("widening", input.widening);
   file.attribute("widening_reason", input.widening_reason);
   if (!density.outliers.empty()) file.dataset("outliers", density.outliers);
@@ -140,8 +141,8 @@ void write_density(const std::filesystem::path& out, const DensityInput& input, 
 }
 
 void write_density(const std::filesystem::path& out, const ExactDensityInput& input,
-                   const SpectralDensity& density, const nlohmann::json& provenance) {
-  ArtifactWriter file(out, "ritzflow-density");
+                   const krylov::SpectralDensity& density, const nlohmann::json& provenance) {
+  artifact::ArtifactWriter file(out, "ritzflow-density");
   file.attribute("method", "closed_form");
   file.attribute("operator_sha256", input.operator_sha256);
   file.attribute("n_params", static_cast<int64_t>(input.spectrum.size()));
@@ -150,4 +151,4 @@ void write_density(const std::filesystem::path& out, const ExactDensityInput& in
   file.commit();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

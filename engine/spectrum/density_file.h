@@ -8,11 +8,11 @@
 #include "artifact/reader.h"
 #include "krylov/density/density.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// Lanczos runs of one operator from different probe vectors, as a spectral density takes them.
 struct DensityInput {
-  std::vector<ProbeRun> probes;
+  std::vector<krylov::ProbeRun> probes;
   std::vector<int64_t> seeds;  ///< of the probe vectors, in the order of the files
   std::string reorth_mode;     ///< of all runs
   std::string operator_sha256;
@@ -35,9 +35,10 @@ struct ExactDensityInput {
 std::optional<ExactDensityInput> read_closed_form(const std::string& path);
 
 /// Writes density.h5.
-void write_density(const std::filesystem::path& out, const DensityInput& input, const DensityOptions& options,
-                   const SpectralDensity& density, const nlohmann::json& provenance);
+void write_density(const std::filesystem::path& out, const DensityInput& input,
+                   const krylov::DensityOptions& options, const krylov::SpectralDensity& density,
+                   const nlohmann::json& provenance);
 void write_density(const std::filesystem::path& out, const ExactDensityInput& input,
-                   const SpectralDensity& density, const nlohmann::json& provenance);
+                   const krylov::SpectralDensity& density, const nlohmann::json& provenance);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -2,7 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 int64_t state_memory(int64_t loaded, int64_t products, int64_t vectors) {
   if (products == 0) return 0;
@@ -13,4 +13,4 @@ int64_t state_memory(int64_t loaded, int64_t products, int64_t vectors) {
   return all;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// What a stage is about to take at its peak, in bytes, and a line of the log with it: `loaded`, which
 /// is in memory before its first product (model, data, libraries), `products` by the operator's memory plan
@@ -9,4 +9,4 @@ namespace ritzflow {
 /// operator without a plan.
 int64_t state_memory(int64_t loaded, int64_t products, int64_t vectors);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -2,17 +2,18 @@
 
 #include <spdlog/fmt/fmt.h>
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
-LanczosOutcome iterate(LanczosProcess& process, const Reorthogonalization& mode, const LanczosOptions& wanted,
-                       const StageRun& run, const std::function<void()>& behind_each_product) {
-  Progress progress = run.progress("products", wanted.max_iters);
-  return run_lanczos(process, mode, wanted, [&](const LanczosOutcome& now) {
+krylov::LanczosOutcome iterate(krylov::LanczosProcess& process, const krylov::Reorthogonalization& mode,
+                               const krylov::LanczosOptions& wanted, const app::StageRun& run,
+                               const std::function<void()>& behind_each_product) {
+  app::Progress progress = run.progress("products", wanted.max_iters);
+  return krylov::run_lanczos(process, mode, wanted, [&](const krylov::LanczosOutcome& now) {
     progress.update(process.factorization().products,
                     fmt::format("converged {}/{}", now.converged, wanted.k));
     behind_each_product();
-    return !stop_requested();
+    return !app::stop_requested();
   });
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

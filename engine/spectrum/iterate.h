@@ -4,12 +4,13 @@
 #include "app/stage.h"
 #include "krylov/lanczos.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// run_lanczos() under a progress display; `behind_each_product` is called after every one. Stops after the
 /// product in flight once stop_requested(): `stopped` in the outcome.
-LanczosOutcome iterate(
-    LanczosProcess& process, const Reorthogonalization& mode, const LanczosOptions& wanted,
-    const StageRun& run, const std::function<void()>& behind_each_product = [] {});
+krylov::LanczosOutcome iterate(
+    krylov::LanczosProcess& process, const krylov::Reorthogonalization& mode,
+    const krylov::LanczosOptions& wanted, const app::StageRun& run,
+    const std::function<void()>& behind_each_product = [] {});
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

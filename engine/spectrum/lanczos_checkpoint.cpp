@@ -5,13 +5,13 @@
 #include "core/error.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 constexpr const char* kFormat = "ritzflow-checkpoint";
 
 // Rows that restarts have compressed away: the same throughout one chain of segments.
-int64_t chain_of(const KrylovFactorization& f) { return f.products - f.size(); }
+int64_t chain_of(const krylov::KrylovFactorization& f) { return f.products - f.size(); }
 
 std::vector<double> packed(const std::vector<std::vector<double>>& columns) {
   std::vector<double> values;
@@ -19,14 +19,14 @@ std::vector<double> packed(const std::vector<std::vector<double>>& columns) {
   return values;
 }
 
-KrylovFactorization read_factorization(const ArtifactReader& file) {
-  KrylovFactorization f = {.columns = {},
-                           .beta = file.read<double>("beta"),
-                           .residual_vector = file.read<double>("residual_vector"),
-                           .spike = file.read<double>("spike"),
-                           .norm_estimate = file.attribute<double>("norm_estimate"),
-                           .products = file.attribute<int64_t>("products"),
-                           .exhausted = file.attribute<bool>("exhausted")};
+krylov::KrylovFactorization read_factorization(const artifact::ArtifactReader& file) {
+  krylov::KrylovFactorization f = {.columns = {},
+                                   .beta = file.read<double>("beta"),
+                                   .residual_vector = file.read<double>("residual_vector"),
+                                   .spike = file.read<double>("spike"),
+                                   .norm_estimate = file.attribute<double>("norm_estimate"),
+                                   .products = file.attribute<int64_t>("products"),
+                                   .exhausted = file.attribute<bool>("exhausted")};
   const std::vector<double> values = file.read<double>("columns");
   const size_t m = f.beta.size();
   if (values.size() != m * (m + 1) / 2)
@@ -38,17 +38,18 @@ KrylovFactorization read_factorization(const ArtifactReader& file) {
   return f;
 }
 
-std::string row_sha256(const RowFile& file, int64_t i, int64_t row_bytes) {
+std::string row_sha256(const krylov::RowFile& file, int64_t i, int64_t row_bytes) {
   std::vector<std::byte> row(static_cast<size_t>(row_bytes));
   file.read(i * row_bytes, row);
   return sha256_hex(row);
 }
 
 // The file of rows that a segment names, every row of the segment checked.
-std::unique_ptr<RowFile> open_rows(const ArtifactReader& segment, int64_t first, int64_t row_bytes) {
+std::unique_ptr<krylov::RowFile> open_rows(const artifact::ArtifactReader& segment, int64_t first,
+                                           int64_t row_bytes) {
   const std::filesystem::path name = segment.attribute<std::string>("rows_file");
   try {
-    auto rows = RowFile::open(segment.path().parent_path() / name.filename());
+    auto rows = krylov::RowFile::open(segment.path().parent_path() / name.filename());
     int64_t i = first;
     for (const std::string& digest : segment.read<std::string>("rows_sha256")) {
       if (row_sha256(*rows, i, row_bytes) != digest)
@@ -66,8 +67,8 @@ std::unique_ptr<RowFile> open_rows(const ArtifactReader& segment, int64_t first,
 
 std::optional<LanczosCheckpoint::State> LanczosCheckpoint::load(int64_t n) {
   State state;
-  folder_.read(kFormat, [&](const ArtifactReader& file) {
-    KrylovFactorization factorization = read_factorization(file);
+  folder_.read(kFormat, [&](const artifact::ArtifactReader& file) {
+    krylov::KrylovFactorization factorization = read_factorization(file);
     const bool begins_chain = file.attribute<bool>("begins_chain");
     if (!begins_chain && chain_of(factorization) != chain_)
       throw InputError(file.path().string() +
@@ -84,8 +85,8 @@ std::optional<LanczosCheckpoint::State> LanczosCheckpoint::load(int64_t n) {
 }
 
 // Appends the segment's rows, or starts over with them where it needs none before them.
-void LanczosCheckpoint::append_rows(const ArtifactReader& file, int64_t n, bool begins_chain,
-                                    std::unique_ptr<Basis>& basis) {
+void LanczosCheckpoint::append_rows(const artifact::ArtifactReader& file, int64_t n, bool begins_chain,
+                                    std::unique_ptr<krylov::Basis>& basis) {
   const auto first = file.attribute<int64_t>("first_row");
   if (!begins_chain && (!basis || basis->size() != first))
     throw InputError(file.path().string() + ": an earlier segment is missing or damaged");
@@ -93,27 +94,29 @@ void LanczosCheckpoint::append_rows(const ArtifactReader& file, int64_t n, bool 
     if (file.shape("rows")[1] != n)
       throw InputError(file.path().string() + ": rows have another dimension than the operator");
     if (begins_chain) basis = plan_.make(n, first);
-    return ritzflow::append_rows(file, "rows", *basis);
+    return spectrum::append_rows(file, "rows", *basis);
   }
-  const int64_t row_bytes = n * element_bytes(plan_.type);
+  const int64_t row_bytes = n * krylov::element_bytes(plan_.type);
   auto rows = open_rows(file, first, row_bytes);
   const auto last = first + file.shape("rows_sha256")[0];
   rows_ = rows->path();
   if (begins_chain) {
-    basis = plan_.new_file ? open_disk_basis(n, plan_.type, RowFile::open(rows_), plan_.new_file)
-                           : plan_.make(n, first);
+    basis = plan_.new_file
+                ? krylov::open_disk_basis(n, plan_.type, krylov::RowFile::open(rows_), plan_.new_file)
+                : plan_.make(n, first);
   }
   if (basis->file() != nullptr && basis->file()->path() == rows_)
-    return static_cast<DiskBasis&>(*basis).adopt(last);
-  auto source = open_disk_basis(n, plan_.type, std::move(rows), plan_.new_file);
+    return static_cast<krylov::DiskBasis&>(*basis).adopt(last);
+  auto source = krylov::open_disk_basis(n, plan_.type, std::move(rows), plan_.new_file);
   source->adopt(last);
   for (int64_t i = first; i < last; ++i) basis->append(source->row(i));
 }
 
-void LanczosCheckpoint::write_rows(ArtifactWriter& file, const Basis& basis, int64_t first) const {
+void LanczosCheckpoint::write_rows(artifact::ArtifactWriter& file, const krylov::Basis& basis,
+                                   int64_t first) const {
   file.attribute("first_row", first);
-  RowFile* spilled = basis.file();
-  if (spilled == nullptr) return ritzflow::write_rows(file, "rows", basis, plan_.type, first, true);
+  krylov::RowFile* spilled = basis.file();
+  if (spilled == nullptr) return spectrum::write_rows(file, "rows", basis, plan_.type, first, true);
   spilled->keep();
   std::vector<std::string> digests;
   for (int64_t i = first; i < basis.size(); ++i)
@@ -122,17 +125,17 @@ void LanczosCheckpoint::write_rows(ArtifactWriter& file, const Basis& basis, int
   file.strings("rows_sha256", digests);
 }
 
-void LanczosCheckpoint::offer(const LanczosProcess& process) {
+void LanczosCheckpoint::offer(const krylov::LanczosProcess& process) {
   if (folder_.due()) save(process);
 }
 
-void LanczosCheckpoint::save(const LanczosProcess& process) {
-  const KrylovFactorization& f = process.factorization();
-  const Basis& basis = process.basis();
+void LanczosCheckpoint::save(const krylov::LanczosProcess& process) {
+  const krylov::KrylovFactorization& f = process.factorization();
+  const krylov::Basis& basis = process.basis();
   if (f.products <= saved_) return;
   const bool begins_chain = plan_.size.capacity > 0 || saved_ == 0 || chain_of(f) != chain_;
   const int64_t first = begins_chain ? basis.first_kept() : saved_ - chain_;
-  folder_.write(f.products, kFormat, [&](ArtifactWriter& file) {
+  folder_.write(f.products, kFormat, [&](artifact::ArtifactWriter& file) {
     file.attribute("begins_chain", begins_chain);
     file.attribute("products", f.products);
     file.attribute("norm_estimate", f.norm_estimate);
@@ -155,4 +158,4 @@ void LanczosCheckpoint::save(const LanczosProcess& process) {
   chain_ = chain_of(f);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -7,7 +7,7 @@
 #include "krylov/process/tolerance.h"
 #include "spectrum/basis_plan.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 // H in C order: row i, column j.
@@ -18,10 +18,10 @@ std::vector<double> row_major(const Eigen::MatrixXd& h) {
   return values;
 }
 
-void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
+void write_certificate(artifact::ArtifactWriter& file, const LanczosRecord& record) {
   file.attribute("certificate_calls", record.certificate ? record.certificate->calls : 0);
   if (!record.certificate) return;
-  const Certificate& c = *record.certificate;
+  const krylov::Certificate& c = *record.certificate;
   file.attribute("certificate_delta", record.certificate_delta);
   file.attribute("certificate_budget", record.certificate_budget);
   file.attribute("certified_largest", c.certified_largest);
@@ -43,13 +43,13 @@ void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
 }
 
 // Pairs that the certificate found and measured: of unit length, outside the Krylov basis.
-std::vector<RitzPair> read_locked(const ArtifactReader& file) {
-  std::vector<RitzPair> pairs;
+std::vector<krylov::RitzPair> read_locked(const artifact::ArtifactReader& file) {
+  std::vector<krylov::RitzPair> pairs;
   if (!file.has("locked/eigenvalues")) return pairs;
   const auto values = file.read<double>("locked/eigenvalues"),
              residuals = file.read<double>("locked/residuals");
   for (size_t i = 0; i < values.size(); ++i) {
-    RitzPair pair;
+    krylov::RitzPair pair;
     pair.value = values[i];
     pair.residual = pair.estimate = residuals[i];
     pair.basis_norm = 1;
@@ -61,14 +61,15 @@ std::vector<RitzPair> read_locked(const ArtifactReader& file) {
   return pairs;
 }
 
-KrylovFactorization read_factorization(const ArtifactReader& file) {
-  KrylovFactorization f = {.columns = {},
-                           .beta = file.read<double>("beta"),
-                           .residual_vector = {},
-                           .spike = file.has("spike") ? file.read<double>("spike") : std::vector<double>(),
-                           .norm_estimate = file.attribute<double>("norm_estimate"),
-                           .products = file.attribute<int64_t>("iterations"),
-                           .exhausted = file.attribute<bool>("exhausted")};
+krylov::KrylovFactorization read_factorization(const artifact::ArtifactReader& file) {
+  krylov::KrylovFactorization f = {
+      .columns = {},
+      .beta = file.read<double>("beta"),
+      .residual_vector = {},
+      .spike = file.has("spike") ? file.read<double>("spike") : std::vector<double>(),
+      .norm_estimate = file.attribute<double>("norm_estimate"),
+      .products = file.attribute<int64_t>("iterations"),
+      .exhausted = file.attribute<bool>("exhausted")};
   const std::vector<double> h = file.read<double>("H");
   const size_t m = f.beta.size();
   for (size_t j = 0; j < m; ++j) {
@@ -78,9 +79,9 @@ KrylovFactorization read_factorization(const ArtifactReader& file) {
   return f;
 }
 
-std::optional<Certificate> read_certificate(const ArtifactReader& file) {
+std::optional<krylov::Certificate> read_certificate(const artifact::ArtifactReader& file) {
   if (!file.has_attribute("certificate_delta")) return std::nullopt;
-  Certificate c;
+  krylov::Certificate c;
   c.calls = file.attribute<int64_t>("certificate_calls");
   c.certified_largest = file.attribute<bool>("certified_largest");
   c.certified_smallest = file.attribute<bool>("certified_smallest");
@@ -94,13 +95,13 @@ std::optional<Certificate> read_certificate(const ArtifactReader& file) {
 
 }  // namespace
 
-Reorthogonalization LanczosRecord::mode() const {
+krylov::Reorthogonalization LanczosRecord::mode() const {
   LanczosSettings ran = settings;
   ran.reorth_mode = reorth_mode;
   return mode_of(ran, n, noise);
 }
 
-void write_start(ArtifactWriter& file, const WarmStart& start) {
+void write_start(artifact::ArtifactWriter& file, const WarmStart& start) {
   if (start.sha256.empty()) return;
   file.attribute("start_sha256", start.sha256);
   file.attribute("start_vectors", start.vectors);
@@ -108,10 +109,10 @@ void write_start(ArtifactWriter& file, const WarmStart& start) {
 }
 
 void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record, VectorView start,
-                   const Basis* basis, const nlohmann::json& provenance) {
-  const KrylovFactorization& f = record.factorization;
-  ArtifactWriter file(out, "ritzflow-lanczos");
-  write_settings(file, record.settings);
+                   const krylov::Basis* basis, const nlohmann::json& provenance) {
+  const krylov::KrylovFactorization& f = record.factorization;
+  artifact::ArtifactWriter file(out, "ritzflow-lanczos");
+  artifact::write_settings(file, record.settings);
   file.attribute("reorth_mode", word(record.reorth_mode));
   file.attribute("reorth_reason", record.reorth_reason);
   file.attribute("n_params", record.n);
@@ -122,7 +123,7 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   file.attribute("basis_bytes", record.basis_bytes);
   file.attribute("norm_estimate", f.norm_estimate);
   file.attribute("noise", record.noise);
-  file.attribute("product_error", product_error(record.noise, record.epsilon));
+  file.attribute("product_error", krylov::product_error(record.noise, record.epsilon));
   file.attribute("operator_sha256", record.operator_sha256);
   file.attribute("exhausted", f.exhausted);
   write_start(file, record.start);
@@ -139,16 +140,16 @@ void write_lanczos(const std::filesystem::path& out, const LanczosRecord& record
   file.commit();
 }
 
-double noise_floor(const ArtifactReader& file) {
+double noise_floor(const artifact::ArtifactReader& file) {
   const bool says = file.has_attribute("dtype_basis");
-  return noise_floor(says ? word_attribute<BasisType>(file, "dtype_basis") : BasisType::float64,
+  return noise_floor(says ? artifact::word_attribute<BasisType>(file, "dtype_basis") : BasisType::float64,
                      file.attribute<double>("noise"));
 }
 
-LanczosRecord read_lanczos(const ArtifactReader& file) {
+LanczosRecord read_lanczos(const artifact::ArtifactReader& file) {
   LanczosRecord record;
-  record.settings = read_settings<LanczosSettings>(file);
-  record.reorth_mode = word_attribute<ReorthMode>(file, "reorth_mode");
+  record.settings = artifact::read_settings<LanczosSettings>(file);
+  record.reorth_mode = artifact::word_attribute<ReorthMode>(file, "reorth_mode");
   record.reorth_reason = file.attribute<std::string>("reorth_reason");
   record.converged = file.attribute<int64_t>("converged");
   record.basis_bytes = file.attribute<int64_t>("basis_bytes");
@@ -165,4 +166,4 @@ LanczosRecord read_lanczos(const ArtifactReader& file) {
   return record;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -8,12 +8,12 @@
 #include "core/kernels.h"
 #include "core/philox.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
-LanczosOptions options_of(const LanczosSettings& s) { return {s.k, s.max_iters, s.tol, s.which}; }
+krylov::LanczosOptions options_of(const LanczosSettings& s) { return {s.k, s.max_iters, s.tol, s.which}; }
 
 double noise_floor(BasisType type, double noise) {
-  return type == BasisType::float32 ? std::max(noise, unit_roundoff(type)) : noise;
+  return type == BasisType::float32 ? std::max(noise, krylov::unit_roundoff(type)) : noise;
 }
 
 double reachable_tol(BasisType type, double noise) { return std::max(1e-8, 10 * noise_floor(type, noise)); }
@@ -30,9 +30,10 @@ void check_lanczos_settings(const LanczosSettings& s, int64_t n) {
   }
 }
 
-BasisSize basis_size(const Reorthogonalization& mode, int64_t n, int64_t max_iters, bool keep_all) {
-  const int64_t needed = rows_needed(mode), most = std::min(max_iters, n);
-  if (traits_of(mode).restarts) return {.expected = std::min(needed, n)};
+krylov::BasisSize basis_size(const krylov::Reorthogonalization& mode, int64_t n, int64_t max_iters,
+                             bool keep_all) {
+  const int64_t needed = krylov::rows_needed(mode), most = std::min(max_iters, n);
+  if (krylov::traits_of(mode).restarts) return {.expected = std::min(needed, n)};
   if (keep_all || needed == 0) return {.expected = most};
   return {.capacity = needed};
 }
@@ -41,12 +42,12 @@ int64_t certificate_budget(int64_t budget, int64_t products) {
   return budget > 0 ? budget : std::max<int64_t>(30, products);
 }
 
-int64_t certificate_rows(const Reorthogonalization& mode, int64_t budget) {
-  return traits_of(mode).restarts ? std::max<int64_t>(20, restart_dim(mode)) : budget;
+int64_t certificate_rows(const krylov::Reorthogonalization& mode, int64_t budget) {
+  return krylov::traits_of(mode).restarts ? std::max<int64_t>(20, krylov::restart_dim(mode)) : budget;
 }
 
-Reorthogonalization mode_of(const LanczosSettings& s, int64_t n, double noise) {
-  return make_mode(s, n, noise_floor(s.dtype_basis, noise));
+krylov::Reorthogonalization mode_of(const LanczosSettings& s, int64_t n, double noise) {
+  return krylov::make_mode(s, n, noise_floor(s.dtype_basis, noise));
 }
 
 std::vector<double> random_start(int64_t n, int64_t seed) {
@@ -56,4 +57,4 @@ std::vector<double> random_start(int64_t n, int64_t seed) {
   return v;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -10,12 +10,12 @@
 #include "spectrum/mode_choice.h"
 #include "spectrum/timed_operator.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// What a run of Lanczos is asked for, and what is known before its mode is chosen.
 struct LanczosTask {
   LanczosRecord record;                 ///< resolved settings, noise and digest of the operator
-  OperatorFacts facts;                  ///< of the operator's probes
+  krylov::OperatorFacts facts;          ///< of the operator's probes
   ModeContext context;                  ///< memory and disk that vectors may take
   CertificateSettings certificate;      ///< of the search for missed pairs
   std::vector<double> start;            ///< [n] unit start vector
@@ -27,7 +27,7 @@ struct LanczosTask {
 /// A finished run: its record, the vectors that it holds, and how it was carried out.
 struct LanczosRun {
   LanczosRecord record;
-  LanczosProcess process;
+  krylov::LanczosProcess process;
   ModeChoice choice;
   std::vector<double> start;    ///< [n]
   int64_t expected_memory = 0;  ///< bytes at the peak, as logged beforehand; 0: unknown
@@ -37,6 +37,7 @@ struct LanczosRun {
 /// wanted pairs have settled or the products are spent, looks for missed pairs (certify_run()), and logs how
 /// it ended. With `segments` the state is kept there as it goes and read from there at the start; a signal
 /// ends the run after the product in progress (stop_by_signal()). `op` must outlive the result.
-LanczosRun run_task(TimedOperator& op, LanczosTask task, SegmentFolder* segments, const StageRun& stage);
+LanczosRun run_task(TimedOperator& op, LanczosTask task, checkpoint::SegmentFolder* segments,
+                    const app::StageRun& stage);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

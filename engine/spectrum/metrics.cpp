@@ -10,7 +10,7 @@
 #include "spectrum/lanczos_file.h"
 #include "spectrum/reported_pairs.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -23,8 +23,8 @@ Json largest(const std::vector<double>& values) {
 
 int64_t count(const std::vector<bool>& flags) { return std::count(flags.begin(), flags.end(), true); }
 
-Which which_of(const ArtifactReader& ritz) {
-  return ritz.has_attribute("which") ? word_attribute<Which>(ritz, "which") : Which::largest;
+Which which_of(const artifact::ArtifactReader& ritz) {
+  return ritz.has_attribute("which") ? artifact::word_attribute<Which>(ritz, "which") : Which::largest;
 }
 
 void add_extremes(Json& record, const ReportedPairs& w) {
@@ -59,7 +59,7 @@ void add_semidefinite(Json& record, const ReportedPairs& w) {
   record["ritz_effective_rank"] = effective_rank(w);
 }
 
-void check_same_operator(const ArtifactReader& ritz, const ArtifactReader& density) {
+void check_same_operator(const artifact::ArtifactReader& ritz, const artifact::ArtifactReader& density) {
   if (!density.has_attribute("operator_sha256")) return;
   if (density.attribute<std::string>("operator_sha256") == ritz.attribute<std::string>("operator_sha256"))
     return;
@@ -67,12 +67,12 @@ void check_same_operator(const ArtifactReader& ritz, const ArtifactReader& densi
                    ritz.path().string());
 }
 
-Json whole_spectrum(const ArtifactReader* density, const std::string& name) {
+Json whole_spectrum(const artifact::ArtifactReader* density, const std::string& name) {
   if (density == nullptr || !density->has_attribute(name)) return nullptr;
   return number(density->attribute<double>(name));
 }
 
-void add_indefinite(Json& record, const ReportedPairs& w, const ArtifactReader* density) {
+void add_indefinite(Json& record, const ReportedPairs& w, const artifact::ArtifactReader* density) {
   const int64_t negative = count(w.negative);
   double negative_sum = 0, sum = 0, sharpness = 0;
   for (size_t i = 0; i < w.values.size(); ++i) {
@@ -109,8 +109,8 @@ Json worst_ratio(const ReportedPairs& w, double floor) {
   return worst > 0 ? number(worst) : Json(nullptr);
 }
 
-void add_evidence(Json& record, const ReportedPairs& w, const ArtifactReader& ritz,
-                  const ArtifactReader* density) {
+void add_evidence(Json& record, const ReportedPairs& w, const artifact::ArtifactReader& ritz,
+                  const artifact::ArtifactReader* density) {
   const double norm_a = ritz.attribute<double>("norm_estimate");
   const double floor = (noise_floor(ritz) + 100 * std::numeric_limits<double>::epsilon()) * norm_a;
   std::vector<double> relative;
@@ -138,7 +138,8 @@ void add_evidence(Json& record, const ReportedPairs& w, const ArtifactReader& ri
 
 }  // namespace
 
-nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const ArtifactReader* density,
+nlohmann::ordered_json metrics_record(const artifact::ArtifactReader& ritz,
+                                      const artifact::ArtifactReader* density,
                                       const Regularization& regularization) {
   if (density != nullptr) check_same_operator(ritz, *density);
   const ReportedPairs measured = reported_pairs(ritz);
@@ -156,7 +157,7 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   record["reorth_mode_requested"] = ritz.attribute<std::string>("reorth_mode_requested");
   record["k_requested"] = k;
   record["k_computed"] = static_cast<int64_t>(w.values.size());
-  record["converged"] = wanted_converged(measured.values, measured.converged, which_of(ritz), k) >= k;
+  record["converged"] = krylov::wanted_converged(measured.values, measured.converged, which_of(ritz), k) >= k;
   record["n_converged"] = count(w.converged);
   record["eigenvalues"] = w.values;
   record["ritz_residuals"] = w.residuals;
@@ -190,4 +191,4 @@ nlohmann::ordered_json metrics_record(const ArtifactReader& ritz, const Artifact
   return record;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

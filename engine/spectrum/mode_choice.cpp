@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 // Vectors beside the basis: the two of a product, and at the end the start vector.
@@ -19,11 +19,12 @@ struct Needs {
   int64_t all() const { return basis + certificate + others; }
 };
 
-Needs needs(const Reorthogonalization& mode, const LanczosSettings& s, const ModeContext& context) {
-  const BasisSize size = basis_size(mode, context.n, s.max_iters, context.keep_all);
+Needs needs(const krylov::Reorthogonalization& mode, const LanczosSettings& s, const ModeContext& context) {
+  const krylov::BasisSize size = basis_size(mode, context.n, s.max_iters, context.keep_all);
   const int64_t rows = size.capacity > 0 ? size.capacity : size.expected;
-  Needs needs{.basis = rows * context.n * element_bytes(s.dtype_basis), .others = kOtherRows * context.n * 8};
-  if (!context.certificate || !keeps_orthogonality(mode)) return needs;
+  Needs needs{.basis = rows * context.n * krylov::element_bytes(s.dtype_basis),
+              .others = kOtherRows * context.n * 8};
+  if (!context.certificate || !krylov::keeps_orthogonality(mode)) return needs;
   const int64_t budget = certificate_budget(context.certificate_budget, std::min(s.max_iters, context.n));
   needs.certificate = certificate_rows(mode, budget) * context.n * 8;
   needs.others += 6 * s.k * context.n * 8;  // the k pairs that it deflates and 2 k neighbours, twice
@@ -33,21 +34,21 @@ Needs needs(const Reorthogonalization& mode, const LanczosSettings& s, const Mod
 std::string gib(int64_t bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1 << 30)); }
 
 // Whether the run holds all its vectors, or all until a restart: what may lie on disk.
-bool holds_many(const Reorthogonalization& mode, const ModeContext& context) {
-  return context.keep_all || reads_all_rows(mode);
+bool holds_many(const krylov::Reorthogonalization& mode, const ModeContext& context) {
+  return context.keep_all || krylov::reads_all_rows(mode);
 }
 
 // Compressed vectors are written again, and a checkpoint holds those of the restart before as well.
-int64_t disk_needed(const Reorthogonalization& mode, const Needs& needs) {
-  return needs.certificate + (traits_of(mode).restarts ? 3 : 1) * needs.basis;
+int64_t disk_needed(const krylov::Reorthogonalization& mode, const Needs& needs) {
+  return needs.certificate + (krylov::traits_of(mode).restarts ? 3 : 1) * needs.basis;
 }
 
 // The most --krylov-dim (of a restarted run) or --max-iters, from `least` to `most`, with which all vectors
 // of the run fit into memory; 0 where none does.
-int64_t most_that_fit(const Reorthogonalization& mode, LanczosSettings s, const ModeContext& context,
+int64_t most_that_fit(const krylov::Reorthogonalization& mode, LanczosSettings s, const ModeContext& context,
                       int64_t least, int64_t most) {
-  s.reorth_mode = traits_of(mode).mode;
-  int64_t& rows = traits_of(mode).restarts ? s.krylov_dim : s.max_iters;
+  s.reorth_mode = krylov::traits_of(mode).mode;
+  int64_t& rows = krylov::traits_of(mode).restarts ? s.krylov_dim : s.max_iters;
   int64_t fit = 0;
   while (least <= most) {  // by halves: what is needed grows with the number
     rows = least + (most - least) / 2;
@@ -66,8 +67,8 @@ int64_t least_rows(const LanczosSettings& s, const ModeContext& context) {
 }
 
 // What would make the run fit: less of what holds vectors, or no certificate.
-std::string advice(const Reorthogonalization& mode, const LanczosSettings& s, const ModeContext& context,
-                   int64_t rows) {
+std::string advice(const krylov::Reorthogonalization& mode, const LanczosSettings& s,
+                   const ModeContext& context, int64_t rows) {
   const int64_t most = most_that_fit(mode, s, context, least_rows(s, context), rows - 1);
   if (most > 0) return fmt::format("lower it to {}", most);
   ModeContext without = context;
@@ -76,17 +77,17 @@ std::string advice(const Reorthogonalization& mode, const LanczosSettings& s, co
   return would_do ? "leave the certificate out: --no-certificate" : "give it more: --basis-memory";
 }
 
-[[noreturn]] void refuse(const Reorthogonalization& mode, const LanczosSettings& s,
+[[noreturn]] void refuse(const krylov::Reorthogonalization& mode, const LanczosSettings& s,
                          const ModeContext& context, const Needs& needs) {
-  const bool restarted = traits_of(mode).restarts;
-  const int64_t rows = restarted ? restart_dim(mode) : s.max_iters;
+  const bool restarted = krylov::traits_of(mode).restarts;
+  const int64_t rows = restarted ? krylov::restart_dim(mode) : s.max_iters;
   std::string disk = ", or hold them on disk: --basis disk";
   if (context.basis == BasisPlace::automatic)
     disk = fmt::format(", or make room on the disk: {} are needed, {} are free",
                        gib(disk_needed(mode, needs)), gib(context.disk));
   throw Refusal(fmt::format(
       "mode {} holds {} of Lanczos vectors for {} {}{}, and the memory plan allows {}; {}{}{}",
-      mode_name(mode), gib(needs.all()), restarted ? "--krylov-dim" : "--max-iters", rows,
+      krylov::mode_name(mode), gib(needs.all()), restarted ? "--krylov-dim" : "--max-iters", rows,
       needs.certificate > 0 ? " and its certificate" : "", gib(context.memory),
       advice(mode, s, context, rows),
       restarted ? "" : ", or ask for --reorth-mode thick_restart, which holds --krylov-dim vectors", disk));
@@ -114,18 +115,18 @@ std::string noise_words(const LanczosSettings& s, double noise) {
 ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   const int64_t all = std::min(s.max_iters, context.n);
   const bool on_disk = context.basis == BasisPlace::disk;
-  if (on_disk || needs(Full{}, s, context).all() <= context.memory) {
-    return {Full{},
+  if (on_disk || needs(krylov::Full{}, s, context).all() <= context.memory) {
+    return {krylov::Full{},
             fmt::format("auto: all {} Lanczos vectors {}, and full needs the fewest products of the modes "
                         "that can be certified; {}",
                         all, on_disk ? "lie on disk" : "fit into memory", noise_words(s, context.noise))};
   }
   s.reorth_mode = ReorthMode::thick_restart;
-  Reorthogonalization mode = mode_of(s, context.n, context.noise);
+  krylov::Reorthogonalization mode = mode_of(s, context.n, context.noise);
   std::string why = "as asked for";
   if (s.krylov_dim == 0) {
     const int64_t least = least_rows(s, context);
-    const int64_t good = std::min(context.n, std::max(restart_dim(mode), rows_worth_having(s)));
+    const int64_t good = std::min(context.n, std::max(krylov::restart_dim(mode), rows_worth_having(s)));
     const int64_t fit = most_that_fit(mode, s, context, least, good);
     s.krylov_dim = std::max(least, fit);
     mode = mode_of(s, context.n, context.noise);
@@ -135,7 +136,7 @@ ModeChoice automatic_mode(LanczosSettings s, const ModeContext& context) {
   return {mode,
           fmt::format("auto: {} Lanczos vectors do not fit into memory; thick_restart with {}, {}, can be "
                       "certified, off cannot; {}",
-                      all, restart_dim(mode), why, noise_words(s, context.noise))};
+                      all, krylov::restart_dim(mode), why, noise_words(s, context.noise))};
 }
 
 ModeChoice decided_mode(LanczosSettings s, const ModeContext& context) {
@@ -151,7 +152,7 @@ ModeChoice chosen_mode(const LanczosSettings& s, const ModeContext& context) {
   if (s.reorth_mode != ReorthMode::automatic) return {mode_of(s, context.n, context.noise), "requested"};
   if (context.decided) return decided_mode(s, context);
   ModeChoice choice = automatic_mode(s, context);
-  spdlog::info("reorth_mode {} ({})", mode_name(choice.mode), choice.reason);
+  spdlog::info("reorth_mode {} ({})", krylov::mode_name(choice.mode), choice.reason);
   return choice;
 }
 
@@ -164,7 +165,7 @@ void place_basis(const LanczosSettings& s, const ModeContext& context, ModeChoic
     choice.on_disk = many;
     if (!many)
       choice.basis_reason = fmt::format("mode {} holds {} vectors; they stay in memory",
-                                        mode_name(choice.mode), rows_needed(choice.mode));
+                                        krylov::mode_name(choice.mode), krylov::rows_needed(choice.mode));
   } else if (context.basis == BasisPlace::automatic) {
     choice.on_disk = many && !fits && disk_needed(choice.mode, need) <= context.disk;
     choice.basis_reason = fmt::format("auto: {} of Lanczos vectors{} {} into {} of memory", gib(need.all()),
@@ -188,4 +189,4 @@ ModeChoice choose_mode(const LanczosSettings& s, const ModeContext& context) {
   return choice;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -5,11 +5,11 @@
 
 #include "spectrum/lanczos_options.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// The mode that runs, where its vectors lie, and why.
 struct ModeChoice {
-  Reorthogonalization mode;
+  krylov::Reorthogonalization mode;
   std::string reason = {};
   bool on_disk = false;
   std::string basis_reason = {};
@@ -44,4 +44,4 @@ struct ModeContext {
 /// the vectors do not fit.
 ModeChoice choose_mode(const LanczosSettings& settings, const ModeContext& context);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

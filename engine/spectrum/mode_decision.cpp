@@ -2,12 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 nlohmann::json written(const ModeChoice& choice) {
-  return {{"reorth_mode", mode_name(choice.mode)},
-          {"krylov_dim", restart_dim(choice.mode)},
+  return {{"reorth_mode", krylov::mode_name(choice.mode)},
+          {"krylov_dim", krylov::restart_dim(choice.mode)},
           {"reorth_reason", choice.reason}};
 }
 
@@ -20,7 +20,8 @@ std::optional<ModeDecision> read(const nlohmann::json& decision) {
 
 }  // namespace
 
-ModeChoice choose_mode_once(const LanczosSettings& s, ModeContext context, SegmentFolder* segments) {
+ModeChoice choose_mode_once(const LanczosSettings& s, ModeContext context,
+                            checkpoint::SegmentFolder* segments) {
   if (segments == nullptr || s.reorth_mode != ReorthMode::automatic) return choose_mode(s, context);
   context.decided = read(segments->decision());
   ModeChoice choice = choose_mode(s, context);
@@ -35,8 +36,8 @@ LanczosSettings resolved(LanczosSettings s, int64_t n, double noise) {
       spdlog::info("tol {:.2g}: ten times the noise of a product (--tol sets another)", s.tol);
   }
   if (s.reorth_mode == ReorthMode::automatic) return s;
-  if (const int64_t dim = restart_dim(mode_of(s, n, noise)); dim > 0) s.krylov_dim = dim;
+  if (const int64_t dim = krylov::restart_dim(mode_of(s, n, noise)); dim > 0) s.krylov_dim = dim;
   return s;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -8,7 +8,7 @@
 #include "krylov/ritz/ritz_candidate.h"
 #include "spectrum/lanczos_file.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 constexpr double kRounding =
@@ -17,7 +17,7 @@ constexpr double kRounding =
 // Values of H and of pairs that the certificate locked.
 std::vector<double> known_values(const LanczosRecord& record) {
   std::vector<double> values;
-  for (const auto& candidate : ritz_candidates(record.factorization, record.mode()))
+  for (const auto& candidate : krylov::ritz_candidates(record.factorization, record.mode()))
     values.push_back(candidate.value);
   if (record.certificate)
     for (const auto& pair : record.certificate->found) values.push_back(pair.value);
@@ -32,8 +32,9 @@ double largest(const std::vector<double>& values) {
 
 }  // namespace
 
-std::vector<Problem> check_pair(const ArtifactReader& lanczos, const ArtifactReader& ritz) {
-  std::vector<Problem> problems;
+std::vector<artifact::Problem> check_pair(const artifact::ArtifactReader& lanczos,
+                                          const artifact::ArtifactReader& ritz) {
+  std::vector<artifact::Problem> problems;
   const LanczosRecord record = read_lanczos(lanczos);
   const std::string name = lanczos.path().string();
   if (ritz.shape("vectors")[1] != record.n)
@@ -50,4 +51,4 @@ std::vector<Problem> check_pair(const ArtifactReader& lanczos, const ArtifactRea
   return problems;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 void ReportedPairs::shift(double amount) {
   for (size_t i = 0; i < values.size(); ++i) {
@@ -15,7 +15,7 @@ void ReportedPairs::shift(double amount) {
 
 bool is_reported(const std::string& verdict) { return verdict == "converged" || verdict == "unconverged"; }
 
-ReportedPairs reported_pairs(const ArtifactReader& ritz) {
+ReportedPairs reported_pairs(const artifact::ArtifactReader& ritz) {
   const auto verdicts = ritz.read<std::string>("verdicts");
   const auto values = ritz.read<double>("eigenvalues"), residuals = ritz.read<double>("residuals"),
              estimates = ritz.read<double>("residual_estimates"), norms = ritz.read<double>("basis_norms"),
@@ -48,4 +48,4 @@ double regularization_of(const ReportedPairs& w, bool is_psd, const Regularizati
   return r.mode == RegularizationMode::relative || singular ? r.amount * std::max(largest, 0.0) : 0;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

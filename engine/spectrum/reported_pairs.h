@@ -5,7 +5,7 @@
 #include "artifact/reader.h"
 #include "settings/stage_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// Whether a verdict is that of a pair of its own, no ghost and not spurious.
 bool is_reported(const std::string& verdict);
@@ -20,10 +20,10 @@ struct ReportedPairs {
   void shift(double amount);
 };
 
-ReportedPairs reported_pairs(const ArtifactReader& ritz);
+ReportedPairs reported_pairs(const artifact::ArtifactReader& ritz);
 
 /// What is added to every value. An indefinite operator has no use for it, a shift would change signs: throws
 /// InputError where one is to be regularised.
 double regularization_of(const ReportedPairs& pairs, bool is_psd, const Regularization& regularization);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -8,18 +8,18 @@
 #include "krylov/ritz/intervals.h"
 #include "spectrum/warnings.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 template <class Get>
-std::vector<double> column(const RitzEvidence& evidence, Get get) {
+std::vector<double> column(const krylov::RitzEvidence& evidence, Get get) {
   std::vector<double> values;
   for (const auto& pair : evidence.pairs) values.push_back(get(pair));
   return values;
 }
 
-void write_run(ArtifactWriter& file, const RitzContext& context) {
-  write_settings(file, context.record.settings);
+void write_run(artifact::ArtifactWriter& file, const RitzContext& context) {
+  artifact::write_settings(file, context.record.settings);
   file.attribute("reorth_mode", word(context.record.reorth_mode));
   file.attribute("reorth_reason", context.record.reorth_reason);
   file.attribute("basis_bytes", context.record.basis_bytes);
@@ -29,13 +29,13 @@ void write_run(ArtifactWriter& file, const RitzContext& context) {
   file.attribute("certificate_calls", context.record.certificate ? context.record.certificate->calls : 0);
   file.attribute("norm_estimate", context.options.norm_a);
   file.attribute("noise", context.options.noise);
-  file.attribute("product_error", product_error(context.options.noise, context.options.epsilon));
+  file.attribute("product_error", krylov::product_error(context.options.noise, context.options.epsilon));
   for (const auto& [name, value] : context.operator_facts) file.attribute(name, value);
 }
 
 // Completeness: what the deflated run of the stage lanczos says of all eigenvalues that are not listed here.
-void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
-  const Certificate known = record.certificate.value_or(Certificate{});
+void write_certificate(artifact::ArtifactWriter& file, const LanczosRecord& record) {
+  const krylov::Certificate known = record.certificate.value_or(krylov::Certificate{});
   file.attribute("certified_largest", known.certified_largest);
   file.attribute("certified_smallest", known.certified_smallest);
   if (!record.certificate) return;
@@ -44,42 +44,43 @@ void write_certificate(ArtifactWriter& file, const LanczosRecord& record) {
   if (std::isfinite(known.lower_bound)) file.attribute("lower_bound", known.lower_bound);
 }
 
-void write_pairs(ArtifactWriter& file, const RitzEvidence& evidence, double norm_a) {
+void write_pairs(artifact::ArtifactWriter& file, const krylov::RitzEvidence& evidence, double norm_a) {
   const auto r = static_cast<int64_t>(evidence.pairs.size());
-  file.dataset("eigenvalues", column(evidence, [](const RitzPair& p) { return p.value; }));
-  file.dataset("residuals", column(evidence, [](const RitzPair& p) { return p.residual; }));
-  file.dataset("relative_residuals", column(evidence, [&](const RitzPair& p) {
-                 return p.residual > 0 ? p.residual / residual_goal(1, p.value, norm_a) : 0;
+  file.dataset("eigenvalues", column(evidence, [](const krylov::RitzPair& p) { return p.value; }));
+  file.dataset("residuals", column(evidence, [](const krylov::RitzPair& p) { return p.residual; }));
+  file.dataset("relative_residuals", column(evidence, [&](const krylov::RitzPair& p) {
+                 return p.residual > 0 ? p.residual / krylov::residual_goal(1, p.value, norm_a) : 0;
                }));
-  file.dataset("gaps", column(evidence, [](const RitzPair& p) { return p.gap; }));
-  file.dataset("clusters", clusters(evidence.pairs));
-  file.dataset("residual_estimates", column(evidence, [](const RitzPair& p) { return p.estimate; }));
-  file.dataset("basis_norms", column(evidence, [](const RitzPair& p) { return p.basis_norm; }));
-  file.dataset("gammas", column(evidence, [](const RitzPair& p) { return p.gamma; }));
+  file.dataset("gaps", column(evidence, [](const krylov::RitzPair& p) { return p.gap; }));
+  file.dataset("clusters", krylov::clusters(evidence.pairs));
+  file.dataset("residual_estimates", column(evidence, [](const krylov::RitzPair& p) { return p.estimate; }));
+  file.dataset("basis_norms", column(evidence, [](const krylov::RitzPair& p) { return p.basis_norm; }));
+  file.dataset("gammas", column(evidence, [](const krylov::RitzPair& p) { return p.gamma; }));
   std::vector<double> intervals;
   std::vector<std::string> verdicts;
   for (const auto& pair : evidence.pairs) {
     intervals.insert(intervals.end(), pair.interval.begin(), pair.interval.end());
-    verdicts.push_back(verdict_name(pair.verdict));
+    verdicts.push_back(krylov::verdict_name(pair.verdict));
   }
   file.dataset("intervals", intervals, {r, 2});
   file.strings("verdicts", verdicts);
 }
 
 // As they were measured, whatever the type of the basis: rounding them to it would change their residuals.
-void write_vectors(ArtifactWriter& file, const RitzEvidence& evidence, const RitzContext& context) {
+void write_vectors(artifact::ArtifactWriter& file, const krylov::RitzEvidence& evidence,
+                   const RitzContext& context) {
   auto rows = file.rows<double>("vectors", static_cast<int64_t>(evidence.pairs.size()), context.record.n);
   for (const auto& pair : evidence.pairs) {
-    const PairVector x(pair, context.options.shelf);
+    const krylov::PairVector x(pair, context.options.shelf);
     rows.append(x.view());
   }
 }
 
 }  // namespace
 
-void write_ritz(const std::filesystem::path& out, const RitzContext& context, const RitzEvidence& evidence,
-                const nlohmann::json& provenance) {
-  ArtifactWriter file(out, "ritzflow-ritz");
+void write_ritz(const std::filesystem::path& out, const RitzContext& context,
+                const krylov::RitzEvidence& evidence, const nlohmann::json& provenance) {
+  artifact::ArtifactWriter file(out, "ritzflow-ritz");
   write_run(file, context);
   file.attribute("lanczos_sha256", context.lanczos_sha256);
   file.attribute("basis_source", context.basis_source);
@@ -99,4 +100,4 @@ void write_ritz(const std::filesystem::path& out, const RitzContext& context, co
   file.commit();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -7,12 +7,12 @@
 #include "core/error.h"
 #include "spectrum/expected_memory.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 constexpr int64_t kElement = sizeof(double);
 
-bool same_bits(const KrylovFactorization& a, const KrylovFactorization& b) {
+bool same_bits(const krylov::KrylovFactorization& a, const krylov::KrylovFactorization& b) {
   return a.columns == b.columns && a.beta == b.beta && a.spike == b.spike;
 }
 
@@ -29,9 +29,9 @@ int64_t bytes_held(ReplayPlace where, int64_t rows, const RitzContext& context, 
   return (std::min(batch, 2 * k) + k + 2) * vector;  // combinations under way, pairs, start and newest row
 }
 
-void require_two_pass(const Reorthogonalization& mode, const VectorSettings& settings) {
-  if (reads_all_rows(mode)) {
-    throw InputError("--basis none: mode " + mode_name(mode) +
+void require_two_pass(const krylov::Reorthogonalization& mode, const VectorSettings& settings) {
+  if (krylov::reads_all_rows(mode)) {
+    throw InputError("--basis none: mode " + krylov::mode_name(mode) +
                      " reads all its Lanczos vectors; --basis disk holds them out of memory");
   }
   if (settings.repeatability > 0) {
@@ -47,7 +47,7 @@ void require_two_pass(const Reorthogonalization& mode, const VectorSettings& set
 
 // Where they are held, not auto.
 ReplayPlace place(const RitzContext& context, bool stored, int64_t bytes, const VectorSettings& settings) {
-  const Reorthogonalization mode = context.record.mode();
+  const krylov::Reorthogonalization mode = context.record.mode();
   const double gib = 1 << 30;
   const std::string sizes =
       fmt::format("{:.2f} GiB of Lanczos vectors, {:.2f} GiB of memory", static_cast<double>(bytes) / gib,
@@ -55,7 +55,7 @@ ReplayPlace place(const RitzContext& context, bool stored, int64_t bytes, const 
   const bool fits = bytes + other_bytes(context) <= settings.memory;
   ReplayPlace chosen = settings.basis;
   if (chosen == ReplayPlace::automatic) {
-    const bool replayable = !stored && !reads_all_rows(mode) && settings.repeatability == 0;
+    const bool replayable = !stored && !krylov::reads_all_rows(mode) && settings.repeatability == 0;
     chosen = fits ? ReplayPlace::ram : replayable ? ReplayPlace::none : ReplayPlace::disk;
     spdlog::info("basis {} (auto: {})", word(chosen), sizes);
   }
@@ -70,20 +70,20 @@ ReplayPlace place(const RitzContext& context, bool stored, int64_t bytes, const 
 
 }  // namespace
 
-RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, const VectorSettings& settings,
-                         RitzContext& context, const StageRun& stage) {
+RitzVectors::RitzVectors(krylov::LinearOperator& op, const artifact::ArtifactReader& lanczos,
+                         const VectorSettings& settings, RitzContext& context, const app::StageRun& stage) {
   const LanczosRecord& record = context.record;
-  const KrylovFactorization& f = record.factorization;
+  const krylov::KrylovFactorization& f = record.factorization;
   const int64_t n = op.dim();
   BasisPlan plan = {.size = basis_size(record.mode(), n, f.products, true),
                     .type = record.settings.dtype_basis};
   const bool stored = lanczos.has("basis");
-  const int64_t row = n * element_bytes(plan.type);
+  const int64_t row = n * krylov::element_bytes(plan.type);
   const int64_t rows = std::max(plan.size.expected, f.size()) * row;
   const ReplayPlace where = place(context, stored, rows, settings);
   if (where == ReplayPlace::disk) {
     plan.new_file = row_files(nullptr, stage.out);
-    shelf_ = make_disk_basis(n, BasisType::float64, plan.new_file);
+    shelf_ = krylov::make_disk_basis(n, BasisType::float64, plan.new_file);
   }
   const int64_t batch = (settings.memory - other_bytes(context)) / (n * kElement);
   context.expected_memory =
@@ -101,19 +101,19 @@ RitzVectors::RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, cons
 }
 
 // The vectors that the run did not keep, by the same products from the same start; the bits are compared.
-void RitzVectors::replay(LinearOperator& op, std::vector<double> start, const BasisPlan& plan,
-                         RitzContext& context, const StageRun& stage) {
+void RitzVectors::replay(krylov::LinearOperator& op, std::vector<double> start, const BasisPlan& plan,
+                         RitzContext& context, const app::StageRun& stage) {
   LanczosRecord& record = context.record;
   const int64_t products = record.factorization.products;
-  LanczosProcess process(op, start, record.mode(), static_cast<uint64_t>(record.settings.seed),
-                         plan.make(op.dim()));
+  krylov::LanczosProcess process(op, start, record.mode(), static_cast<uint64_t>(record.settings.seed),
+                                 plan.make(op.dim()));
   std::vector<double>().swap(start);
-  Progress progress = stage.progress("replayed products", products);
+  app::Progress progress = stage.progress("replayed products", products);
   while (process.factorization().products < products && process.step()) {
     progress.update(process.factorization().products);
   }
   rows_ = process.take_basis();
-  const KrylovFactorization& f = process.factorization();
+  const krylov::KrylovFactorization& f = process.factorization();
   replayed_ = f.products;
   if (same_bits(f, record.factorization)) return;
   context.basis_source = "recomputed";
@@ -123,24 +123,25 @@ void RitzVectors::replay(LinearOperator& op, std::vector<double> start, const Ba
   record.factorization.residual_vector = std::vector<double>();
 }
 
-void RitzVectors::replay_in_two_passes(LinearOperator& op, BasisType type, int64_t batch,
-                                       RitzContext& context, const StageRun& stage) {
+void RitzVectors::replay_in_two_passes(krylov::LinearOperator& op, BasisType type, int64_t batch,
+                                       RitzContext& context, const app::StageRun& stage) {
   const LanczosRecord& record = context.record;
   const LanczosSettings& s = record.settings;
-  const KrylovFactorization& f = record.factorization;
+  const krylov::KrylovFactorization& f = record.factorization;
   context.basis_source = "two_pass";
-  progress_ = std::unique_ptr<Progress>(new Progress(stage.progress("replayed products", f.products)));
-  const auto walk = likely_walk(ritz_candidates(f, record.mode()), s.which, s.k);
-  two_pass_ = std::make_unique<TwoPass>(
-      op, RunOfRecord{f, start_, record.mode(), static_cast<uint64_t>(s.seed), type}, walk, batch,
+  progress_ =
+      std::unique_ptr<app::Progress>(new app::Progress(stage.progress("replayed products", f.products)));
+  const auto walk = krylov::likely_walk(krylov::ritz_candidates(f, record.mode()), s.which, s.k);
+  two_pass_ = std::make_unique<krylov::TwoPass>(
+      op, krylov::RunOfRecord{f, start_, record.mode(), static_cast<uint64_t>(s.seed), type}, walk, batch,
       [this] { progress_->update(two_pass_->products()); });
 }
 
-const Combinations& RitzVectors::combinations() const {
+const krylov::Combinations& RitzVectors::combinations() const {
   if (two_pass_) return *two_pass_;
   return *rows_;
 }
 
 int64_t RitzVectors::replay_calls() const { return two_pass_ ? two_pass_->products() : replayed_; }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

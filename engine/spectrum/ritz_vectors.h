@@ -7,7 +7,7 @@
 #include "spectrum/basis_plan.h"
 #include "spectrum/ritz_file.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// How ritz-residuals gets at the Lanczos vectors of a run.
 struct VectorSettings {
@@ -32,28 +32,28 @@ struct VectorSettings {
 /// record's factorization in `context`.
 class RitzVectors {
  public:
-  RitzVectors(LinearOperator& op, const ArtifactReader& lanczos, const VectorSettings& settings,
-              RitzContext& context, const StageRun& stage);
+  RitzVectors(krylov::LinearOperator& op, const artifact::ArtifactReader& lanczos,
+              const VectorSettings& settings, RitzContext& context, const app::StageRun& stage);
 
-  const Combinations& combinations() const;
+  const krylov::Combinations& combinations() const;
 
   /// For the vectors of pairs, where the rows lie on disk as well; else null.
-  Basis* shelf() const { return shelf_.get(); }
+  krylov::Basis* shelf() const { return shelf_.get(); }
 
   /// Products spent on the replay so far.
   int64_t replay_calls() const;
 
  private:
-  void replay(LinearOperator& op, std::vector<double> start, const BasisPlan& plan, RitzContext& context,
-              const StageRun& stage);
-  void replay_in_two_passes(LinearOperator& op, BasisType type, int64_t batch, RitzContext& context,
-                            const StageRun& stage);
+  void replay(krylov::LinearOperator& op, std::vector<double> start, const BasisPlan& plan,
+              RitzContext& context, const app::StageRun& stage);
+  void replay_in_two_passes(krylov::LinearOperator& op, BasisType type, int64_t batch, RitzContext& context,
+                            const app::StageRun& stage);
 
-  std::unique_ptr<Basis> rows_, shelf_;
+  std::unique_ptr<krylov::Basis> rows_, shelf_;
   int64_t replayed_ = 0;  ///< products
-  std::unique_ptr<Progress> progress_;
+  std::unique_ptr<app::Progress> progress_;
   std::vector<double> start_;  ///< of the two-pass replay, which may come back to it
-  std::unique_ptr<TwoPass> two_pass_;
+  std::unique_ptr<krylov::TwoPass> two_pass_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -3,12 +3,12 @@
 
 #include "krylov/process/linear_operator.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// An operator whose products are timed, and the time since it was made: work outside products is the rest.
-class TimedOperator final : public LinearOperator {
+class TimedOperator final : public krylov::LinearOperator {
  public:
-  explicit TimedOperator(LinearOperator& op) : operator_(op) {}
+  explicit TimedOperator(krylov::LinearOperator& op) : operator_(op) {}
 
   int64_t dim() const override { return operator_.dim(); }
   void apply(VectorView v, VectorSpan out) override {
@@ -24,9 +24,9 @@ class TimedOperator final : public LinearOperator {
   using Clock = std::chrono::steady_clock;
   using Seconds = std::chrono::duration<double>;
 
-  LinearOperator& operator_;
+  krylov::LinearOperator& operator_;
   const Clock::time_point made_ = Clock::now();
   Seconds products_{0};
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -9,10 +9,10 @@
 #include "core/kernels.h"
 #include "spectrum/reported_pairs.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 WarmStart warm_start(const std::filesystem::path& ritz, VectorSpan start) {
-  const ArtifactReader file(ritz, "ritzflow-ritz");
+  const artifact::ArtifactReader file(ritz, "ritzflow-ritz");
   const auto refuse = [&](const std::string& reason) {
     throw InputError("--start " + ritz.string() + ": " + reason);
   };
@@ -37,4 +37,4 @@ WarmStart warm_start(const std::filesystem::path& ritz, VectorSpan start) {
   return record;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -4,7 +4,7 @@
 
 #include "core/vector.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// A start vector made of an earlier result's Ritz vectors, as lanczos.h5 and ritz.h5 record it.
 struct WarmStart {
@@ -21,4 +21,4 @@ inline constexpr double warm_start_random = 1e-3;
 /// have another dimension or the file has none.
 WarmStart warm_start(const std::filesystem::path& ritz, VectorSpan start);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -9,18 +9,18 @@
 #include "krylov/process/tolerance.h"
 #include "krylov/process/wanted.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
-int64_t converged_of(const std::vector<RitzPair>& pairs, const EvidenceOptions& options) {
+int64_t converged_of(const std::vector<krylov::RitzPair>& pairs, const krylov::EvidenceOptions& options) {
   std::vector<double> values;
   std::vector<bool> converged;
-  for (const RitzPair& pair : pairs) {
-    if (pair.verdict == Verdict::ghost || pair.verdict == Verdict::spurious) continue;
+  for (const krylov::RitzPair& pair : pairs) {
+    if (pair.verdict == krylov::Verdict::ghost || pair.verdict == krylov::Verdict::spurious) continue;
     values.push_back(pair.value);
-    converged.push_back(pair.verdict == Verdict::converged);
+    converged.push_back(pair.verdict == krylov::Verdict::converged);
   }
-  return wanted_converged(values, converged, options.which, options.k);
+  return krylov::wanted_converged(values, converged, options.which, options.k);
 }
 
 // Whether the space was seen as a whole, so that more iterations would add nothing.
@@ -30,16 +30,17 @@ bool whole_space(const LanczosRecord& record) {
 
 // Where a float32 basis rounds away more than unconverged pairs may have as residual, and more than the
 // operator's noise, which has a warning of its own.
-std::optional<std::string> rounding_of_basis(const RitzContext& context, const std::vector<RitzPair>& pairs) {
-  const EvidenceOptions& o = context.options;
+std::optional<std::string> rounding_of_basis(const RitzContext& context,
+                                             const std::vector<krylov::RitzPair>& pairs) {
+  const krylov::EvidenceOptions& o = context.options;
   const double floor = noise_floor(context.record.settings.dtype_basis, o.noise);
   if (!(floor > o.noise)) return std::nullopt;
   int64_t unconverged = 0, below = 0;
   double needed = 0;  // tol that would ask no pair for less
-  for (const RitzPair& pair : pairs) {
-    if (pair.verdict != Verdict::unconverged) continue;
+  for (const krylov::RitzPair& pair : pairs) {
+    if (pair.verdict != krylov::Verdict::unconverged) continue;
     ++unconverged;
-    const double enough = floor * o.norm_a / residual_goal(1, pair.value, o.norm_a);
+    const double enough = floor * o.norm_a / krylov::residual_goal(1, pair.value, o.norm_a);
     if (!(o.tol < enough)) continue;
     ++below;
     needed = std::max(needed, enough);
@@ -55,8 +56,8 @@ std::optional<std::string> rounding_of_basis(const RitzContext& context, const s
 
 }  // namespace
 
-std::vector<std::string> method_warnings(const RitzContext& context, const RitzEvidence& evidence) {
-  const EvidenceOptions& o = context.options;
+std::vector<std::string> method_warnings(const RitzContext& context, const krylov::RitzEvidence& evidence) {
+  const krylov::EvidenceOptions& o = context.options;
   std::vector<std::string> list;
   const int64_t converged = converged_of(evidence.pairs, o), m = context.record.factorization.products;
   if (converged < o.k) list.push_back(fmt::format("only {} of {} wanted pairs converged", converged, o.k));
@@ -75,7 +76,7 @@ std::vector<std::string> method_warnings(const RitzContext& context, const RitzE
         o.tol, o.noise));
   }
   if (const auto warning = rounding_of_basis(context, evidence.pairs)) list.push_back(*warning);
-  if (context.asymmetry > product_error(o.noise, o.epsilon)) {
+  if (context.asymmetry > krylov::product_error(o.noise, o.epsilon)) {
     list.push_back(
         fmt::format("asymmetry: |u'A v - v'A u| is {:.3g} ||A||, above the operator's relative noise {:.3g}",
                     context.asymmetry, o.noise));
@@ -83,4 +84,4 @@ std::vector<std::string> method_warnings(const RitzContext& context, const RitzE
   return list;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

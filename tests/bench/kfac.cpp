@@ -37,10 +37,10 @@ struct Problem {
   bool tokens;
 };
 
-std::shared_ptr<const EmpiricalRisk> make_risk(const Problem& p, int64_t batches) {
+std::shared_ptr<const problem::EmpiricalRisk> make_risk(const Problem& p, int64_t batches) {
   at::manual_seed(0);
-  Dataset data;
-  data.task = p.tokens ? Task::language_modeling : Task::classification;
+  problem::Dataset data;
+  data.task = p.tokens ? problem::Task::language_modeling : problem::Task::classification;
   data.samples = p.batch_size * batches;
   data.num_classes = p.outputs;
   data.shape = {p.input_shape, p.outputs, p.tokens};
@@ -51,11 +51,12 @@ std::shared_ptr<const EmpiricalRisk> make_risk(const Problem& p, int64_t batches
   data.targets = at::randint(p.outputs, {data.rows()}, at::kLong);
   data.weights = at::ones({data.rows()}, at::kDouble);
   data.total_weight = static_cast<double>(data.rows());
-  const std::shared_ptr<const Network> network = make_network(p.architecture, data.shape);
+  const std::shared_ptr<const model::Network> network = model::make_network(p.architecture, data.shape);
   const at::Tensor theta = at::empty({network->params().size()}, at::kDouble);
   network->initialize(0, VectorSpan(theta.mutable_data_ptr<double>(), static_cast<size_t>(theta.numel())));
-  return std::make_shared<const EmpiricalRisk>(network, make_loss("cross_entropy"), data, theta,
-                                               RiskOptions{.batch_size = p.batch_size, .dtype = at::kFloat});
+  return std::make_shared<const problem::EmpiricalRisk>(
+      network, model::make_loss("cross_entropy"), data, theta,
+      problem::RiskOptions{.batch_size = p.batch_size, .dtype = at::kFloat});
 }
 
 /// Of the processor: other programs on the machine do not count.
@@ -85,14 +86,14 @@ std::vector<double> medians(const std::vector<std::function<void()>>& works) {
 
 /// Time of a micro-batch in the pass of the factors and in that of EKFAC: from one call of the observer to
 /// the next, so that the eigendecompositions between the passes do not count.
-void collection(const Problem& p, const char* name, const CotangentOptions& fisher) {
+void collection(const Problem& p, const char* name, const curvature::CotangentOptions& fisher) {
   const int64_t batches = 6;
   const auto risk = make_risk(p, batches);
   std::vector<double> g(static_cast<size_t>(risk->dim())), gradient, factors, ekfac;
   for (int round = 0; round < kRounds; ++round) {
     gradient.push_back(seconds([&] { risk->gradient(g); }) / static_cast<double>(batches));
     double start = 0;
-    collect_kfac(*risk, {.fisher = fisher}, [&](const KfacSums& sums) {
+    curvature::collect_kfac(*risk, {.fisher = fisher}, [&](const curvature::KfacSums& sums) {
       const int64_t in_pass = (sums.batches - 1) % batches;
       if (in_pass == 0) start = now();
       if (in_pass < batches - 1) return;
@@ -124,7 +125,7 @@ double peak_of(const std::function<void()>& work) {
 }
 
 /// Seconds of the four matrix products of each layer alone: G W A with square factors, there and back.
-std::function<void()> four_products(const KroneckerFactors& factors) {
+std::function<void()> four_products(const curvature::KroneckerFactors& factors) {
   std::vector<at::Tensor> matrices;
   for (const auto& layer : factors.layers) {
     matrices.push_back(at::ones({layer.out(), layer.in()}, at::kDouble));
@@ -140,7 +141,7 @@ std::function<void()> four_products(const KroneckerFactors& factors) {
 }
 
 /// n and the numbers of the factors; of EKFAC its eigenvalues are a part of them.
-double numbers_of(const KroneckerFactors& factors, int64_t n, bool ekfac) {
+double numbers_of(const curvature::KroneckerFactors& factors, int64_t n, bool ekfac) {
   int64_t sum = n;
   for (const auto& layer : factors.layers) {
     sum += layer.g_eigenvectors.numel() + (layer.a_eigenvectors.defined() ? layer.a_eigenvectors.numel() : 0);
@@ -151,8 +152,8 @@ double numbers_of(const KroneckerFactors& factors, int64_t n, bool ekfac) {
 
 void product(const Problem& p, bool ekfac) {
   const auto risk = make_risk(p, 1);
-  KroneckerFactors factors = collect_kfac(*risk, {.fisher = {.type = FisherType::mc}});
-  KroneckerOperator op(factors, risk->network().params(), {.of = {.ekfac = ekfac}});
+  curvature::KroneckerFactors factors = curvature::collect_kfac(*risk, {.fisher = {.type = FisherType::mc}});
+  curvature::KroneckerOperator op(factors, risk->network().params(), {.of = {.ekfac = ekfac}});
   std::vector<double> v(static_cast<size_t>(op.dim()), 1.0), out(v.size());
   const auto t = medians({[&] { op.apply(v, out); }, four_products(factors)});
   const double expected = numbers_of(factors, op.dim(), ekfac);
@@ -189,16 +190,17 @@ void point(const char* const* argv) {
   settings.data = argv[1];
   settings.model = argv[2];
   settings.dtype_compute = parse_word<Arithmetic>("dtype", argv[3]);
-  const RiskPoint at_point = load_risk(settings, {});
-  const EmpiricalRisk& risk = *at_point.risk;
-  KfacOptions options{.fisher = {.terms = choose_token_terms(parse_word<TokenTerms>("terms", argv[4]),
-                                                             FisherType::type2, 1, 1)}};
-  KroneckerFactors factors = collect_kfac(risk, options);
-  const double ekfac = seconds([&] { factors = collect_kfac(risk, options); });
+  const curvature::RiskPoint at_point = curvature::load_risk(settings, {});
+  const problem::EmpiricalRisk& risk = *at_point.risk;
+  curvature::KfacOptions options{
+      .fisher = {.terms = curvature::choose_token_terms(parse_word<TokenTerms>("terms", argv[4]),
+                                                        FisherType::type2, 1, 1)}};
+  curvature::KroneckerFactors factors = curvature::collect_kfac(risk, options);
+  const double ekfac = seconds([&] { factors = curvature::collect_kfac(risk, options); });
   options.ekfac = false;
-  const double kfac = seconds([&] { collect_kfac(risk, options); });
+  const double kfac = seconds([&] { curvature::collect_kfac(risk, options); });
   const auto product = [&](bool corrected) {
-    KroneckerOperator op(factors, risk.network().params(), {.of = {.ekfac = corrected}});
+    curvature::KroneckerOperator op(factors, risk.network().params(), {.of = {.ekfac = corrected}});
     std::vector<double> v(static_cast<size_t>(op.dim()), 1.0), out(v.size());
     return medians({[&] { op.apply(v, out); }}).front();
   };

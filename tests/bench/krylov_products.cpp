@@ -11,27 +11,28 @@
 namespace ritzflow {
 namespace {
 
-Problem find_problem(const std::string& name) {
-  for (const Problem& problem : {clusters(), marchenko_pastur(), psd_curvature(), indefinite(), power_law(1),
-                                 power_law(2), laplacian_2d(31, 37)}) {
+krylov::Problem find_problem(const std::string& name) {
+  for (const krylov::Problem& problem :
+       {krylov::clusters(), krylov::marchenko_pastur(), krylov::psd_curvature(), krylov::indefinite(),
+        krylov::power_law(1), krylov::power_law(2), krylov::laplacian_2d(31, 37)}) {
     if (problem.name == name) return problem;
   }
   throw std::runtime_error("no problem '" + name + "'");
 }
 
-int64_t products(const Problem& problem, int64_t krylov_dim, uint64_t seed) {
-  const LanczosOptions options = {.k = 10, .max_iters = 20000, .tol = 1e-8};
-  Reorthogonalization mode = Full{};
-  if (krylov_dim > 0) mode = ThickRestart{.krylov_dim = krylov_dim, .k = options.k};
+int64_t products(const krylov::Problem& problem, int64_t krylov_dim, uint64_t seed) {
+  const krylov::LanczosOptions options = {.k = 10, .max_iters = 20000, .tol = 1e-8};
+  krylov::Reorthogonalization mode = krylov::Full{};
+  if (krylov_dim > 0) mode = krylov::ThickRestart{.krylov_dim = krylov_dim, .k = options.k};
   const auto op = problem.make();
-  LanczosProcess process(*op, random_start(op->dim(), seed), mode, seed);
-  run_lanczos(process, mode, options, [](const LanczosOutcome&) { return true; });
+  krylov::LanczosProcess process(*op, krylov::random_start(op->dim(), seed), mode, seed);
+  krylov::run_lanczos(process, mode, options, [](const krylov::LanczosOutcome&) { return true; });
   return process.factorization().products;
 }
 
 void run(int argc, char** argv) {
   if (argc < 3) throw std::runtime_error("usage: krylov_products spectrum NAME | run NAME KRYLOV_DIM SEEDS");
-  const Problem problem = find_problem(argv[2]);
+  const krylov::Problem problem = find_problem(argv[2]);
   if (std::string(argv[1]) == "spectrum") {
     for (double value : problem.spectrum) std::printf("%.17g\n", value);
     return;

@@ -61,8 +61,8 @@ class PlainRead {
 
 // Walsh functions, q_i[t] = (-1)^(bits common to i and t) / sqrt(n): orthonormal where n is a multiple of a
 // power of two above i.
-std::unique_ptr<Basis> walsh_basis(int64_t n, int64_t rows) {
-  auto basis = make_ram_basis(n, {.expected = rows});
+std::unique_ptr<krylov::Basis> walsh_basis(int64_t n, int64_t rows) {
+  auto basis = krylov::make_ram_basis(n, {.expected = rows});
   std::vector<double> row(static_cast<size_t>(n));
   const double value = 1 / std::sqrt(static_cast<double>(n));
   for (int64_t i = 0; i < rows; ++i) {
@@ -91,7 +91,7 @@ void full_step(benchmark::State& state) {
     w = fresh;
     std::fill(column.begin(), column.end(), 0.0);
     start = std::chrono::steady_clock::now();
-    benchmark::DoNotOptimize(orthogonalize(Full{}, *basis, {}, w, column));
+    benchmark::DoNotOptimize(krylov::orthogonalize(krylov::Full{}, *basis, {}, w, column));
     steps.push_back(seconds_since(start));
     state.SetIterationTime(steps.back());
     ratios.push_back(steps.back() / (2 * reads.back()));

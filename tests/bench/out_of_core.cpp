@@ -30,7 +30,7 @@ double median(std::vector<double> values) {
 }
 
 /// diag(1, 1/2, 1/3, ...), again and again until the product has taken its time.
-class Slow final : public LinearOperator {
+class Slow final : public krylov::LinearOperator {
  public:
   explicit Slow(int64_t n) : n_(n) {}
   int64_t dim() const override { return n_; }
@@ -48,15 +48,15 @@ class Slow final : public LinearOperator {
   int64_t n_;
 };
 
-std::unique_ptr<Basis> on_disk(int64_t n) {
-  return make_disk_basis(n, BasisType::float64, [] {
-    return RowFile::create_unnamed(std::filesystem::current_path() / "out_of_core.rows");
+std::unique_ptr<krylov::Basis> on_disk(int64_t n) {
+  return krylov::make_disk_basis(n, BasisType::float64, [] {
+    return krylov::RowFile::create_unnamed(std::filesystem::current_path() / "out_of_core.rows");
   });
 }
 
-double run(Slow& op, VectorView start, int64_t steps, std::unique_ptr<Basis> basis) {
+double run(Slow& op, VectorView start, int64_t steps, std::unique_ptr<krylov::Basis> basis) {
   const auto begin = Clock::now();
-  LanczosProcess process(op, start, Full{}, 0, std::move(basis));
+  krylov::LanczosProcess process(op, start, krylov::Full{}, 0, std::move(basis));
   for (int64_t j = 0; j < steps; ++j) process.step();
   return seconds_since(begin);
 }
@@ -83,7 +83,7 @@ void out_of_core(benchmark::State& state) {
   op.seconds = static_cast<double>(state.range(2)) * read;
   std::vector<double> ram, disk, ratios;
   for (auto _ : state) {
-    ram.push_back(run(op, start, rows, make_ram_basis(n, {.expected = rows})));
+    ram.push_back(run(op, start, rows, krylov::make_ram_basis(n, {.expected = rows})));
     disk.push_back(run(op, start, rows, on_disk(n)));
     state.SetIterationTime(disk.back());
     ratios.push_back(disk.back() / ram.back());

@@ -29,7 +29,7 @@ constexpr int kRounds = 9;
 struct Problem {
   std::string name;
   nlohmann::json architecture;
-  Task task;
+  problem::Task task;
   std::vector<int64_t> input_shape;
   int64_t outputs, samples;
 };
@@ -37,31 +37,32 @@ struct Problem {
 const std::vector<Problem> kProblems = {
     {"mlp_1.9M_B512",
      {{"kind", "mlp"}, {"hidden", {1024, 1024}}, {"activation", "tanh"}},
-     Task::classification,
+     problem::Task::classification,
      {784},
      10,
      512},
     {"cnn_B128",
      {{"kind", "cnn"}, {"channels", {16, 32}}, {"activation", "relu"}, {"pooling", "max"}},
-     Task::classification,
+     problem::Task::classification,
      {3, 32, 32},
      10,
      128},
     {"transformer_d256_L4_T128_B8",
      {{"kind", "transformer"}, {"layers", 4}, {"heads", 4}, {"d_model", 256}, {"mlp_ratio", 4}},
-     Task::language_modeling,
+     problem::Task::language_modeling,
      {128},
      96,
      8},
 };
 
-Dataset random_data(const Problem& p) {
-  Dataset data;
+problem::Dataset random_data(const Problem& p) {
+  problem::Dataset data;
   data.task = p.task;
   data.samples = p.samples;
   data.num_classes = p.outputs;
-  data.shape = {
-      .input_shape = p.input_shape, .outputs = p.outputs, .tokens = p.task == Task::language_modeling};
+  data.shape = {.input_shape = p.input_shape,
+                .outputs = p.outputs,
+                .tokens = p.task == problem::Task::language_modeling};
   std::vector<int64_t> shape = {p.samples};
   shape.insert(shape.end(), p.input_shape.begin(), p.input_shape.end());
   if (data.shape.tokens) data.rows_per_sample = p.input_shape[0];
@@ -73,20 +74,20 @@ Dataset random_data(const Problem& p) {
 }
 
 /// One batch as large as the data set.
-std::shared_ptr<const EmpiricalRisk> make_risk(const Problem& p, Lifetime lifetime) {
+std::shared_ptr<const problem::EmpiricalRisk> make_risk(const Problem& p, model::Lifetime lifetime) {
   at::manual_seed(0);
-  const Dataset data = random_data(p);
-  const std::shared_ptr<const Network> network = make_network(p.architecture, data.shape);
+  const problem::Dataset data = random_data(p);
+  const std::shared_ptr<const model::Network> network = model::make_network(p.architecture, data.shape);
   const at::Tensor theta = at::empty({network->params().size()}, at::kDouble);
   network->initialize(0, VectorSpan(theta.mutable_data_ptr<double>(), static_cast<size_t>(theta.numel())));
-  return std::make_shared<const EmpiricalRisk>(
-      network, make_loss("cross_entropy"), data, theta,
-      RiskOptions{.batch_size = p.samples, .dtype = at::kFloat, .lifetime = lifetime});
+  return std::make_shared<const problem::EmpiricalRisk>(
+      network, model::make_loss("cross_entropy"), data, theta,
+      problem::RiskOptions{.batch_size = p.samples, .dtype = at::kFloat, .lifetime = lifetime});
 }
 
 using Product = std::pair<std::string, std::function<void()>>;
 
-Product product_of(std::string name, std::shared_ptr<LinearOperator> op, const std::vector<double>& v,
+Product product_of(std::string name, std::shared_ptr<krylov::LinearOperator> op, const std::vector<double>& v,
                    std::vector<double>& out) {
   return {std::move(name), [op, &v, &out] { op->apply(v, out); }};
 }
@@ -104,25 +105,26 @@ double median(std::vector<double> values) {
 
 /// The products of one problem, the gradient first.
 std::vector<Product> products(const std::vector<double>& v, std::vector<double>& out,
-                              const std::shared_ptr<const EmpiricalRisk>& fresh,
-                              const std::shared_ptr<const EmpiricalRisk>& kept) {
-  const auto linearized = [&](Lifetime lifetime) {
-    return std::shared_ptr<Linearization>(
+                              const std::shared_ptr<const problem::EmpiricalRisk>& fresh,
+                              const std::shared_ptr<const problem::EmpiricalRisk>& kept) {
+  const auto linearized = [&](model::Lifetime lifetime) {
+    return std::shared_ptr<model::Linearization>(
         kept->network().linearize(kept->theta(), kept->batch(0).inputs, lifetime));
   };
-  const auto once = linearized(Lifetime::one_product), often = linearized(Lifetime::many_products);
-  const auto direction = std::make_shared<ParamTensors>(kept->tensors(v));
+  const auto once = linearized(model::Lifetime::one_product),
+             often = linearized(model::Lifetime::many_products);
+  const auto direction = std::make_shared<model::ParamTensors>(kept->tensors(v));
   return {{"gradient", [fresh, &out] { fresh->gradient(out); }},
-          product_of("hvp_fresh", make_hessian(fresh), v, out),
-          product_of("hvp_kept", make_hessian(kept), v, out),
+          product_of("hvp_fresh", curvature::make_hessian(fresh), v, out),
+          product_of("hvp_kept", curvature::make_hessian(kept), v, out),
           {"jvp_fresh", [once, direction] { once->jvp(*direction); }},
           {"jvp_kept", [often, direction] { often->jvp(*direction); }},
-          product_of("ggn_fresh", make_ggn(fresh), v, out),
-          product_of("ggn_kept", make_ggn(kept), v, out),
-          product_of("mc_fisher_fresh", make_mc_fisher(fresh, 1, 0), v, out),
-          product_of("mc_fisher_kept", make_mc_fisher(kept, 1, 0), v, out),
-          product_of("empirical_fisher_fresh", make_empirical_fisher(fresh), v, out),
-          product_of("empirical_fisher_kept", make_empirical_fisher(kept), v, out)};
+          product_of("ggn_fresh", curvature::make_ggn(fresh), v, out),
+          product_of("ggn_kept", curvature::make_ggn(kept), v, out),
+          product_of("mc_fisher_fresh", curvature::make_mc_fisher(fresh, 1, 0), v, out),
+          product_of("mc_fisher_kept", curvature::make_mc_fisher(kept, 1, 0), v, out),
+          product_of("empirical_fisher_fresh", curvature::make_empirical_fisher(fresh), v, out),
+          product_of("empirical_fisher_kept", curvature::make_empirical_fisher(kept), v, out)};
 }
 
 /// Seconds [product][round], after one round that is not counted.
@@ -138,7 +140,8 @@ std::vector<std::vector<double>> interleaved(const std::vector<Product>& all) {
 }
 
 void products_in_gradients(benchmark::State& state, const Problem& p) {
-  const auto fresh = make_risk(p, Lifetime::one_product), kept = make_risk(p, Lifetime::many_products);
+  const auto fresh = make_risk(p, model::Lifetime::one_product),
+             kept = make_risk(p, model::Lifetime::many_products);
   std::vector<double> v(static_cast<size_t>(fresh->dim())), out(v.size());
   Philox(0, "bench", "direction").fill_normal(v);
   const std::vector<Product> all = products(v, out, fresh, kept);

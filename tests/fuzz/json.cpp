@@ -8,9 +8,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
-    const auto value = ritzflow::parse_json(std::string(reinterpret_cast<const char*>(data), size), "input");
+    const auto value = ritzflow::artifact::parse_json(std::string(reinterpret_cast<const char*>(data), size), "input");
     const nlohmann::json copy = value;
-    if (ritzflow::parse_json(copy.dump(), "text of it") != value) std::abort();
+    if (ritzflow::artifact::parse_json(copy.dump(), "text of it") != value) std::abort();
   } catch (const ritzflow::InputError&) {
     // a clear refusal is a good end
   }

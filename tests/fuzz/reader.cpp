@@ -19,6 +19,7 @@ extern const char* const fuzzed_format;
 namespace {
 
 using namespace ritzflow;
+using namespace ritzflow::artifact;
 
 const std::filesystem::path kFile =
     std::filesystem::temp_directory_path() / ("ritzflow-fuzz-" + std::to_string(getpid()) + ".h5");

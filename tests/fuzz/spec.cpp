@@ -24,13 +24,13 @@ void cut_numbers(nlohmann::json& value) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  for (const auto& shape : {ritzflow::DataShape{{1, 4, 4}, 3, false}, ritzflow::DataShape{{6}, 11, true}}) {
+  for (const auto& shape : {ritzflow::model::DataShape{{1, 4, 4}, 3, false}, ritzflow::model::DataShape{{6}, 11, true}}) {
     try {
-      auto spec = ritzflow::parse_json(text, "input");
+      auto spec = ritzflow::artifact::parse_json(text, "input");
       cut_numbers(spec);
       if (!spec.is_object()) return 0;
-      ritzflow::parse_training(spec.value("training", nlohmann::json::object()), "cross_entropy");
-      ritzflow::make_network(spec.value("architecture", nlohmann::json::object()), shape);
+      ritzflow::model::parse_training(spec.value("training", nlohmann::json::object()), "cross_entropy");
+      ritzflow::model::make_network(spec.value("architecture", nlohmann::json::object()), shape);
     } catch (const ritzflow::InputError&) {
       // a clear refusal is a good end
     }

@@ -18,7 +18,7 @@ namespace {
 using namespace ritzflow;
 
 /// [n, n] row-major; row j is A e_j = column j.
-std::vector<double> columns(LinearOperator& op) {
+std::vector<double> columns(krylov::LinearOperator& op) {
   const auto n = static_cast<size_t>(op.dim());
   std::vector<double> matrix(n * n), unit(n);
   for (size_t j = 0; j < n; ++j) {
@@ -38,10 +38,10 @@ std::vector<double> transposed(const std::vector<double>& a, size_t n) {
 }
 
 void write(const std::string& path, const std::vector<double>& matrix, hsize_t n) {
-  const Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+  const artifact::Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
   const hsize_t dims[] = {n, n};
-  const Handle space(H5Screate_simple(2, dims, nullptr), H5Sclose);
-  const Handle set(
+  const artifact::Handle space(H5Screate_simple(2, dims, nullptr), H5Sclose);
+  const artifact::Handle set(
       H5Dcreate2(file.get(), "matrix", H5T_IEEE_F64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
       H5Dclose);
   if (H5Dwrite(set.get(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, matrix.data()) < 0) {
@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
       threads = std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
                                                       std::strtoul(argv[3], nullptr, 10));
     }
-    const OpenOperator opened = open_operator(argv[1]);
+    const curvature::OpenOperator opened = curvature::open_operator(argv[1]);
     const auto n = static_cast<size_t>(opened.op->dim());
     write(argv[2], transposed(columns(*opened.op), n), n);
     return 0;

@@ -19,10 +19,10 @@ namespace {
 
 using namespace ritzflow;
 
-void write(const Handle& file, const char* name, const std::vector<double>& values) {
+void write(const artifact::Handle& file, const char* name, const std::vector<double>& values) {
   const hsize_t size = values.size();
-  const Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose);
-  const Handle set(
+  const artifact::Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose);
+  const artifact::Handle set(
       H5Dcreate2(file.get(), name, H5T_IEEE_F64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
       H5Dclose);
   if (H5Dwrite(set.get(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   }
   try {
     const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
-    const OpenOperator opened = open_operator(argv[1]);
+    const curvature::OpenOperator opened = curvature::open_operator(argv[1]);
     std::vector<double> v(static_cast<size_t>(opened.op->dim())), product(v.size()), seconds;
     Philox(0, "time-products", "vector").fill_normal(v);
     opened.op->apply(v, product);  // fills what is kept between products
@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
       opened.op->apply(v, product);
       seconds.push_back(processor_seconds() - start);
     }
-    const Handle file(H5Fcreate(argv[2], H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+    const artifact::Handle file(H5Fcreate(argv[2], H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
     write(file, "vector", v);
     write(file, "product", product);
     write(file, "seconds", seconds);

@@ -53,6 +53,19 @@ def folder_of(module):
     return (path if path.is_dir() else path.parent).relative_to(SCRIPTS / "ritzflow").parts
 
 
+@pytest.mark.parametrize("folder", [ENGINE, ROOT / "tests" / "engine"])
+def test_a_room_is_a_namespace(folder):
+    wrong = []
+    for file in [*folder.rglob("*.h"), *folder.rglob("*.cpp")]:
+        room = file.relative_to(folder).parts[0]
+        expected = "ritzflow" if room in ("core", "settings") else f"ritzflow::{room}"
+        opened = re.findall(r"^namespace ([\w:]+) \{", file.read_text(), re.MULTILINE)
+        own = [name for name in opened if name.startswith("ritzflow")]
+        if not all(f"{name}::".startswith(f"{expected}::") for name in own[:1]):
+            wrong.append(str(file.relative_to(folder)))
+    assert wrong == []
+
+
 def test_rooms_include_what_the_table_allows():
     found = {room[0]: {other[0] for other in others} for room, others in included(1).items()}
     rooms = allowed("includes")

@@ -10,7 +10,7 @@
 #include "core/fault.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 namespace fs = std::filesystem;
@@ -177,4 +177,4 @@ Comparison compare_artifacts(const fs::path& a, const fs::path& b, double rtol) 
   return result;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

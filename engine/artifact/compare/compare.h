@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// How two artifacts agree, from best to worst.
 enum class Agreement {
@@ -45,4 +45,4 @@ std::string damage(const std::filesystem::path& path);
 /// notes.
 Comparison compare_artifacts(const std::filesystem::path& a, const std::filesystem::path& b, double rtol);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -9,7 +9,7 @@
 #include "artifact/hdf5/blocks.h"
 #include "artifact/hdf5/objects.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 constexpr std::int64_t kBlockElements = std::int64_t{1} << 20;
@@ -120,4 +120,4 @@ std::vector<Deviation> item_deviations(const FileView& a, const FileView& b) {
   return all;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

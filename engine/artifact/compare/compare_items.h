@@ -4,7 +4,7 @@
 #include "artifact/compare/compare.h"
 #include "artifact/hdf5/item.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Every dataset and attribute outside /provenance in which two open HDF5 files differ.
 std::vector<Deviation> item_deviations(const FileView& a, const FileView& b);
@@ -31,4 +31,4 @@ class LargestDifference {
 /// A quantity of which only words can be given.
 Deviation differing(const std::string& quantity, const std::string& what);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -14,7 +14,7 @@
 #include "artifact/digest/file_digest.h"
 #include "core/fault.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 constexpr rlim_t kExtraMemory = rlim_t{4} << 30;
@@ -135,4 +135,4 @@ ContentScan ScanInChild::result() {
   return scan_of_lines(text);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

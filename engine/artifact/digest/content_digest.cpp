@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 void update_field(Sha256& sha, const std::string& text) { sha.update(text.c_str(), text.size() + 1); }
@@ -123,4 +123,4 @@ CheckedBytes check_bytes(const std::filesystem::path& path) {
   return checked;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -6,7 +6,7 @@
 #include "artifact/digest/file_digest.h"
 #include "artifact/hdf5/item.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// `content_sha256` of a file: SHA-256 over every dataset and attribute outside /provenance (and without
 /// `content_sha256` itself) in ascending order of their keys, each as key, dtype, shape and little-endian
@@ -51,4 +51,4 @@ struct CheckedBytes {
 /// check_user_block(), and for a file without one a ScanInChild. Throws as these do.
 CheckedBytes check_bytes(const std::filesystem::path& path);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

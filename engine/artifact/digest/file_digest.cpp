@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 using namespace std::string_view_literals;
@@ -79,4 +79,4 @@ Handle open_hdf5(const std::filesystem::path& path) {
   return file;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -4,7 +4,7 @@
 
 #include "artifact/hdf5/handle.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Size of the HDF5 user block in which a file carries the SHA-256 of all bytes that follow.
 inline constexpr std::size_t kUserBlockSize = 512;
@@ -27,4 +27,4 @@ UserBlock check_user_block(const std::filesystem::path& path);
 /// Opens an HDF5 file read-only, locking at best effort. Throws InputError.
 Handle open_hdf5(const std::filesystem::path& path);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

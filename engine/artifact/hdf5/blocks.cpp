@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 // 1, ..., 1, b, full, ..., full.
@@ -45,4 +45,4 @@ void for_each_block(const std::vector<std::int64_t>& shape, std::int64_t limit, 
   } while (next_block(shape, extent, start));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Start and extent of a block along each dimension.
 using BlockVisitor =
@@ -15,4 +15,4 @@ void for_each_block(const std::vector<std::int64_t>& shape, std::int64_t limit, 
 /// Product of the sizes; 1 for none.
 std::int64_t product_of(const std::vector<std::int64_t>& sizes);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

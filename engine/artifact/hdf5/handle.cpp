@@ -1,6 +1,6 @@
 #include "artifact/hdf5/handle.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 // The file driver hides the system's reason inside a longer text: "..., error message = 'No space left on
@@ -47,4 +47,4 @@ std::string hdf5_reason() {
   return reason.innermost.empty() ? "unknown HDF5 error" : reason.innermost;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

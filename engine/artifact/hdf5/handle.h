@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Owner of one HDF5 identifier (file, group, dataset, space, type, property list); closes it on destruction.
 class Handle {
@@ -39,4 +39,4 @@ void prepare_hdf5();
 /// The innermost description on HDF5's error stack of this thread, for messages; clears the stack.
 std::string hdf5_reason();
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -6,7 +6,7 @@
 #include "artifact/hdf5/objects.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 // A piece stays in a second-level cache while it is looked at; of a compressed dataset it is at least a
@@ -162,4 +162,4 @@ void Item::for_each_piece(const std::function<void(std::span<const std::byte>)>&
                  });
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

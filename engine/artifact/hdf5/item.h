@@ -9,7 +9,7 @@
 #include "artifact/hdf5/handle.h"
 #include "artifact/hdf5/types.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// An open HDF5 file with what error messages and size checks need.
 struct FileView {
@@ -66,4 +66,4 @@ class Item {
   std::int64_t count_ = 0;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 // "alpha" -> "/alpha"; H5Ovisit names the root ".".
@@ -80,4 +80,4 @@ bool is_volatile(const std::string& path) {
   return path == "/provenance" || path.rfind("/provenance/", 0) == 0;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

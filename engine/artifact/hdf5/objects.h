@@ -5,7 +5,7 @@
 
 #include "artifact/hdf5/handle.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// "k" of the root, "layers/fc1@parameters" of another object: how errors and schemas name an attribute.
 std::string attribute_path(const std::string& object, const std::string& attribute);
@@ -32,4 +32,4 @@ std::map<std::string, ItemPlace> all_items(hid_t file, const std::string& name);
 /// Whether an object is /provenance or below it: what may differ between two honest runs.
 bool is_volatile(const std::string& object);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

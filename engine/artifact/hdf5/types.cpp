@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 // The layout of bfloat16: 8 exponent and 7 mantissa bits.
@@ -120,4 +120,4 @@ std::string to_string(TypeClass type_class) {
   return "a type outside the formats";
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

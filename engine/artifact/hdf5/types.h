@@ -4,7 +4,7 @@
 
 #include "artifact/hdf5/handle.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// Classes of element types that the formats know.
 enum class TypeClass { integer, real, number, boolean, text, other };
@@ -38,4 +38,4 @@ bool accepts(TypeClass expected, TypeClass actual);
 
 std::string to_string(TypeClass type_class);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

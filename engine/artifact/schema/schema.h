@@ -4,7 +4,7 @@
 
 #include "artifact/hdf5/item.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 enum class FieldKind { dataset, attribute };
 
@@ -40,4 +40,4 @@ const std::vector<Schema>& schemas();
 /// "dataset 'alpha' has shape [60], expected [m] with m = 59 from 'H'"; empty where it conforms.
 std::vector<std::string> departures(const Schema& schema, const FileView& file);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

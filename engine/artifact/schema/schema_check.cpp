@@ -6,7 +6,7 @@
 #include "artifact/schema/schema.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 bool is_bracket(const std::string& segment) { return segment.starts_with('<'); }
@@ -156,4 +156,4 @@ std::vector<std::string> departures(const Schema& schema, const FileView& file) 
   return std::move(checker).problems();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

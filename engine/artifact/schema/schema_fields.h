@@ -7,7 +7,7 @@
 #include "settings/values.h"
 
 /// The words in which the schemas are written.
-namespace ritzflow::fields {
+namespace ritzflow::artifact::fields {
 
 using enum TypeClass;
 using Shape = std::vector<std::string>;
@@ -69,4 +69,4 @@ Schema training_schema();
 Schema products_schema();
 Schema sums_schema();
 
-}  // namespace ritzflow::fields
+}  // namespace ritzflow::artifact::fields

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 std::string type_in_words(TypeClass type) {
@@ -37,4 +37,4 @@ std::string row_of(const Field& field) {
                      field.required ? "yes" : "optional", escaped(field.doc));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -3,7 +3,7 @@
 #include "artifact/schema/schema_fields.h"
 #include "settings/lanczos_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace fields {
 
 std::vector<Field> with_common(std::vector<Field> fields) {
@@ -50,4 +50,4 @@ const Schema& schema(const std::string& format) {
   throw std::logic_error("there is no format '" + format + "'");
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -1,6 +1,6 @@
 #include "artifact/schema/schema_fields.h"
 
-namespace ritzflow::fields {
+namespace ritzflow::artifact::fields {
 
 Schema data_schema() {
   return {
@@ -68,4 +68,4 @@ Schema model_schema() {
   return model;
 }
 
-}  // namespace ritzflow::fields
+}  // namespace ritzflow::artifact::fields

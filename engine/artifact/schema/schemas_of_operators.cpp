@@ -1,7 +1,7 @@
 #include "artifact/schema/schema_fields.h"
 #include "settings/stage_settings.h"
 
-namespace ritzflow::fields {
+namespace ritzflow::artifact::fields {
 namespace {
 
 // The settings of every kind.
@@ -82,4 +82,4 @@ Schema operator_schema() {
       }))};
 }
 
-}  // namespace ritzflow::fields
+}  // namespace ritzflow::artifact::fields

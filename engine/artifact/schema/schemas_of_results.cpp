@@ -1,7 +1,7 @@
 #include "artifact/schema/schema_fields.h"
 #include "settings/lanczos_settings.h"
 
-namespace ritzflow::fields {
+namespace ritzflow::artifact::fields {
 
 Schema lanczos_schema() {
   return {
@@ -130,4 +130,4 @@ Schema density_schema() {
       }))};
 }
 
-}  // namespace ritzflow::fields
+}  // namespace ritzflow::artifact::fields

@@ -1,6 +1,6 @@
 #include "artifact/schema/schema_fields.h"
 
-namespace ritzflow::fields {
+namespace ritzflow::artifact::fields {
 
 Schema checkpoint_schema() {
   return {
@@ -63,4 +63,4 @@ Schema sums_schema() {
           })};
 }
 
-}  // namespace ritzflow::fields
+}  // namespace ritzflow::artifact::fields

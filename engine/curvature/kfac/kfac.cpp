@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 void check_power(const KroneckerPower& of) {
@@ -28,9 +28,9 @@ at::Tensor flat_tensor(const double* data, int64_t n) {
 
 }  // namespace
 
-KroneckerOperator::KroneckerOperator(const KroneckerFactors& factors, const ParamSpace& space,
+KroneckerOperator::KroneckerOperator(const KroneckerFactors& factors, const model::ParamSpace& space,
                                      const KroneckerOptions& options,
-                                     std::unique_ptr<LinearOperator> uncovered_block)
+                                     std::unique_ptr<krylov::LinearOperator> uncovered_block)
     : n_(space.size()), uncovered_block_(std::move(uncovered_block)) {
   check_power(options.of);
   const Coverage covered = coverage(factors, space);
@@ -77,4 +77,4 @@ void KroneckerOperator::apply(VectorView v, VectorSpan out) {
   apply_uncovered(v, out);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -11,7 +11,7 @@
 #include "krylov/process/linear_operator.h"
 #include "settings/choices.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 struct KroneckerOptions {
   KroneckerPower of = {};  ///< K
@@ -20,13 +20,14 @@ struct KroneckerOptions {
 
 /// (K + damping I)^power with K = block diagonal of A (x) G over the layers (KroneckerBlock), never formed: K
 /// is positive semi-definite, and with all eigenpairs at hand so is every power of K + damping I.
-class KroneckerOperator : public LinearOperator {
+class KroneckerOperator : public krylov::LinearOperator {
  public:
   /// `uncovered_block` acts on the parameters without factors, in their order, for Uncovered::exact_ggn.
   /// Throws Refusal that names them for Uncovered::refuse, InputError where layers do not fit `space`, the
   /// damping is negative, or the power does not exist.
-  KroneckerOperator(const KroneckerFactors& factors, const ParamSpace& space, const KroneckerOptions& options,
-                    std::unique_ptr<LinearOperator> uncovered_block = nullptr);
+  KroneckerOperator(const KroneckerFactors& factors, const model::ParamSpace& space,
+                    const KroneckerOptions& options,
+                    std::unique_ptr<krylov::LinearOperator> uncovered_block = nullptr);
 
   int64_t dim() const override { return n_; }
   void apply(VectorView v, VectorSpan out) override;
@@ -47,7 +48,7 @@ class KroneckerOperator : public LinearOperator {
   std::vector<KroneckerBlock> blocks_;
   std::vector<IndexRange> missing_;
   double missing_value_ = 0;  ///< of zero and identity, of the power
-  std::unique_ptr<LinearOperator> uncovered_block_;
+  std::unique_ptr<krylov::LinearOperator> uncovered_block_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

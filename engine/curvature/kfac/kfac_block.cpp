@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 // Rows of W that are treated at once, or columns: what a product holds beside its vectors. With fewer, MKL
@@ -78,7 +78,7 @@ at::Tensor of_power(const at::Tensor& lambda, const KroneckerPower& power) {
   return damped.pow(power.power);
 }
 
-KroneckerBlock::KroneckerBlock(const KroneckerLayer& layer, const ParamSpace& space,
+KroneckerBlock::KroneckerBlock(const KroneckerLayer& layer, const model::ParamSpace& space,
                                const KroneckerPower& power)
     : name_(layer.name),
       kind_(layer.kind),
@@ -122,7 +122,7 @@ std::vector<at::Tensor> KroneckerBlock::views(const at::Tensor& flat) const {
 
 void KroneckerBlock::apply(const at::Tensor& v, const at::Tensor& out) const {
   const at::AutoGradMode no_grad(false);
-  if (kind_ != LayerKind::norm) return apply(views(v), views(out));
+  if (kind_ != model::LayerKind::norm) return apply(views(v), views(out));
   const at::Tensor column =
       at::empty({g_values_.size(0), 1}, at::kDouble);  // its pieces lie one above the other
   apply(Pieces{join_pieces(kind_, views(v))}, Pieces{column});
@@ -195,4 +195,4 @@ int64_t KroneckerBlock::numbers() const {
   return count(a_) + count(g_) + count(lambda_);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

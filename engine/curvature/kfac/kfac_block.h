@@ -9,7 +9,7 @@
 #include "curvature/operators/restriction.h"
 #include "model/autodiff/param_space.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// Which function of K is meant, K = A (x) G or with the second moments of EKFAC: (K + damping I)^power.
 struct KroneckerPower {
@@ -31,7 +31,7 @@ class KroneckerBlock {
  public:
   /// Throws InputError where the layer does not fit `space`, lacks the second moments that are asked for, or
   /// the power does not exist.
-  KroneckerBlock(const KroneckerLayer& layer, const ParamSpace& space, const KroneckerPower& power);
+  KroneckerBlock(const KroneckerLayer& layer, const model::ParamSpace& space, const KroneckerPower& power);
 
   const std::string& name() const { return name_; }
 
@@ -70,7 +70,7 @@ class KroneckerBlock {
   void apply_in_eigenbasis_of_g(const std::vector<at::Tensor>& from, const std::vector<at::Tensor>& to) const;
 
   std::string name_;
-  LayerKind kind_;
+  model::LayerKind kind_;
   std::vector<Piece> pieces_;
   at::Tensor a_values_, g_values_;
   at::Tensor lambda_;  ///< undefined where K itself is applied
@@ -78,4 +78,4 @@ class KroneckerBlock {
       g_;  ///< eigenvectors, U_A undefined for the identity; of K itself A and G, a diagonal A [in]
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -10,7 +10,7 @@
 #include "core/ordered_reduce.h"
 #include "curvature/kfac/tapped_batch.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 struct EigenBasis {
@@ -20,13 +20,13 @@ struct EigenBasis {
 
 class Collector {
  public:
-  Collector(const EmpiricalRisk& risk, const KfacOptions& options,
+  Collector(const problem::EmpiricalRisk& risk, const KfacOptions& options,
             const std::function<void(const KfacSums&)>& on_batch, KfacSums from)
       : risk_(risk), options_(options), on_batch_(on_batch), sums_(std::move(from)) {
     const at::AutoGradMode no_grad(false);
     for (SymmetricSum& sum : sums_.factors) place(sum);
     place(sums_.second_moments);
-    Taps taps;
+    model::Taps taps;
     risk.network().forward_with_taps(risk.theta(), risk.batch(0).inputs.narrow(0, 0, 1), taps);
     plan_ = make_kfac_plan(risk.network().params(), taps, options.plan);
     sums_.factors.resize(plan_.factors.size());
@@ -170,7 +170,7 @@ class Collector {
     return sums;
   }
 
-  const EmpiricalRisk& risk_;
+  const problem::EmpiricalRisk& risk_;
   KfacOptions options_;
   const std::function<void(const KfacSums&)>& on_batch_;
   KfacSums sums_;
@@ -180,7 +180,7 @@ class Collector {
 
 }  // namespace
 
-KroneckerFactors collect_kfac(const EmpiricalRisk& risk, const KfacOptions& options,
+KroneckerFactors collect_kfac(const problem::EmpiricalRisk& risk, const KfacOptions& options,
                               const std::function<void(const KfacSums&)>& on_batch, KfacSums from) {
   if (options.fisher.mc_samples < 1) {
     throw InputError("--mc-samples is " + std::to_string(options.fisher.mc_samples) +
@@ -189,4 +189,4 @@ KroneckerFactors collect_kfac(const EmpiricalRisk& risk, const KfacOptions& opti
   return Collector(risk, options, on_batch, std::move(from)).collect();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

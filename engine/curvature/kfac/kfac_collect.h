@@ -8,7 +8,7 @@
 #include "curvature/kfac/kfac_plan.h"
 #include "problem/empirical_risk.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 struct KfacOptions {
   WeightSharing sharing = WeightSharing::expand;
@@ -30,7 +30,7 @@ struct KfacSums {
 /// the compute dtype, sums over micro-batches in float64 and in their order: no bit depends on the number of
 /// threads. `on_batch` is called after each micro-batch, one call at a time; a collection that continues
 /// `from` what it was shown ends in the same bits.
-KroneckerFactors collect_kfac(const EmpiricalRisk& risk, const KfacOptions& options,
+KroneckerFactors collect_kfac(const problem::EmpiricalRisk& risk, const KfacOptions& options,
                               const std::function<void(const KfacSums&)>& on_batch = {}, KfacSums from = {});
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -8,7 +8,7 @@
 #include "core/philox.h"
 #include "curvature/operators/mc_fisher.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 constexpr int64_t most_separate_passes = 512;
@@ -23,7 +23,7 @@ at::Tensor only_term(const at::Tensor& c, int64_t term, int64_t rows_per_sample)
 }
 
 /// A sign for each row, of the stream of this draw and column.
-at::Tensor random_signs(const Batch& batch, uint64_t seed, int64_t draw, int64_t column) {
+at::Tensor random_signs(const problem::Batch& batch, uint64_t seed, int64_t draw, int64_t column) {
   const Philox random(seed, "collect-kfac", fmt::format("signs {} {}", draw, column));
   at::Tensor signs = at::empty({batch.weights.size(0), 1}, at::kDouble);
   for (int64_t i = 0; i < signs.size(0); ++i) {
@@ -34,8 +34,8 @@ at::Tensor random_signs(const Batch& batch, uint64_t seed, int64_t draw, int64_t
 }
 
 /// The columns of type2 or empirical, each as its terms are treated.
-Cotangents by_terms(const Columns& column, int64_t columns, const Batch& batch, int64_t rows_per_sample,
-                    const CotangentOptions& options) {
+Cotangents by_terms(const model::Columns& column, int64_t columns, const problem::Batch& batch,
+                    int64_t rows_per_sample, const CotangentOptions& options) {
   if (options.terms == TokenTerms::separate) {
     return {rows_per_sample * columns, [=](int64_t k) {
               return only_term(column(k / rows_per_sample), k % rows_per_sample, rows_per_sample);
@@ -65,7 +65,7 @@ int64_t cotangent_count(const CotangentOptions& options, int64_t rows_per_sample
   return options.terms == TokenTerms::signs ? options.mc_samples * columns : columns;
 }
 
-Cotangents make_cotangents(const Loss& loss, const Batch& batch, const at::Tensor& logits,
+Cotangents make_cotangents(const model::Loss& loss, const problem::Batch& batch, const at::Tensor& logits,
                            int64_t rows_per_sample, const CotangentOptions& options) {
   const at::Tensor root_w = batch.weights.sqrt().unsqueeze(1);
   if (options.type == FisherType::mc) {
@@ -82,9 +82,9 @@ Cotangents make_cotangents(const Loss& loss, const Batch& batch, const at::Tenso
         loss.gradient(logits, batch.targets, batch.weights.gt(0).to(logits.scalar_type())) * root_w;
     return by_terms([gradient](int64_t) { return gradient; }, 1, batch, rows_per_sample, options);
   }
-  const Columns column = loss.root_columns(logits, batch.targets, batch.weights);
+  const model::Columns column = loss.root_columns(logits, batch.targets, batch.weights);
   return by_terms([column, root_w](int64_t c) { return column(c) * root_w; }, logits.size(1), batch,
                   rows_per_sample, options);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -7,7 +7,7 @@
 #include "problem/empirical_risk.h"
 #include "settings/choices.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 struct CotangentOptions {
   FisherType type = FisherType::type2;
@@ -30,7 +30,7 @@ struct Cotangents {
   std::function<at::Tensor(int64_t k)> at;
 };
 
-Cotangents make_cotangents(const Loss& loss, const Batch& batch, const at::Tensor& logits,
+Cotangents make_cotangents(const model::Loss& loss, const problem::Batch& batch, const at::Tensor& logits,
                            int64_t rows_per_sample, const CotangentOptions& options);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

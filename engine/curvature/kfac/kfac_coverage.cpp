@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 double percent(int64_t part, int64_t whole) {
@@ -14,7 +14,7 @@ double percent(int64_t part, int64_t whole) {
 }
 
 /// How many layers cover each coordinate [n].
-at::Tensor covering_layers(const KroneckerFactors& factors, const ParamSpace& space) {
+at::Tensor covering_layers(const KroneckerFactors& factors, const model::ParamSpace& space) {
   const at::Tensor count = at::zeros({space.size()}, at::kByte);
   for (const auto& layer : factors.layers) {
     for (const auto& piece : layer_pieces(layer, space, count)) piece.add_(1);
@@ -22,7 +22,7 @@ at::Tensor covering_layers(const KroneckerFactors& factors, const ParamSpace& sp
   return count;
 }
 
-bool is_covered(const Parameter& p, const at::Tensor& counts) {
+bool is_covered(const model::Parameter& p, const at::Tensor& counts) {
   const at::Tensor own = counts.narrow(0, p.offset, p.size);
   const auto least = own.min().item<int64_t>(), most = own.max().item<int64_t>();
   if (most > 1) throw InputError(fmt::format("layers overlap: {} is in more than one of them", p.name));
@@ -41,7 +41,7 @@ std::string Coverage::text() const {
   return line;
 }
 
-Coverage coverage(const KroneckerFactors& factors, const ParamSpace& space) {
+Coverage coverage(const KroneckerFactors& factors, const model::ParamSpace& space) {
   const at::Tensor counts = covering_layers(factors, space);
   Coverage result;
   for (const auto& p : space.parameters()) {
@@ -55,13 +55,13 @@ Coverage coverage(const KroneckerFactors& factors, const ParamSpace& space) {
   return result;
 }
 
-std::vector<IndexRange> uncovered_ranges(const Coverage& coverage, const ParamSpace& space) {
+std::vector<IndexRange> uncovered_ranges(const Coverage& coverage, const model::ParamSpace& space) {
   std::vector<IndexRange> ranges;
   for (const auto& name : coverage.missing) {
-    const Parameter& p = space.parameters()[space.index(name)];
+    const model::Parameter& p = space.parameters()[space.index(name)];
     ranges.push_back({p.offset, p.size});
   }
   return ranges;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

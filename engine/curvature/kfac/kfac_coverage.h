@@ -7,7 +7,7 @@
 #include "curvature/operators/restriction.h"
 #include "model/autodiff/param_space.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// How much of a model its Kronecker factors cover.
 struct Coverage {
@@ -20,9 +20,9 @@ struct Coverage {
 };
 
 /// Throws InputError that names the parameter where layers overlap, or cover a part of it only.
-Coverage coverage(const KroneckerFactors& factors, const ParamSpace& space);
+Coverage coverage(const KroneckerFactors& factors, const model::ParamSpace& space);
 
 /// The coordinates of the parameters without factors, in order; empty where all are covered.
-std::vector<IndexRange> uncovered_ranges(const Coverage& coverage, const ParamSpace& space);
+std::vector<IndexRange> uncovered_ranges(const Coverage& coverage, const model::ParamSpace& space);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

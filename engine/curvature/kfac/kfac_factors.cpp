@@ -8,24 +8,24 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 /// The pieces of a norm lie one above the other, all others side by side.
-int64_t piece_dimension(LayerKind kind) { return kind == LayerKind::norm ? 0 : 1; }
+int64_t piece_dimension(model::LayerKind kind) { return kind == model::LayerKind::norm ? 0 : 1; }
 
 /// A parameter's tensor as a matrix: a vector is a column.
-at::Tensor as_matrix(const at::Tensor& flat, const Parameter& p) {
+at::Tensor as_matrix(const at::Tensor& flat, const model::Parameter& p) {
   return flat.narrow(0, p.offset, p.size).view({p.shape[0], -1});
 }
 
-at::Tensor as_matrix(const at::Tensor& flat, const Parameter& p, const Piece& piece) {
+at::Tensor as_matrix(const at::Tensor& flat, const model::Parameter& p, const model::Piece& piece) {
   return flat.as_strided({piece.rows, piece.columns}, {piece.row_stride, piece.column_stride},
                          flat.storage_offset() + p.offset + piece.offset);
 }
 
 /// Throws InputError where a piece lacks elements or leaves its parameter.
-void check_piece(const KroneckerLayer& layer, const Parameter& p, const Piece& piece) {
+void check_piece(const KroneckerLayer& layer, const model::Parameter& p, const model::Piece& piece) {
   const auto positive = {piece.rows, piece.columns, piece.row_stride, piece.column_stride};
   const int64_t last =
       piece.offset + (piece.rows - 1) * piece.row_stride + (piece.columns - 1) * piece.column_stride;
@@ -35,17 +35,17 @@ void check_piece(const KroneckerLayer& layer, const Parameter& p, const Piece& p
 }
 
 /// All of W in its pieces, before a part is cut out.
-std::vector<at::Tensor> whole_pieces(const KroneckerLayer& layer, const ParamSpace& space,
+std::vector<at::Tensor> whole_pieces(const KroneckerLayer& layer, const model::ParamSpace& space,
                                      const at::Tensor& flat) {
   const auto parameter = [&](size_t i) { return space.parameters()[space.index(layer.parameters[i])]; };
   std::vector<at::Tensor> pieces;
-  for (const Piece& piece : layer.pieces) {
+  for (const model::Piece& piece : layer.pieces) {
     check_piece(layer, parameter(piece.parameter), piece);
     pieces.push_back(as_matrix(flat, parameter(piece.parameter), piece));
   }
   if (!pieces.empty()) return pieces;
   for (size_t i = 0; i < layer.parameters.size(); ++i) pieces.push_back(as_matrix(flat, parameter(i)));
-  if (layer.kind == LayerKind::embedding) pieces.front() = pieces.front().t();
+  if (layer.kind == model::LayerKind::embedding) pieces.front() = pieces.front().t();
   return pieces;
 }
 
@@ -90,7 +90,7 @@ at::Tensor layer_eigenvalues(const KroneckerLayer& layer, bool ekfac) {
                    " has no 'ekfac_eigenvalues': collect the factors without --no-ekfac, or use kfac");
 }
 
-std::vector<at::Tensor> layer_pieces(const KroneckerLayer& layer, const ParamSpace& space,
+std::vector<at::Tensor> layer_pieces(const KroneckerLayer& layer, const model::ParamSpace& space,
                                      const at::Tensor& flat) {
   std::vector<at::Tensor> pieces = whole_pieces(layer, space, flat);
   const int64_t dimension = piece_dimension(layer.kind), across = 1 - dimension;
@@ -110,11 +110,11 @@ std::vector<at::Tensor> layer_pieces(const KroneckerLayer& layer, const ParamSpa
   return pieces;
 }
 
-at::Tensor join_pieces(LayerKind kind, const std::vector<at::Tensor>& pieces) {
+at::Tensor join_pieces(model::LayerKind kind, const std::vector<at::Tensor>& pieces) {
   return pieces.size() == 1 ? pieces.front() : at::cat(pieces, piece_dimension(kind));
 }
 
-void write_pieces(LayerKind kind, const at::Tensor& w, const std::vector<at::Tensor>& pieces) {
+void write_pieces(model::LayerKind kind, const at::Tensor& w, const std::vector<at::Tensor>& pieces) {
   const int64_t dimension = piece_dimension(kind);
   int64_t offset = 0;
   for (const auto& piece : pieces) {
@@ -128,4 +128,4 @@ Eigenpairs eigenpairs(const at::Tensor& matrix) {
   return {values.clamp_min(0), vectors.contiguous()};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

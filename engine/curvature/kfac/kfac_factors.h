@@ -9,7 +9,7 @@
 #include "model/autodiff/param_space.h"
 #include "model/autodiff/taps.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// The block A (x) G of one layer in its eigenbasis. Its vectors are matrices W [out, in],
 ///   linear, convolution   [weight as [out, -1], bias as the last column];
@@ -20,10 +20,10 @@ namespace ritzflow {
 /// too wide for one eigendecomposition and are kept as diagonal blocks.
 struct KroneckerLayer {
   std::string name;
-  LayerKind kind = LayerKind::linear;
+  model::LayerKind kind = model::LayerKind::linear;
   std::vector<std::string> parameters;  ///< weight first
   /// Where W is not made of whole parameters: pieces of them by their place in `parameters`.
-  std::vector<Piece> pieces;
+  std::vector<model::Piece> pieces;
   bool tied = false;     ///< a tied table in its use as the output layer alone
   bool is_part = false;  ///< of W: out() rows from first_row on, in() columns from first_column
   int64_t first_row = 0, first_column = 0;
@@ -49,12 +49,12 @@ at::Tensor layer_eigenvalues(const KroneckerLayer& layer, bool ekfac);
 /// The layer's W as views of the flat vector [n], to be joined by join_pieces(); of a part its rows and
 /// columns. Throws InputError where the model has no such parameter, or W is of another shape than the
 /// factors.
-std::vector<at::Tensor> layer_pieces(const KroneckerLayer& layer, const ParamSpace& space,
+std::vector<at::Tensor> layer_pieces(const KroneckerLayer& layer, const model::ParamSpace& space,
                                      const at::Tensor& flat);
 
 /// W from its pieces, a view where there is one; and W written to them.
-at::Tensor join_pieces(LayerKind kind, const std::vector<at::Tensor>& pieces);
-void write_pieces(LayerKind kind, const at::Tensor& w, const std::vector<at::Tensor>& pieces);
+at::Tensor join_pieces(model::LayerKind kind, const std::vector<at::Tensor>& pieces);
+void write_pieces(model::LayerKind kind, const at::Tensor& w, const std::vector<at::Tensor>& pieces);
 
 /// Eigenvalues (ascending, those below 0 by rounding set to 0) and eigenvectors of a symmetric positive
 /// semi-definite float64 matrix.
@@ -63,4 +63,4 @@ struct Eigenpairs {
 };
 Eigenpairs eigenpairs(const at::Tensor& matrix);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

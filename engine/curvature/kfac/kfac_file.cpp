@@ -5,10 +5,10 @@
 #include "artifact/settings_attributes.h"
 #include "curvature/kfac/kfac_layer_file.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
-KfacOrigin read_origin(const ArtifactReader& file) {
+KfacOrigin read_origin(const artifact::ArtifactReader& file) {
   KfacOrigin origin;
   origin.step = file.attribute_or<int64_t>("step", -1);
   origin.data_sha256 = file.attribute_or<std::string>("data_sha256", "");
@@ -16,9 +16,9 @@ KfacOrigin read_origin(const ArtifactReader& file) {
   return origin;
 }
 
-void write_collection(ArtifactWriter& file, const Collection& c) {
-  write_settings(file, c.settings);
-  write_settings(file, c.risk);
+void write_collection(artifact::ArtifactWriter& file, const Collection& c) {
+  artifact::write_settings(file, c.settings);
+  artifact::write_settings(file, c.risk);
   if (c.token_terms) file.attribute("token_terms", word(*c.token_terms));
   if (c.settings.fisher_type == FisherType::mc || c.token_terms == TokenTerms::signs) {
     file.attribute("mc_samples", c.settings.mc_samples);
@@ -35,7 +35,7 @@ void write_collection(ArtifactWriter& file, const Collection& c) {
 std::string write_kfac(const std::filesystem::path& out, const KroneckerFactors& factors,
                        const Coverage& coverage, const Collection& collection,
                        const nlohmann::json& provenance) {
-  ArtifactWriter file(out, "ritzflow-kfac");
+  artifact::ArtifactWriter file(out, "ritzflow-kfac");
   for (const auto& layer : factors.layers) write_layer(file, layer);
   file.attribute("covered_parameters", coverage.covered_parameters);
   file.attribute("total_parameters", coverage.total_parameters);
@@ -48,7 +48,7 @@ std::string write_kfac(const std::filesystem::path& out, const KroneckerFactors&
 }
 
 KfacFile read_kfac(const std::filesystem::path& path) {
-  const ArtifactReader file(path, "ritzflow-kfac");
+  const artifact::ArtifactReader file(path, "ritzflow-kfac");
   KfacFile result;
   for (const auto& name : file.children("layers")) result.factors.layers.push_back(read_layer(file, name));
   result.origin = read_origin(file);
@@ -56,4 +56,4 @@ KfacFile read_kfac(const std::filesystem::path& path) {
   return result;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

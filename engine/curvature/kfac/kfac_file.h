@@ -8,7 +8,7 @@
 #include "curvature/kfac/kfac_factors.h"
 #include "settings/stage_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// What the factors were collected for; empty where the file does not say.
 struct KfacOrigin {
@@ -39,4 +39,4 @@ std::string write_kfac(const std::filesystem::path& out, const KroneckerFactors&
 /// Reads a kfac.h5, ours or a user's (read_layer()). Throws InputError that names the file.
 KfacFile read_kfac(const std::filesystem::path& path);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -10,7 +10,7 @@
 #include "core/philox.h"
 #include "problem/tensor_io.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 // Eigenvectors of another program in float32 are orthonormal to about 1e-6.
@@ -18,30 +18,32 @@ constexpr double orthonormality_tolerance = 1e-4;
 // Eigenvalues below 0 by no more than rounding, relative to the largest, are 0.
 constexpr double negative_tolerance = 1e-6;
 
-[[noreturn]] void wrong(const ArtifactReader& file, const std::string& path, const std::string& what) {
+[[noreturn]] void wrong(const artifact::ArtifactReader& file, const std::string& path,
+                        const std::string& what) {
   throw InputError(fmt::format("{}: dataset '{}' {}", file.path().string(), path, what));
 }
 
-void write_tensor(ArtifactWriter& file, const std::string& path, const at::Tensor& values) {
+void write_tensor(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& values) {
   if (!values.defined()) return;
   const at::Tensor flat = values.contiguous();
   const std::span<const double> all(flat.data_ptr<double>(), static_cast<size_t>(flat.numel()));
   file.dataset(path, all, flat.sizes().vec());
 }
 
-at::Tensor finite_tensor(const ArtifactReader& file, const std::string& path, int64_t dimensions) {
-  at::Tensor values = read_tensor(file, path).to(at::kDouble);
-  require_finite(values, file, path);
+at::Tensor finite_tensor(const artifact::ArtifactReader& file, const std::string& path, int64_t dimensions) {
+  at::Tensor values = problem::read_tensor(file, path).to(at::kDouble);
+  problem::require_finite(values, file, path);
   if (values.dim() != dimensions) {
     wrong(file, path,
-          fmt::format("has shape {}, expected {} dimension{}", shape_text(values.sizes().vec()), dimensions,
-                      dimensions == 1 ? "" : "s"));
+          fmt::format("has shape {}, expected {} dimension{}", artifact::shape_text(values.sizes().vec()),
+                      dimensions, dimensions == 1 ? "" : "s"));
   }
   return values;
 }
 
 /// Values with those below 0 by rounding set to 0.
-at::Tensor nonnegative(const ArtifactReader& file, const std::string& path, const at::Tensor& values) {
+at::Tensor nonnegative(const artifact::ArtifactReader& file, const std::string& path,
+                       const at::Tensor& values) {
   const double least = values.min().item<double>(), largest = values.abs().max().item<double>();
   if (least < -negative_tolerance * largest) {
     wrong(file, path, fmt::format("has an element {:.6g}, expected a positive semi-definite factor", least));
@@ -49,11 +51,12 @@ at::Tensor nonnegative(const ArtifactReader& file, const std::string& path, cons
   return values.clamp_min(0);
 }
 
-void check_orthonormal(const ArtifactReader& file, const std::string& path, const at::Tensor& u, int64_t n) {
+void check_orthonormal(const artifact::ArtifactReader& file, const std::string& path, const at::Tensor& u,
+                       int64_t n) {
   if (u.size(0) != n || u.size(1) != n) {
     wrong(file, path,
-          fmt::format("has shape {}, expected [{}, {}] from its eigenvalues", shape_text(u.sizes().vec()), n,
-                      n));
+          fmt::format("has shape {}, expected [{}, {}] from its eigenvalues",
+                      artifact::shape_text(u.sizes().vec()), n, n));
   }
   // U'U x = x for a random x: n^2 products where U'U itself takes n^3 at every opening of an operator.
   at::Tensor x = at::empty({n, 1}, at::kDouble);
@@ -67,7 +70,8 @@ void check_orthonormal(const ArtifactReader& file, const std::string& path, cons
 }
 
 /// The factor `a` or `g` of a layer: its eigenpairs where the file has them, else its matrix, decomposed.
-Eigenpairs read_factor(const ArtifactReader& file, const std::string& group, const std::string& factor) {
+Eigenpairs read_factor(const artifact::ArtifactReader& file, const std::string& group,
+                       const std::string& factor) {
   const std::string dense = group + "/" + factor, values = dense + "_eigenvalues",
                     vectors = dense + "_eigenvectors";
   if (file.has(values)) {
@@ -90,12 +94,12 @@ Eigenpairs read_factor(const ArtifactReader& file, const std::string& group, con
   return {nonnegative(file, dense, raw_values), raw_vectors.contiguous()};
 }
 
-LayerKind parse_kind(const ArtifactReader& file, const std::string& group) {
-  if (!file.has_attribute(group, "kind")) return LayerKind::linear;
+model::LayerKind parse_kind(const artifact::ArtifactReader& file, const std::string& group) {
+  if (!file.has_attribute(group, "kind")) return model::LayerKind::linear;
   const auto word = file.attribute<std::string>(group, "kind");
-  for (const LayerKind kind :
-       {LayerKind::linear, LayerKind::convolution, LayerKind::embedding, LayerKind::norm}) {
-    if (word == to_string(kind)) return kind;
+  for (const model::LayerKind kind : {model::LayerKind::linear, model::LayerKind::convolution,
+                                      model::LayerKind::embedding, model::LayerKind::norm}) {
+    if (word == model::to_string(kind)) return kind;
   }
   throw InputError(
       fmt::format("{}: attribute '{}@kind' is '{}', expected linear, convolution, embedding or norm",
@@ -103,7 +107,7 @@ LayerKind parse_kind(const ArtifactReader& file, const std::string& group) {
 }
 
 /// First and number of the rows or columns of W that a part of a layer is; `count` of them.
-int64_t read_first(const ArtifactReader& file, const std::string& group, const std::string& what,
+int64_t read_first(const artifact::ArtifactReader& file, const std::string& group, const std::string& what,
                    int64_t count) {
   const auto range = file.attribute<std::vector<int64_t>>(group, what);
   if (range.size() == 2 && range[1] == count) return range[0];
@@ -112,7 +116,7 @@ int64_t read_first(const ArtifactReader& file, const std::string& group, const s
                   file.path().string(), group, what, count, what));
 }
 
-void read_part(const ArtifactReader& file, const std::string& group, KroneckerLayer& layer) {
+void read_part(const artifact::ArtifactReader& file, const std::string& group, KroneckerLayer& layer) {
   const bool rows = file.has_attribute(group, "rows"), columns = file.has_attribute(group, "columns");
   layer.is_part = rows || columns;
   if (rows) layer.first_row = read_first(file, group, "rows", layer.out());
@@ -120,15 +124,16 @@ void read_part(const ArtifactReader& file, const std::string& group, KroneckerLa
 }
 
 /// Attribute `pieces` [q, 6] of a layer, none where it lacks one.
-std::vector<Piece> read_pieces(const ArtifactReader& file, const std::string& group, size_t parameters) {
-  std::vector<Piece> pieces;
+std::vector<model::Piece> read_pieces(const artifact::ArtifactReader& file, const std::string& group,
+                                      size_t parameters) {
+  std::vector<model::Piece> pieces;
   if (!file.has_attribute(group, "pieces")) return pieces;
   const auto numbers = file.attribute<std::vector<int64_t>>(group, "pieces");
   for (size_t i = 0; i + 6 <= numbers.size(); i += 6) {
     const int64_t* p = numbers.data() + i;
     pieces.push_back({static_cast<size_t>(p[0]), p[1], p[2], p[3], p[4], p[5]});
   }
-  const auto exists = [&](const Piece& piece) { return piece.parameter < parameters; };
+  const auto exists = [&](const model::Piece& piece) { return piece.parameter < parameters; };
   if (!pieces.empty() && numbers.size() % 6 == 0 && std::ranges::all_of(pieces, exists)) return pieces;
   throw InputError(
       fmt::format("{}: attribute '{}@pieces' does not list six numbers for each piece: parameter, "
@@ -136,16 +141,17 @@ std::vector<Piece> read_pieces(const ArtifactReader& file, const std::string& gr
                   file.path().string(), group));
 }
 
-void write_pieces(ArtifactWriter& file, const std::string& group, const std::vector<Piece>& pieces) {
+void write_pieces(artifact::ArtifactWriter& file, const std::string& group,
+                  const std::vector<model::Piece>& pieces) {
   std::vector<int64_t> numbers;
-  for (const Piece& p : pieces) {
+  for (const model::Piece& p : pieces) {
     numbers.insert(numbers.end(), {static_cast<int64_t>(p.parameter), p.offset, p.rows, p.row_stride,
                                    p.columns, p.column_stride});
   }
   if (!pieces.empty()) file.attribute(group, "pieces", numbers);
 }
 
-at::Tensor read_second_moments(const ArtifactReader& file, const std::string& group,
+at::Tensor read_second_moments(const artifact::ArtifactReader& file, const std::string& group,
                                const KroneckerLayer& layer) {
   const std::string path = group + "/ekfac_eigenvalues";
   if (!file.has(path)) return {};
@@ -153,12 +159,13 @@ at::Tensor read_second_moments(const ArtifactReader& file, const std::string& gr
   const std::vector<int64_t> actual = moments.sizes().vec(), expected = {layer.out(), layer.in()};
   if (actual == expected) return moments;
   wrong(file, path,
-        fmt::format("has shape {}, expected [out, in] = {}", shape_text(actual), shape_text(expected)));
+        fmt::format("has shape {}, expected [out, in] = {}", artifact::shape_text(actual),
+                    artifact::shape_text(expected)));
 }
 
 }  // namespace
 
-void write_layer(ArtifactWriter& file, const KroneckerLayer& layer) {
+void write_layer(artifact::ArtifactWriter& file, const KroneckerLayer& layer) {
   const std::string group = "layers/" + layer.name;
   write_tensor(file, group + "/a_eigenvalues", layer.a_eigenvalues);
   write_tensor(file, group + "/a_eigenvectors", layer.a_eigenvectors);
@@ -166,7 +173,7 @@ void write_layer(ArtifactWriter& file, const KroneckerLayer& layer) {
   write_tensor(file, group + "/g_eigenvectors", layer.g_eigenvectors);
   write_tensor(file, group + "/ekfac_eigenvalues", layer.ekfac_eigenvalues);
   file.attribute(group, "parameters", layer.parameters);
-  file.attribute(group, "kind", to_string(layer.kind));
+  file.attribute(group, "kind", model::to_string(layer.kind));
   write_pieces(file, group, layer.pieces);
   if (layer.is_part) {
     file.attribute(group, "rows", std::vector<int64_t>{layer.first_row, layer.out()});
@@ -175,7 +182,7 @@ void write_layer(ArtifactWriter& file, const KroneckerLayer& layer) {
   if (layer.tied) file.attribute(group, "tied", std::string("output layer alone"));
 }
 
-KroneckerLayer read_layer(const ArtifactReader& file, const std::string& name) {
+KroneckerLayer read_layer(const artifact::ArtifactReader& file, const std::string& name) {
   const std::string group = "layers/" + name;
   KroneckerLayer layer;
   layer.name = name;
@@ -198,4 +205,4 @@ KroneckerLayer read_layer(const ArtifactReader& file, const std::string& name) {
   return layer;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

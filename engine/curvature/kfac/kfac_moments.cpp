@@ -4,7 +4,7 @@
 
 #include "model/autodiff/layers.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 // Gradients of this many elements stay in the cache between the product and its square.
@@ -12,27 +12,27 @@ constexpr int64_t elements_at_once = int64_t{1} << 17;
 
 }  // namespace
 
-TapMoments::TapMoments(const Tap& tap, const at::Tensor& weights, int64_t samples, WeightSharing sharing,
-                       int64_t table_rows)
+TapMoments::TapMoments(const model::Tap& tap, const at::Tensor& weights, int64_t samples,
+                       WeightSharing sharing, int64_t table_rows)
     : kind_(tap.kind),
       bias_(tap.layer.bias.has_value()),
       sharing_(sharing),
       samples_(samples),
       table_rows_(table_rows) {
-  if (kind_ == LayerKind::embedding) {
+  if (kind_ == model::LayerKind::embedding) {
     a_ = tap.input.clamp_min(0);
-  } else if (kind_ == LayerKind::convolution) {
-    a_ = unfold3x3(tap.input);
+  } else if (kind_ == model::LayerKind::convolution) {
+    a_ = model::unfold3x3(tap.input);
   } else {
     a_ = by_position(tap.input);
   }
-  if (bias_ && kind_ != LayerKind::norm) a_ = with_ones(a_, tap.groups);
+  if (bias_ && kind_ != model::LayerKind::norm) a_ = with_ones(a_, tap.groups);
   const at::Tensor terms = weights.view({samples, -1});
   const int64_t positions = a_.size(1);
   weights_ = terms.size(1) == positions
                  ? terms
                  : (terms.sum(1, true) / static_cast<double>(positions)).expand({samples, positions});
-  if (kind_ == LayerKind::embedding) weights_ = weights_ * tap.input.ge(0);
+  if (kind_ == model::LayerKind::embedding) weights_ = weights_ * tap.input.ge(0);
 }
 
 at::Tensor TapMoments::with_ones(const at::Tensor& a, int64_t groups) const {
@@ -46,10 +46,10 @@ at::Tensor TapMoments::by_position(const at::Tensor& x) const {
 }
 
 void TapMoments::add_inputs(SymmetricSum& sum, const IndexRange& columns) const {
-  if (kind_ == LayerKind::embedding) {
+  if (kind_ == model::LayerKind::embedding) {
     if (sum.empty()) sum.push_back(at::zeros({table_rows_}, weights_.options()));
     sum.front().index_add_(0, a_.reshape({-1}), weights_.reshape({-1}));
-  } else if (kind_ == LayerKind::norm) {
+  } else if (kind_ == model::LayerKind::norm) {
     add_outer_products(sum, at::ones({samples_, a_.size(1), 1}, a_.options()), weights_);
   } else {
     const at::Tensor a = a_.narrow(2, columns.first, columns.count);
@@ -60,19 +60,19 @@ void TapMoments::add_inputs(SymmetricSum& sum, const IndexRange& columns) const 
 
 at::Tensor TapMoments::output_gradient(const at::Tensor& gradient) const {
   const at::Tensor g = by_position(gradient);
-  if (kind_ != LayerKind::norm) return g;
+  if (kind_ != model::LayerKind::norm) return g;
   const at::Tensor scale = (g * a_).sum(1, true);
   return bias_ ? at::cat({scale, g.sum(1, true)}, 2) : scale;
 }
 
 void TapMoments::add_outputs(SymmetricSum& sum, const at::Tensor& g) const {
-  const bool reduce = sharing_ == WeightSharing::reduce && kind_ != LayerKind::embedding;
+  const bool reduce = sharing_ == WeightSharing::reduce && kind_ != model::LayerKind::embedding;
   add_outer_products(sum, reduce ? g.sum(1) : g);
 }
 
 at::Tensor TapMoments::rotated_inputs(const IndexRange& columns, const at::Tensor& u_a) const {
-  if (kind_ == LayerKind::norm) return at::ones({samples_, 1, 1}, a_.options());
-  if (kind_ == LayerKind::embedding) return a_;
+  if (kind_ == model::LayerKind::norm) return at::ones({samples_, 1, 1}, a_.options());
+  if (kind_ == model::LayerKind::embedding) return a_;
   const at::Tensor a = a_.narrow(2, columns.first, columns.count);
   return u_a.defined() ? at::matmul(a, u_a) : a;
 }
@@ -87,7 +87,7 @@ void TapMoments::add_table_second_moment(at::Tensor& sum, const at::Tensor& g) c
 }
 
 void TapMoments::add_second_moment(at::Tensor& sum, const at::Tensor& g, const at::Tensor& a) const {
-  if (kind_ == LayerKind::embedding) return add_table_second_moment(sum, g);
+  if (kind_ == model::LayerKind::embedding) return add_table_second_moment(sum, g);
   if (a.size(1) == 1) {
     sum.addmm_(g.squeeze(1).square().t(), a.squeeze(1).square());
     return;
@@ -105,4 +105,4 @@ void TapMoments::add_second_moment(at::Tensor& sum, const at::Tensor& g, const a
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

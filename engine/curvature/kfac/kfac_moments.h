@@ -8,7 +8,7 @@
 #include "model/autodiff/taps.h"
 #include "settings/choices.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// One tap of one micro-batch of N samples. The block's matrix form is W = [weight, bias] with gradient
 /// sum_r g_r a_r' of a sample, and shapes
@@ -20,7 +20,7 @@ class TapMoments {
  public:
   /// `weights` [N R'] are those of the samples' terms of the loss, R' a sample; `positions` of the layer that
   /// are such terms (R = R') have their weight, else a sample's weight is spread evenly over its positions.
-  TapMoments(const Tap& tap, const at::Tensor& weights, int64_t samples, WeightSharing sharing,
+  TapMoments(const model::Tap& tap, const at::Tensor& weights, int64_t samples, WeightSharing sharing,
              int64_t table_rows);
 
   /// sum += sum_n sum_r w_nr a a' (expand), or sum_n w_n mean(a) mean(a)' (reduce), of the inputs `columns`.
@@ -46,7 +46,7 @@ class TapMoments {
   at::Tensor with_ones(const at::Tensor& a, int64_t groups) const;
   void add_table_second_moment(at::Tensor& sum, const at::Tensor& g) const;
 
-  LayerKind kind_;
+  model::LayerKind kind_;
   bool bias_;
   WeightSharing sharing_;
   int64_t samples_, table_rows_;
@@ -54,4 +54,4 @@ class TapMoments {
   at::Tensor weights_;  ///< [N, R]
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 /// [0, size) in ranges of about equal size, each at most `limit`.
@@ -37,10 +37,10 @@ std::string slice_text(const IndexRange& rows, bool rows_cut, const IndexRange& 
 
 class Planner {
  public:
-  Planner(const ParamSpace& space, const PlanOptions& options) : space_(space), options_(options) {}
+  Planner(const model::ParamSpace& space, const PlanOptions& options) : space_(space), options_(options) {}
 
-  void add(const Tap& tap, size_t index) {
-    if (tap.kind == LayerKind::embedding && tap.tied) return;  // its block is that of the output layer
+  void add(const model::Tap& tap, size_t index) {
+    if (tap.kind == model::LayerKind::embedding && tap.tied) return;  // its block is that of the output layer
     const KroneckerLayer layer = layer_of(tap);
     const Shape shape = shape_of(tap);
     if (tap.groups > 1) {
@@ -68,7 +68,7 @@ class Planner {
     int64_t group = 0;
   };
 
-  KroneckerLayer layer_of(const Tap& tap) const {
+  KroneckerLayer layer_of(const model::Tap& tap) const {
     KroneckerLayer layer;
     const std::string& weight = space_.parameters()[tap.layer.weight].name;
     layer.name = weight.ends_with(".weight") ? weight.substr(0, weight.size() - 7) : weight;
@@ -78,34 +78,34 @@ class Planner {
     layer.parameters = {weight};
     if (tap.layer.bias) layer.parameters.push_back(space_.parameters()[*tap.layer.bias].name);
     layer.pieces = tap.pieces;
-    for (Piece& piece : layer.pieces) piece.parameter = piece.parameter == tap.layer.weight ? 0 : 1;
+    for (model::Piece& piece : layer.pieces) piece.parameter = piece.parameter == tap.layer.weight ? 0 : 1;
     return layer;
   }
 
-  KroneckerLayer group_of(KroneckerLayer layer, const Tap& tap, int64_t group) const {
+  KroneckerLayer group_of(KroneckerLayer layer, const model::Tap& tap, int64_t group) const {
     const int64_t rows = layer.pieces.front().rows;
     layer.name += fmt::format("[{}:{}]", group * rows, (group + 1) * rows);
-    for (Piece& piece : layer.pieces) {
+    for (model::Piece& piece : layer.pieces) {
       const size_t parameter = piece.parameter == 0 ? tap.layer.weight : *tap.layer.bias;
       piece.offset += group * (space_.parameters()[parameter].size / tap.groups);
     }
     return layer;
   }
 
-  Shape shape_of(const Tap& tap) const {
+  Shape shape_of(const model::Tap& tap) const {
     if (!tap.pieces.empty()) {
       Shape shape{tap.pieces.front().rows, 0};
-      for (const Piece& piece : tap.pieces) shape.columns += piece.columns;
+      for (const model::Piece& piece : tap.pieces) shape.columns += piece.columns;
       return shape;
     }
-    const Parameter& weight = space_.parameters()[tap.layer.weight];
+    const model::Parameter& weight = space_.parameters()[tap.layer.weight];
     const int64_t first = weight.shape[0], rest = weight.size / first;
-    if (tap.kind == LayerKind::embedding) return {rest, first};
-    if (tap.kind == LayerKind::norm) return {(tap.layer.bias ? 2 : 1) * first, 1};
+    if (tap.kind == model::LayerKind::embedding) return {rest, first};
+    if (tap.kind == model::LayerKind::norm) return {(tap.layer.bias ? 2 : 1) * first, 1};
     return {first, rest + (tap.layer.bias ? 1 : 0)};
   }
 
-  void add_parts(KroneckerLayer layer, const Tap& tap, size_t index, const Shape& shape) {
+  void add_parts(KroneckerLayer layer, const model::Tap& tap, size_t index, const Shape& shape) {
     const auto rows = shape.rows / static_cast<int64_t>(tap.parts.size());
     layer.is_part = true;
     const std::string whole = layer.name;
@@ -117,7 +117,7 @@ class Planner {
 
   /// The layer of the rows `rows`, in as many blocks as the limit asks for.
   void add_blocks(KroneckerLayer layer, const Place& place, const IndexRange& rows, int64_t columns) {
-    const bool diagonal = layer.kind == LayerKind::embedding;  // A, which needs no eigendecomposition
+    const bool diagonal = layer.kind == model::LayerKind::embedding;  // A, which needs no eigendecomposition
     const auto row_blocks = shifted(cut(rows.count, options_.max_factor), rows.first);
     const auto column_blocks = cut(columns, diagonal ? columns : options_.max_factor);
     const std::string name = layer.name;
@@ -159,13 +159,13 @@ class Planner {
     return index;
   }
 
-  const ParamSpace& space_;
+  const model::ParamSpace& space_;
   PlanOptions options_;
 };
 
 }  // namespace
 
-KfacPlan make_kfac_plan(const ParamSpace& space, const Taps& taps, const PlanOptions& options) {
+KfacPlan make_kfac_plan(const model::ParamSpace& space, const model::Taps& taps, const PlanOptions& options) {
   if (options.max_factor < 1) {
     throw InputError(fmt::format("--max-factor is {}, expected at least 1", options.max_factor));
   }
@@ -174,4 +174,4 @@ KfacPlan make_kfac_plan(const ParamSpace& space, const Taps& taps, const PlanOpt
   return std::move(planner.plan);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -8,7 +8,7 @@
 #include "model/autodiff/param_space.h"
 #include "model/autodiff/taps.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// One Kronecker factor of one tap: A of the inputs `range`, or G of the outputs `range`.
 struct FactorPlace {
@@ -37,6 +37,6 @@ struct PlanOptions {
 /// One layer a tap; several where its output has parts and they are split, or where a factor is wider than
 /// the limit and is cut into diagonal blocks of about equal size, one log line each. Throws InputError where
 /// a layer is tapped twice.
-KfacPlan make_kfac_plan(const ParamSpace& space, const Taps& taps, const PlanOptions& options);
+KfacPlan make_kfac_plan(const model::ParamSpace& space, const model::Taps& taps, const PlanOptions& options);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <tuple>
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 /// Where an eigenvalue comes from.
@@ -92,4 +92,4 @@ std::vector<Eigenpair> leading_of_block(const KroneckerOperator& op, size_t bloc
   return leading(op, std::move(places), k);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

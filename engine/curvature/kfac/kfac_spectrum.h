@@ -4,7 +4,7 @@
 
 #include "curvature/kfac/kfac.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// An eigenvalue, its vector of unit length, and ||A x - theta x||: 0 where they are known in closed form.
 struct Eigenpair {
@@ -23,4 +23,4 @@ std::vector<Eigenpair> leading_in_closed_form(const KroneckerOperator& op, int64
 /// The k leading eigenpairs of block number `block`, vectors of length n.
 std::vector<Eigenpair> leading_of_block(const KroneckerOperator& op, size_t block, int64_t k);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

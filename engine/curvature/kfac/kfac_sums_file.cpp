@@ -4,10 +4,10 @@
 
 #include "problem/tensor_io.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
-void write_tensor(ArtifactWriter& file, const std::string& path, const at::Tensor& tensor) {
+void write_tensor(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& tensor) {
   const at::Tensor values = tensor.cpu().contiguous();
   file.dataset(path,
                std::span<const double>(values.const_data_ptr<double>(), static_cast<size_t>(values.numel())),
@@ -15,7 +15,7 @@ void write_tensor(ArtifactWriter& file, const std::string& path, const at::Tenso
 }
 
 // Members of a group in the order of their numbers, none where there is no such group.
-std::vector<std::string> members(const ArtifactReader& file, const std::string& group) {
+std::vector<std::string> members(const artifact::ArtifactReader& file, const std::string& group) {
   std::vector<std::string> paths;
   if (!file.has(group)) return paths;
   for (const auto& name : file.children(group)) paths.push_back(group + "/" + name);
@@ -24,7 +24,7 @@ std::vector<std::string> members(const ArtifactReader& file, const std::string& 
 
 }  // namespace
 
-void write_kfac_sums(ArtifactWriter& file, const KfacSums& sums) {
+void write_kfac_sums(artifact::ArtifactWriter& file, const KfacSums& sums) {
   file.attribute("batches", sums.batches);
   for (size_t i = 0; i < sums.factors.size(); ++i) {
     for (size_t strip = 0; strip < sums.factors[i].size(); ++strip)
@@ -36,16 +36,17 @@ void write_kfac_sums(ArtifactWriter& file, const KfacSums& sums) {
   }
 }
 
-KfacSums read_kfac_sums(const ArtifactReader& file) {
+KfacSums read_kfac_sums(const artifact::ArtifactReader& file) {
   KfacSums sums;
   sums.batches = file.attribute<int64_t>("batches");
   for (const auto& factor : members(file, "factors")) {
     sums.factors.emplace_back();
-    for (const auto& strip : members(file, factor)) sums.factors.back().push_back(read_tensor(file, strip));
+    for (const auto& strip : members(file, factor))
+      sums.factors.back().push_back(problem::read_tensor(file, strip));
   }
   for (const auto& layer : members(file, "second_moments"))
-    sums.second_moments.push_back(read_tensor(file, layer));
+    sums.second_moments.push_back(problem::read_tensor(file, layer));
   return sums;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

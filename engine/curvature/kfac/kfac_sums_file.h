@@ -3,14 +3,14 @@
 #include "artifact/writer.h"
 #include "curvature/kfac/kfac_collect.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 inline constexpr const char* kKfacSumsFormat = "ritzflow-sums";
 
 /// Fills a segment of a K-FAC collection's checkpoint.
-void write_kfac_sums(ArtifactWriter& file, const KfacSums& sums);
+void write_kfac_sums(artifact::ArtifactWriter& file, const KfacSums& sums);
 
 /// Reads it back. Throws InputError.
-KfacSums read_kfac_sums(const ArtifactReader& file);
+KfacSums read_kfac_sums(const artifact::ArtifactReader& file);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -10,7 +10,7 @@
 #include "krylov/lanczos.h"
 #include "krylov/ritz/evidence.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 using Vector = std::vector<double>;
@@ -30,7 +30,7 @@ at::Tensor tensor_of(const std::vector<double>& values, int64_t n) {
 
 }  // namespace
 
-Matrix dense_matrix(LinearOperator& op) {
+Matrix dense_matrix(krylov::LinearOperator& op) {
   const int64_t n = op.dim();
   Matrix matrix{n, false, Vector(static_cast<size_t>(n * n))};
   Vector unit(static_cast<size_t>(n));
@@ -55,17 +55,17 @@ std::vector<Eigenpair> leading_of_matrix(const Matrix& matrix, int64_t k) {
   return pairs;
 }
 
-std::vector<Eigenpair> leading_by_lanczos(LinearOperator& op, int64_t k, int64_t max_iters) {
+std::vector<Eigenpair> leading_by_lanczos(krylov::LinearOperator& op, int64_t k, int64_t max_iters) {
   Vector start(static_cast<size_t>(op.dim()));
   Philox(0, "compare-kfac", "start").fill_normal(start);
-  const Reorthogonalization mode = Full{};
-  const LanczosOptions options{.k = k, .max_iters = std::min(max_iters, op.dim())};
-  LanczosProcess process(op, start, mode, 0, true);
-  run_lanczos(process, mode, options, [](const LanczosOutcome&) { return true; });
+  const krylov::Reorthogonalization mode = krylov::Full{};
+  const krylov::LanczosOptions options{.k = k, .max_iters = std::min(max_iters, op.dim())};
+  krylov::LanczosProcess process(op, start, mode, 0, true);
+  krylov::run_lanczos(process, mode, options, [](const krylov::LanczosOutcome&) { return true; });
   const auto& f = process.factorization();
   auto evidence =
-      ritz_evidence(op, f, process.basis(), mode,
-                    {.k = k, .which = Which::largest, .tol = options.tol, .norm_a = f.norm_estimate});
+      krylov::ritz_evidence(op, f, process.basis(), mode,
+                            {.k = k, .which = Which::largest, .tol = options.tol, .norm_a = f.norm_estimate});
   std::vector<Eigenpair> pairs;
   for (auto& pair : evidence.pairs) pairs.push_back({pair.value, pair.residual, std::move(pair.vector)});
   return pairs;
@@ -88,4 +88,4 @@ LeadingComparison compare_leading(std::vector<Eigenpair> a, std::vector<Eigenpai
   return result;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -6,17 +6,17 @@
 #include "curvature/operators/matrix.h"
 #include "krylov/process/linear_operator.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// The whole matrix, column by column, made symmetric: (A + A')/2.
-Matrix dense_matrix(LinearOperator& op);
+Matrix dense_matrix(krylov::LinearOperator& op);
 
 /// The k leading eigenpairs of a dense matrix, every copy of a multiple eigenvalue among them.
 std::vector<Eigenpair> leading_of_matrix(const Matrix& matrix, int64_t k);
 
 /// The k leading eigenpairs by Lanczos with full reorthogonalisation, at most `max_iters` products. A
 /// multiple eigenvalue shows one copy.
-std::vector<Eigenpair> leading_by_lanczos(LinearOperator& op, int64_t k, int64_t max_iters);
+std::vector<Eigenpair> leading_by_lanczos(krylov::LinearOperator& op, int64_t k, int64_t max_iters);
 
 /// Leading eigenpairs of two operators A and B side by side.
 struct LeadingComparison {
@@ -28,4 +28,4 @@ struct LeadingComparison {
 /// Of both lists, as many as the shorter one has.
 LeadingComparison compare_leading(std::vector<Eigenpair> a, std::vector<Eigenpair> b);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -4,15 +4,15 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
-TappedBatch::TappedBatch(const EmpiricalRisk& risk, int64_t b, const CotangentOptions& options)
+TappedBatch::TappedBatch(const problem::EmpiricalRisk& risk, int64_t b, const CotangentOptions& options)
     : space_(risk.network().params()), batch_(risk.batch(b)) {
   const at::AutoGradMode grad_mode(true);
-  ParamTensors leaves;
+  model::ParamTensors leaves;
   for (const at::Tensor& t : risk.theta()) leaves.push_back(t.detach().requires_grad_());
   logits_ = risk.network().forward_with_taps(leaves, batch_.inputs, taps_);
-  for (const Tap& tap : taps_) outputs_.push_back(tap.output);
+  for (const model::Tap& tap : taps_) outputs_.push_back(tap.output);
   const at::AutoGradMode no_grad(false);
   cotangents_ =
       make_cotangents(risk.loss_function(), batch_, logits_.detach(), risk.rows_per_sample(), options);
@@ -20,7 +20,7 @@ TappedBatch::TappedBatch(const EmpiricalRisk& risk, int64_t b, const CotangentOp
 
 std::vector<TapMoments> TappedBatch::moments(WeightSharing sharing) const {
   std::vector<TapMoments> all;
-  for (const Tap& tap : taps_) {
+  for (const model::Tap& tap : taps_) {
     const int64_t table_rows = space_.parameters()[tap.layer.weight].shape[0];
     all.emplace_back(tap, batch_.weights, batch_.inputs.size(0), sharing, table_rows);
   }
@@ -40,4 +40,4 @@ void TappedBatch::for_each_gradient(const std::function<void(const std::vector<a
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -6,12 +6,12 @@
 #include "model/autodiff/taps.h"
 #include "problem/empirical_risk.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// One forward pass of a micro-batch with its graph, and the cotangents to send back through it.
 class TappedBatch {
  public:
-  TappedBatch(const EmpiricalRisk& risk, int64_t b, const CotangentOptions& options);
+  TappedBatch(const problem::EmpiricalRisk& risk, int64_t b, const CotangentOptions& options);
 
   /// Moments of each tap.
   std::vector<TapMoments> moments(WeightSharing sharing) const;
@@ -20,12 +20,12 @@ class TappedBatch {
   void for_each_gradient(const std::function<void(const std::vector<at::Tensor>&)>& use) const;
 
  private:
-  const ParamSpace& space_;
-  Batch batch_;
-  Taps taps_;
+  const model::ParamSpace& space_;
+  problem::Batch batch_;
+  model::Taps taps_;
   at::Tensor logits_;
-  ParamTensors outputs_;
+  model::ParamTensors outputs_;
   Cotangents cotangents_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

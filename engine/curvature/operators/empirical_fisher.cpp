@@ -10,28 +10,28 @@
 #include "model/autodiff/linearization.h"
 #include "problem/batch_cache.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 /// What one micro-batch needs: its Jacobian, or the gradients of its samples.
 struct SamplePart {
-  std::optional<LinearizedOutputs> outputs;
+  std::optional<model::LinearizedOutputs> outputs;
   at::Tensor gradients;  ///< [samples, n], where they are kept
 };
 
-class SampleFisher : public LinearOperator {
+class SampleFisher : public krylov::LinearOperator {
  public:
-  SampleFisher(std::shared_ptr<const EmpiricalRisk> risk, double clip)
+  SampleFisher(std::shared_ptr<const problem::EmpiricalRisk> risk, double clip)
       : risk_(std::move(risk)),
         clip_(clip),
         clipped_(static_cast<size_t>(risk_->batches())),
-        parts_(*risk_, [this](int64_t b, Lifetime lifetime) { return make_part(b, lifetime); }) {}
+        parts_(*risk_, [this](int64_t b, model::Lifetime lifetime) { return make_part(b, lifetime); }) {}
 
   int64_t dim() const override { return risk_->dim(); }
 
   void apply(VectorView v, VectorSpan out) override {
     const at::Tensor flat = risk_->flat(v);
-    const ParamTensors direction = risk_->network().params().blobs(flat);
+    const model::ParamTensors direction = risk_->network().params().blobs(flat);
     const auto product = [&](int64_t b) {
       const at::AutoGradMode no_grad(false);
       const auto part = parts_.at(b);
@@ -41,21 +41,21 @@ class SampleFisher : public LinearOperator {
   }
 
  private:
-  std::shared_ptr<SamplePart> make_part(int64_t b, Lifetime lifetime) {
-    const Batch batch = risk_->batch(b);
+  std::shared_ptr<SamplePart> make_part(int64_t b, model::Lifetime lifetime) {
+    const problem::Batch batch = risk_->batch(b);
     const auto part = std::make_shared<SamplePart>();
-    const int64_t bytes = allocation_of(risk_->options().device, [&] {
+    const int64_t bytes = problem::allocation_of(risk_->options().device, [&] {
                             part->outputs.emplace(risk_->network(), risk_->theta(), batch.inputs, lifetime);
                           }).kept;
     // Reading gradients costs what reading activations costs: they pay where they are not larger.
     const int64_t rows = batch.inputs.size(0) * dim() * part->outputs->head().item_size();
-    const bool by_rows = lifetime == Lifetime::many_products && rows <= bytes;
+    const bool by_rows = lifetime == model::Lifetime::many_products && rows <= bytes;
     if (by_rows || (clip_ > 0 && !factor(b).defined())) gradients_of(b, batch, by_rows, *part);
     return part;
   }
 
   /// Forms the gradients once: for the clipping factors, and to keep them where `keep`.
-  void gradients_of(int64_t b, const Batch& batch, bool keep, SamplePart& part) {
+  void gradients_of(int64_t b, const problem::Batch& batch, bool keep, SamplePart& part) {
     const at::AutoGradMode no_grad(false);
     const auto gradients = sample_gradients(*risk_, batch);
     if (!gradients && clip_ > 0) {
@@ -79,18 +79,18 @@ class SampleFisher : public LinearOperator {
   }
 
   // G' diag(f w) G v
-  ParamTensors by_gradients(const SamplePart& part, int64_t b, const at::Tensor& v) {
+  model::ParamTensors by_gradients(const SamplePart& part, int64_t b, const at::Tensor& v) {
     const at::Tensor weights = sample_weights(risk_->batch(b), risk_->rows_per_sample());
     const at::Tensor projections = at::mv(part.gradients, v) * with_clipping(b, weights);
     return risk_->network().params().blobs(at::mv(part.gradients.t(), projections));
   }
 
   // g_s'v = (1/w_s) sum_t w_t r_t'u_t with u = J v; then J' of w_t r_t f_s g_s'v.
-  ParamTensors by_jacobian(SamplePart& part, int64_t b, const ParamTensors& v) {
-    const Batch batch = risk_->batch(b);
-    const RowVector r = loss_gradient(risk_->loss_function(), batch.targets, batch.weights);
+  model::ParamTensors by_jacobian(SamplePart& part, int64_t b, const model::ParamTensors& v) {
+    const problem::Batch batch = risk_->batch(b);
+    const model::RowVector r = model::loss_gradient(risk_->loss_function(), batch.targets, batch.weights);
     const at::Tensor projections = at::empty_like(batch.weights);
-    part.outputs->jvp(v, [&](const RowBlock& rows, const at::Tensor& z, const at::Tensor& u) {
+    part.outputs->jvp(v, [&](const model::RowBlock& rows, const at::Tensor& z, const at::Tensor& u) {
       rows.of(projections).copy_((r(rows, z) * u).sum(1));
     });
     const int64_t per_sample = risk_->rows_per_sample();
@@ -99,19 +99,19 @@ class SampleFisher : public LinearOperator {
     const at::Tensor means = at::where(weights.gt(0), sums / weights, at::zeros_like(sums));
     const at::Tensor scale = with_clipping(b, means).repeat_interleave(per_sample).unsqueeze(1);
     return part.outputs->vjp(
-        [&](const RowBlock& rows, const at::Tensor& z) { return r(rows, z) * rows.of(scale); });
+        [&](const model::RowBlock& rows, const at::Tensor& z) { return r(rows, z) * rows.of(scale); });
   }
 
-  std::shared_ptr<const EmpiricalRisk> risk_;
+  std::shared_ptr<const problem::EmpiricalRisk> risk_;
   double clip_;
   std::vector<at::Tensor> clipped_;  ///< factors of each micro-batch [samples], once they are known
-  BatchCache<SamplePart> parts_;
+  problem::BatchCache<SamplePart> parts_;
 };
 
 }  // namespace
 
-std::unique_ptr<LinearOperator> make_empirical_fisher(std::shared_ptr<const EmpiricalRisk> risk,
-                                                      const EmpiricalFisherOptions& options) {
+std::unique_ptr<krylov::LinearOperator> make_empirical_fisher(
+    std::shared_ptr<const problem::EmpiricalRisk> risk, const EmpiricalFisherOptions& options) {
   if (!(options.clip >= 0)) {
     throw InputError(fmt::format("--fisher-clip is {}, expected an L2 norm >= 0 (0: none)", options.clip));
   }
@@ -122,10 +122,10 @@ std::unique_ptr<LinearOperator> make_empirical_fisher(std::shared_ptr<const Empi
   if (one_row || options.unit == FisherUnit::sample) {
     return std::make_unique<SampleFisher>(std::move(risk), options.clip);
   }
-  const auto outer = [loss = &risk->loss_function()](const Batch& batch, const Head&) {
+  const auto outer = [loss = &risk->loss_function()](const problem::Batch& batch, const model::Head&) {
     return gradient_outer_products(*loss, batch.targets, batch.weights);
   };
   return make_jacobian_product(std::move(risk), outer);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -5,7 +5,7 @@
 #include "problem/empirical_risk.h"
 #include "settings/choices.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 struct EmpiricalFisherOptions {
   FisherUnit unit = FisherUnit::token;  ///< automatic: token
@@ -20,7 +20,7 @@ struct EmpiricalFisherOptions {
 /// agree. Where linearizations are kept, the unit is `sample` and they are not larger than that, the rows g_s
 /// themselves are kept instead; else g_s' v comes from J v. `clip` is an L2 bound on every g_s. Throws
 /// InputError on a clip below 0, and on one with tokens as units.
-std::unique_ptr<LinearOperator> make_empirical_fisher(std::shared_ptr<const EmpiricalRisk> risk,
-                                                      const EmpiricalFisherOptions& options = {});
+std::unique_ptr<krylov::LinearOperator> make_empirical_fisher(
+    std::shared_ptr<const problem::EmpiricalRisk> risk, const EmpiricalFisherOptions& options = {});
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

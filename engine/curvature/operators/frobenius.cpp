@@ -6,7 +6,7 @@
 #include "core/kernels.h"
 #include "core/philox.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 using Vector = std::vector<double>;
@@ -14,7 +14,7 @@ using Vector = std::vector<double>;
 /// ||(A - B) v||^2 and ||B v||^2, a pair a vector v.
 class Samples {
  public:
-  Samples(LinearOperator& a, LinearOperator& b)
+  Samples(krylov::LinearOperator& a, krylov::LinearOperator& b)
       : a_(a), b_(b), av_(static_cast<size_t>(a.dim())), bv_(av_.size()) {}
 
   void add(const Vector& v) {
@@ -28,7 +28,7 @@ class Samples {
   Vector difference, reference;
 
  private:
-  LinearOperator &a_, &b_;
+  krylov::LinearOperator &a_, &b_;
   Vector av_, bv_;
 };
 
@@ -58,7 +58,7 @@ double jackknife_error(const Samples& samples, double d, double r) {
 
 }  // namespace
 
-FrobeniusError frobenius_error(LinearOperator& a, LinearOperator& b) {
+FrobeniusError frobenius_error(krylov::LinearOperator& a, krylov::LinearOperator& b) {
   Samples samples(a, b);
   Vector unit(static_cast<size_t>(a.dim()));
   for (double& element : unit) {
@@ -69,8 +69,8 @@ FrobeniusError frobenius_error(LinearOperator& a, LinearOperator& b) {
   return {ratio(sum(samples.difference), sum(samples.reference)), 0};
 }
 
-FrobeniusError estimated_frobenius_error(LinearOperator& a, LinearOperator& b, int64_t probes, uint64_t seed,
-                                         const std::string& purpose) {
+FrobeniusError estimated_frobenius_error(krylov::LinearOperator& a, krylov::LinearOperator& b, int64_t probes,
+                                         uint64_t seed, const std::string& purpose) {
   const Philox random(seed, "compare-kfac", "probes " + purpose);
   Samples samples(a, b);
   Vector v(static_cast<size_t>(a.dim()));
@@ -83,4 +83,4 @@ FrobeniusError estimated_frobenius_error(LinearOperator& a, LinearOperator& b, i
   return {ratio(d, r), jackknife_error(samples, d, r)};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -5,10 +5,10 @@
 #include "curvature/operators/jacobian_product.h"
 #include "model/autodiff/linearization.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
-class RankOne : public LinearOperator {
+class RankOne : public krylov::LinearOperator {
  public:
   explicit RankOne(std::vector<double> g) : g_(std::move(g)) {}
 
@@ -25,18 +25,18 @@ class RankOne : public LinearOperator {
 
 }  // namespace
 
-std::unique_ptr<LinearOperator> make_ggn(std::shared_ptr<const EmpiricalRisk> risk) {
+std::unique_ptr<krylov::LinearOperator> make_ggn(std::shared_ptr<const problem::EmpiricalRisk> risk) {
   risk->loss_function().require_gauss_newton();
-  const auto curvature = [loss = &risk->loss_function()](const Batch& batch, const Head&) {
-    return loss_curvature(*loss, batch.targets, batch.weights);
+  const auto curvature = [loss = &risk->loss_function()](const problem::Batch& batch, const model::Head&) {
+    return model::loss_curvature(*loss, batch.targets, batch.weights);
   };
   return make_jacobian_product(std::move(risk), curvature);
 }
 
-std::unique_ptr<LinearOperator> make_gradient_outer_product(const EmpiricalRisk& risk) {
+std::unique_ptr<krylov::LinearOperator> make_gradient_outer_product(const problem::EmpiricalRisk& risk) {
   std::vector<double> g(static_cast<size_t>(risk.dim()));
   risk.gradient(g);
   return std::make_unique<RankOne>(std::move(g));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

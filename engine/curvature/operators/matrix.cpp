@@ -12,7 +12,7 @@
 #include "core/kernels.h"
 #include "core/sha256.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 constexpr double symmetry_tolerance = 1e-12;
@@ -53,7 +53,7 @@ void symmetrize(Matrix& a, const MatrixPlace& place) {
   if (worst > 0) spdlog::info("matrix symmetrised: |a_ij - a_ji| was at most {:.3g}", worst);
 }
 
-class DenseMatrix : public LinearOperator {
+class DenseMatrix : public krylov::LinearOperator {
  public:
   explicit DenseMatrix(std::shared_ptr<const Matrix> a) : a_(std::move(a)) {
     for (int64_t i = 0; i < a_->n; ++i) rows_.push_back(a_->values.data() + i * a_->n);
@@ -74,7 +74,7 @@ class DenseMatrix : public LinearOperator {
   std::vector<const double*> rows_;
 };
 
-class DiagonalMatrix : public LinearOperator {
+class DiagonalMatrix : public krylov::LinearOperator {
  public:
   explicit DiagonalMatrix(std::shared_ptr<const Matrix> a) : a_(std::move(a)) {}
 
@@ -99,12 +99,13 @@ MatrixPlace parse_matrix_place(const std::string& text) {
 }
 
 Matrix read_matrix(const MatrixPlace& place) {
-  check_user_block(place.file);
-  const Handle file = open_hdf5(place.file);
-  const Item item({file.get(), place.file.string(), std::filesystem::file_size(place.file)}, place.dataset);
+  artifact::check_user_block(place.file);
+  const artifact::Handle file = artifact::open_hdf5(place.file);
+  const artifact::Item item({file.get(), place.file.string(), std::filesystem::file_size(place.file)},
+                            place.dataset);
   const auto& shape = item.shape();
   if (shape.empty() || shape.size() > 2 || shape.front() != shape.back() || item.count() == 0) {
-    wrong(place, "has shape " + shape_text(shape) + ", expected [n, n], or [n] for a diagonal");
+    wrong(place, "has shape " + artifact::shape_text(shape) + ", expected [n, n], or [n] for a diagonal");
   }
   Matrix a{shape.front(), shape.size() == 1, std::vector<double>(static_cast<size_t>(item.count()))};
   item.read(H5T_NATIVE_DOUBLE, a.values.data());
@@ -120,9 +121,9 @@ std::string digest(const Matrix& matrix) {
   return sha.hex();
 }
 
-std::unique_ptr<LinearOperator> make_matrix_operator(std::shared_ptr<const Matrix> matrix) {
+std::unique_ptr<krylov::LinearOperator> make_matrix_operator(std::shared_ptr<const Matrix> matrix) {
   if (matrix->diagonal) return std::make_unique<DiagonalMatrix>(std::move(matrix));
   return std::make_unique<DenseMatrix>(std::move(matrix));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -7,7 +7,7 @@
 
 #include "krylov/process/linear_operator.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// A symmetric matrix in memory: n x n values in row-major order, or n values of a diagonal.
 struct Matrix {
@@ -33,6 +33,6 @@ Matrix read_matrix(const MatrixPlace& place);
 std::string digest(const Matrix& matrix);
 
 /// v -> A v; each row is one dot product in a fixed order, so that no bit depends on the number of threads.
-std::unique_ptr<LinearOperator> make_matrix_operator(std::shared_ptr<const Matrix> matrix);
+std::unique_ptr<krylov::LinearOperator> make_matrix_operator(std::shared_ptr<const Matrix> matrix);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -11,7 +11,7 @@
 #include "core/philox.h"
 #include "curvature/operators/jacobian_product.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 /// Numbers [rows, columns] of one stream, drawn in host memory: the same on every device.
@@ -53,9 +53,10 @@ at::Tensor draw_labels(const at::Tensor& logits, int64_t first_row, const Philox
 }
 
 /// Targets of all rows of a batch, block by block.
-at::Tensor draw_batch(const Loss& loss, const Head& head, const Batch& batch, uint64_t seed, int64_t draw) {
+at::Tensor draw_batch(const model::Loss& loss, const model::Head& head, const problem::Batch& batch,
+                      uint64_t seed, int64_t draw) {
   std::vector<at::Tensor> parts;
-  head.for_each_block([&](const RowBlock& rows, const at::Tensor& z) {
+  head.for_each_block([&](const model::RowBlock& rows, const at::Tensor& z) {
     parts.push_back(draw_targets(loss, z, batch.first_row + rows.first, seed, draw));
   });
   return at::cat(parts);
@@ -63,7 +64,7 @@ at::Tensor draw_batch(const Loss& loss, const Head& head, const Batch& batch, ui
 
 }  // namespace
 
-at::Tensor draw_targets(const Loss& loss, const at::Tensor& logits, int64_t first_row, uint64_t seed,
+at::Tensor draw_targets(const model::Loss& loss, const at::Tensor& logits, int64_t first_row, uint64_t seed,
                         int64_t draw) {
   if (!loss.is_likelihood()) {
     throw Refusal(
@@ -78,17 +79,17 @@ at::Tensor draw_targets(const Loss& loss, const at::Tensor& logits, int64_t firs
   return draw_classes(logits, first_row, random);
 }
 
-std::unique_ptr<LinearOperator> make_mc_fisher(std::shared_ptr<const EmpiricalRisk> risk, int64_t samples,
-                                               uint64_t seed) {
+std::unique_ptr<krylov::LinearOperator> make_mc_fisher(std::shared_ptr<const problem::EmpiricalRisk> risk,
+                                                       int64_t samples, uint64_t seed) {
   if (samples < 1) throw InputError("--mc-samples is " + std::to_string(samples) + ", expected at least 1");
-  const auto mean_outer = [loss = &risk->loss_function(), samples, seed](const Batch& batch,
-                                                                         const Head& head) {
+  const auto mean_outer = [loss = &risk->loss_function(), samples, seed](const problem::Batch& batch,
+                                                                         const model::Head& head) {
     const at::Tensor weights = batch.weights / static_cast<double>(samples);
-    std::vector<RowMap> draws;
+    std::vector<model::RowMap> draws;
     for (int64_t s = 0; s < samples; ++s) {
       draws.push_back(gradient_outer_products(*loss, draw_batch(*loss, head, batch, seed, s), weights));
     }
-    return [draws](const RowBlock& rows, const at::Tensor& z, const at::Tensor& u) {
+    return [draws](const model::RowBlock& rows, const at::Tensor& z, const at::Tensor& u) {
       at::Tensor sum = draws.front()(rows, z, u);
       for (size_t s = 1; s < draws.size(); ++s) sum += draws[s](rows, z, u);
       return sum;
@@ -97,4 +98,4 @@ std::unique_ptr<LinearOperator> make_mc_fisher(std::shared_ptr<const EmpiricalRi
   return make_jacobian_product(std::move(risk), mean_outer);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -7,17 +7,17 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
-std::string names(const ParamSpace& space) {
+std::string names(const model::ParamSpace& space) {
   std::string text;
   for (const auto& p : space.parameters()) text += (text.empty() ? "" : ", ") + p.name;
   return text;
 }
 
 /// Sets `selected` for the parameters that match `glob`.
-void mark(const ParamSpace& space, const std::string& glob, bool value, std::vector<bool>& selected) {
+void mark(const model::ParamSpace& space, const std::string& glob, bool value, std::vector<bool>& selected) {
   bool found = false;
   for (size_t i = 0; i < selected.size(); ++i) {
     if (fnmatch(glob.c_str(), space.parameters()[i].name.c_str(), 0) != 0) continue;
@@ -30,9 +30,9 @@ void mark(const ParamSpace& space, const std::string& glob, bool value, std::vec
   }
 }
 
-class Restriction : public LinearOperator {
+class Restriction : public krylov::LinearOperator {
  public:
-  Restriction(std::shared_ptr<LinearOperator> full, std::vector<IndexRange> ranges)
+  Restriction(std::shared_ptr<krylov::LinearOperator> full, std::vector<IndexRange> ranges)
       : full_(std::move(full)),
         ranges_(std::move(ranges)),
         v_(static_cast<size_t>(full_->dim())),
@@ -54,7 +54,7 @@ class Restriction : public LinearOperator {
   }
 
  private:
-  std::shared_ptr<LinearOperator> full_;
+  std::shared_ptr<krylov::LinearOperator> full_;
   std::vector<IndexRange> ranges_;
   int64_t dim_ = 0;
   std::vector<double> v_;  // P' v: zero outside the ranges
@@ -63,7 +63,8 @@ class Restriction : public LinearOperator {
 
 }  // namespace
 
-std::vector<IndexRange> select_parameters(const ParamSpace& space, const std::vector<std::string>& globs) {
+std::vector<IndexRange> select_parameters(const model::ParamSpace& space,
+                                          const std::vector<std::string>& globs) {
   const auto excludes = [](const std::string& glob) { return glob.starts_with('!'); };
   std::vector<bool> selected(space.parameters().size(), std::all_of(globs.begin(), globs.end(), excludes));
   for (const auto& glob : globs) {
@@ -81,9 +82,9 @@ std::vector<IndexRange> select_parameters(const ParamSpace& space, const std::ve
   return ranges;
 }
 
-std::unique_ptr<LinearOperator> make_restriction(std::shared_ptr<LinearOperator> full,
-                                                 std::vector<IndexRange> ranges) {
+std::unique_ptr<krylov::LinearOperator> make_restriction(std::shared_ptr<krylov::LinearOperator> full,
+                                                         std::vector<IndexRange> ranges) {
   return std::make_unique<Restriction>(std::move(full), std::move(ranges));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

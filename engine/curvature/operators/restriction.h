@@ -7,7 +7,7 @@
 #include "krylov/process/linear_operator.h"
 #include "model/autodiff/param_space.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// A range [first, first + count) of coordinates.
 struct IndexRange {
@@ -18,11 +18,12 @@ struct IndexRange {
 /// The coordinates of the parameters that `globs` select, in order. A glob (fnmatch: * ? [...]) adds the
 /// parameters whose names match it, `!glob` takes them away afterwards; with `!` alone all others are
 /// selected. Throws InputError that lists the names if a glob matches none or nothing is left.
-std::vector<IndexRange> select_parameters(const ParamSpace& space, const std::vector<std::string>& globs);
+std::vector<IndexRange> select_parameters(const model::ParamSpace& space,
+                                          const std::vector<std::string>& globs);
 
 /// The principal sub-block P A P' of A on the coordinates `ranges`, with P their rows of the identity:
 /// curvature with all other parameters held fixed.
-std::unique_ptr<LinearOperator> make_restriction(std::shared_ptr<LinearOperator> full,
-                                                 std::vector<IndexRange> ranges);
+std::unique_ptr<krylov::LinearOperator> make_restriction(std::shared_ptr<krylov::LinearOperator> full,
+                                                         std::vector<IndexRange> ranges);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

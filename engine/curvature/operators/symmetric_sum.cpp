@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 // Narrower strips are slower than what they leave out; more of them hardly leave anything out.
@@ -55,4 +55,4 @@ at::Tensor symmetric_matrix(const SymmetricSum& sum) {
   return matrix;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 
 /// A sum of symmetric matrices X' diag(w) X as strips of rows from the diagonal on: little more than half of
 /// the arithmetic and of the memory of the whole. A diagonal matrix is one strip [n]. Empty: nothing was
@@ -20,4 +20,4 @@ void add_to_total(SymmetricSum& sum, const SymmetricSum& part);
 /// All of the matrix [n, n], of strips that are not a diagonal.
 at::Tensor symmetric_matrix(const SymmetricSum& sum);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -9,7 +9,7 @@
 #include "core/huge_buffer.h"
 #include "core/kernels.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // Memory is fetched ahead on a few streams at once: rows lie in at most so many panels, in each of which
@@ -128,4 +128,4 @@ std::unique_ptr<Basis> make_ram_basis(int64_t n, const BasisSize& size, BasisTyp
   return std::make_unique<RamBasis<double>>(n, size);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -8,7 +8,7 @@
 #include "core/vector.h"
 #include "settings/choices.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 class RowFile;
 
@@ -78,4 +78,4 @@ struct BasisSize {
 std::unique_ptr<Basis> make_ram_basis(int64_t n, const BasisSize& size = {},
                                       BasisType type = BasisType::float64);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

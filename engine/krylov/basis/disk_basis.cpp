@@ -7,7 +7,7 @@
 
 #include "core/gram.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr int64_t kPieceBytes = int64_t{1} << 21;     // of all rows: half of a second-level cache or less
@@ -185,4 +185,4 @@ std::unique_ptr<DiskBasis> make_disk_basis(int64_t n, BasisType type,
   return open_disk_basis(n, type, std::move(file), std::move(new_file));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

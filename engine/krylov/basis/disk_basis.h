@@ -5,7 +5,7 @@
 #include "krylov/basis/basis.h"
 #include "krylov/basis/row_file.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// A basis whose rows lie in a file one after the other, all of them, bit-identical to one in host memory.
 ///
@@ -27,4 +27,4 @@ std::unique_ptr<DiskBasis> make_disk_basis(int64_t n, BasisType type,
 std::unique_ptr<DiskBasis> open_disk_basis(int64_t n, BasisType type, std::unique_ptr<RowFile> file,
                                            std::function<std::unique_ptr<RowFile>()> new_file);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& what) {
@@ -77,4 +77,4 @@ void RowFile::keep() {
   removed_at_end_ = false;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

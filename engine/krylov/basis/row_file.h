@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// Bytes of vectors on disk, read and written at any place by many threads. The file goes with the object
 /// unless keep() was called. Every failure of the operating system is an IoError that names the file and the
@@ -44,4 +44,4 @@ class RowFile {
   bool removed_at_end_ = true;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -13,7 +13,7 @@
 #include "krylov/ritz/candidate_pool.h"
 #include "krylov/ritz/evidence.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr int64_t kFirstLook = 12;  // steps of a round before its rate is judged
@@ -157,4 +157,4 @@ Certificate certify(LinearOperator& op, const std::vector<RitzPair>& pairs, cons
   return Rounds(op, pairs, options, keep_going).run();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 #include "krylov/process/wanted.h"
 #include "krylov/ritz/ritz_pair.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 struct CertificateOptions {
   int64_t k = 10;
@@ -69,4 +69,4 @@ Certificate certify(
     LinearOperator& op, const std::vector<RitzPair>& pairs, const CertificateOptions& options,
     const std::function<bool(int64_t calls)>& keep_going = [](int64_t) { return true; });
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -5,7 +5,7 @@
 
 #include "krylov/process/tolerance.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 void CertificateBounds::begin_round(const std::vector<KnownValue>& known) {
   std::vector<CertificateEnd> next = certificate_ends(known, options_.which, options_.k);
@@ -83,4 +83,4 @@ double CertificateBounds::goal(double theta) const {
   return std::isfinite(theta) ? residual_goal(options_.tol, theta, options_.norm_a) : 0;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -7,7 +7,7 @@
 #include "krylov/process/factorization.h"
 #include "krylov/process/tridiagonal.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// Both ends of a certificate through its rounds, each a Lanczos run on the deflated operator from a fresh
 /// random start: what is wanted, what bounds the rest, and how far that is from certifying it.
@@ -62,4 +62,4 @@ class CertificateBounds {
   int rounds_ = 0;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <optional>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 void CertificateEnd::set_bound(double u, double goal, double slack) {
   double now = lifted(rest, u);
@@ -98,4 +98,4 @@ std::vector<CertificateEnd> certificate_ends(const std::vector<KnownValue>& know
   return ends;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

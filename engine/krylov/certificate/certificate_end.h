@@ -5,7 +5,7 @@
 #include "krylov/process/end.h"
 #include "krylov/process/wanted.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// A deflated pair.
 struct KnownValue {
@@ -47,4 +47,4 @@ struct CertificateEnd {
 /// Both ends, given what has been deflated.
 std::vector<CertificateEnd> certificate_ends(const std::vector<KnownValue>& known, Which which, int64_t k);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -4,7 +4,7 @@
 
 #include "core/kernels.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 void Deflated::apply(VectorView v, VectorSpan out) {
   std::copy(v.begin(), v.end(), inner_.begin());
@@ -33,4 +33,4 @@ bool Deflated::add(VectorView x) {
   return true;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -3,7 +3,7 @@
 
 #include "krylov/process/linear_operator.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// B = (I - XX') A (I - XX') with orthonormal X, to which vectors are added one by one.
 class Deflated final : public LinearOperator {
@@ -29,4 +29,4 @@ class Deflated final : public LinearOperator {
   std::vector<const double*> rows_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

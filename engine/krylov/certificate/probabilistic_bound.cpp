@@ -6,7 +6,7 @@
 
 #include "krylov/process/tridiagonal.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // From the ratios r_j = p_j / p_(j-1): beta_j r_j = x - alpha_j - beta_(j-1) / r_(j-1), all positive beyond
@@ -30,7 +30,7 @@ double log_of_one_over_d(double delta, int64_t n) {
 
 RandomStart RandomStart::seen_from(End end) const {
   RandomStart run = *this;
-  for (double& a : run.alpha) a = ritzflow::seen_from(end, a);
+  for (double& a : run.alpha) a = krylov::seen_from(end, a);
   return run;
 }
 
@@ -64,4 +64,4 @@ double progress_to_bound(const RandomStart& run, double delta, int64_t n, double
   return log_polynomial(run, x) / log_of_one_over_d(delta, n);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

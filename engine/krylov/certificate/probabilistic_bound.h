@@ -4,7 +4,7 @@
 
 #include "krylov/process/end.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// T = tridiag(alpha, beta) [m] of a Lanczos run that kept orthogonality, started at random on the unit
 /// sphere. A last beta of 0 ends the run at an invariant subspace; it may have been up to `breakdown` before
@@ -28,4 +28,4 @@ double probabilistic_upper_bound(const std::vector<RandomStart>& runs, double de
 /// log p_m(x) / log(1/d): reaches 1 when x is an upper bound; -infinity at or below theta_max.
 double progress_to_bound(const RandomStart& run, double delta, int64_t n, double x);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -10,7 +10,7 @@
 #include "krylov/density/share_band.h"
 #include "krylov/density/support.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // The nodes inside [lower, upper], their weights divided by what they sum up to.
@@ -195,4 +195,4 @@ SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const Dens
   return result;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

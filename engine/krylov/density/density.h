@@ -5,7 +5,7 @@
 #include "krylov/density/outliers.h"
 #include "settings/lanczos_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// A quantity of the whole spectrum with bounds: quadrature error of every probe and Monte-Carlo error over
 /// probes.
@@ -54,4 +54,4 @@ struct DensityOptions {
 /// one up to x + slack. Throws InputError without a probe.
 SpectralDensity spectral_density(const std::vector<ProbeRun>& probes, const DensityOptions& options);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

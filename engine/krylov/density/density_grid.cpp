@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 double density_bandwidth(double lower, double upper, const DensityOptions& options) {
   if (options.bandwidth > 0) return options.bandwidth;
@@ -33,4 +33,4 @@ std::vector<double> density_grid(double lower, double upper, double bandwidth, i
   return grid;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -4,7 +4,7 @@
 
 #include "krylov/density/density.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// Standard deviation of the Gaussians on a spectrum in [lower, upper]: the one of `options`, else a
 /// hundredth of the range, but enough that rounding keeps the points of the grid apart where the spectrum is
@@ -15,4 +15,4 @@ double density_bandwidth(double lower, double upper, const DensityOptions& optio
 /// where they coincide by rounding.
 std::vector<double> density_grid(double lower, double upper, double bandwidth, int64_t points);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -6,7 +6,7 @@
 #include "krylov/density/density_grid.h"
 #include "krylov/density/share_band.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr double reach = 8;  // standard deviations beyond which a Gaussian is 0 to rounding
@@ -51,4 +51,4 @@ SpectralDensity exact_density(const std::vector<double>& spectrum, const Density
   return result;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

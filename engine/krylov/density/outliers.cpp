@@ -5,7 +5,7 @@
 
 #include "krylov/process/end.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // Beyond this angle between a Ritz vector and its eigenvector the first order is not enough.
@@ -126,4 +126,4 @@ Outliers find_outliers(const std::vector<ProbeRun>& probes, const std::vector<Qu
   return std::ranges::any_of(rules, nothing_left) ? Outliers{} : all;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -5,7 +5,7 @@
 #include "krylov/density/probe_run.h"
 #include "krylov/density/quadrature.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// Eigenvalues that are known one by one, with their copies: all that lie outside [lower, upper].
 struct Outliers {
@@ -20,4 +20,4 @@ struct Outliers {
 /// outliers' eigenvectors: a uniform probe of the deflated operator.
 Outliers find_outliers(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// An eigenvalue and how far it may be from `value`.
 struct Outlier {
@@ -23,4 +23,4 @@ struct ProbeRun {
   double slack = 0;  ///< noise of a product, absolute
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

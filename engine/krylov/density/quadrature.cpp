@@ -4,7 +4,7 @@
 
 #include "krylov/process/tridiagonal.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 Quadrature gauss(const std::vector<double>& alpha, const std::vector<double>& beta) {
   TridiagonalEigen eigen = tridiagonal_eigen(alpha, beta);
@@ -13,4 +13,4 @@ Quadrature gauss(const std::vector<double>& alpha, const std::vector<double>& be
   return {std::move(eigen.values), std::move(eigen.first), std::move(eigen.last)};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// Gauss quadrature of the measure of a probe vector.
 struct Quadrature {
@@ -13,4 +13,4 @@ struct Quadrature {
 /// The rule of T = tridiag(alpha, beta) [m] of a run that started at the probe vector (Golub and Welsch).
 Quadrature gauss(const std::vector<double>& alpha, const std::vector<double>& beta);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 Interval ShareBand::share(double x) const {
   const auto next = std::ranges::upper_bound(cuts_, x);
@@ -40,4 +40,4 @@ double gaussian(double distance, double bandwidth) {
   return std::exp(-0.5 * std::pow(distance / bandwidth, 2)) / (bandwidth * std::sqrt(2 * M_PI));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

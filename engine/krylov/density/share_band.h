@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 struct Interval {
   double lower = 0, upper = 0;
@@ -32,4 +32,4 @@ class ShareBand {
 /// N(distance; 0, bandwidth^2).
 double gaussian(double distance, double bandwidth);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

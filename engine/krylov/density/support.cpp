@@ -6,7 +6,7 @@
 #include "krylov/certificate/probabilistic_bound.h"
 #include "krylov/process/factorization.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 Interval support(const std::vector<ProbeRun>& probes, const std::vector<Quadrature>& rules,
                  const DensityOptions& options, double slack) {
@@ -29,4 +29,4 @@ Interval support(const std::vector<ProbeRun>& probes, const std::vector<Quadratu
   return options.semidefinite ? Interval{std::max(ends.lower, 0.0), std::max(ends.upper, 0.0)} : ends;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 class Sum : public LinearOperator {
@@ -67,4 +67,4 @@ OperatorPointer make_shifted(OperatorPointer a, double sigma) {
   return std::make_unique<Shifted>(std::move(a), sigma);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

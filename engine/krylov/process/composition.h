@@ -6,7 +6,7 @@
 
 /// Operators made of operators; each owns its parts. All parts have one dimension, else
 /// std::invalid_argument.
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 using OperatorPointer = std::unique_ptr<LinearOperator>;
 
@@ -19,4 +19,4 @@ OperatorPointer make_scaled(double c, OperatorPointer a);
 /// A + sigma I.
 OperatorPointer make_shifted(OperatorPointer a, double sigma);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

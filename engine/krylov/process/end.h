@@ -1,7 +1,7 @@
 #pragma once
 #include <array>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// One end of the spectrum. The lower end of A is the upper end of -A: what holds at an end is said and done
 /// for the upper one, of values as they are seen from it.
@@ -15,4 +15,4 @@ constexpr double seen_from(End end, double x) { return end == End::upper ? x : -
 /// How far [lower, upper] reaches at an end, seen from it.
 constexpr double reach_at(End end, double lower, double upper) { return end == End::upper ? upper : -lower; }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 #include "core/kernels.h"
 #include "core/philox.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 double breakdown_level(int64_t n) {
   return 10 * std::sqrt(static_cast<double>(n)) * std::numeric_limits<double>::epsilon();
@@ -113,4 +113,4 @@ void LanczosProcess::continue_behind_invariant_subspace(VectorSpan w) {
   f.exhausted = false;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

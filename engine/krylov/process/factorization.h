@@ -8,7 +8,7 @@
 #include "krylov/process/linear_operator.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// The Krylov relation A Q' = Q' H + beta q e_m' (rows of Q are vectors). It holds to rounding in **every**
 /// mode, because each subtracted coefficient is recorded in H (Stewart, UMIACS-TR-2001-31). Without restarts
@@ -72,4 +72,4 @@ class LanczosProcess {
   KrylovFactorization factorization_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -4,7 +4,7 @@
 
 #include "krylov/process/projected.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // Rotations by more than this are between vectors of one cluster, where to first order is not enough.
@@ -64,4 +64,4 @@ KeptSchurVectors kept_schur_vectors(const KrylovFactorization& f, Which which, i
           r.topLeftCorner(l, l).triangularView<Eigen::Upper>()};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -4,7 +4,7 @@
 #include "krylov/process/factorization.h"
 #include "krylov/process/wanted.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// H Z = Z R with orthonormal Z [m, l] and upper triangular R [l, l].
 struct KeptSchurVectors {
@@ -19,4 +19,4 @@ struct KeptSchurVectors {
 /// component of each vector is not negative. Vectors that are locked stay as they are.
 KeptSchurVectors kept_schur_vectors(const KrylovFactorization& f, Which which, int64_t l);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -3,7 +3,7 @@
 
 #include "core/vector.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// A symmetric linear map A on R^n, known only through its products (matrix-free).
 class LinearOperator {
@@ -17,4 +17,4 @@ class LinearOperator {
   virtual void apply(VectorView v, VectorSpan out) = 0;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

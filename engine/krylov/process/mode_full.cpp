@@ -6,7 +6,7 @@
 #include "core/kernels.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 const ModeTraits Full::traits = {
     .mode = ReorthMode::full, .keeps = Orthogonality::full, .tridiagonal = true, .stops_early = true};
@@ -37,4 +37,4 @@ double detail::orthogonalize(const Full&, const Basis& basis, const LanczosHisto
   return length;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -1,7 +1,7 @@
 #include "core/kernels.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 const ModeTraits Off::traits = {
     .mode = ReorthMode::off, .keeps = Orthogonality::none, .tridiagonal = true, .stops_early = true};
@@ -23,4 +23,4 @@ double detail::orthogonalize(const Off&, const Basis& basis, const LanczosHistor
   return norm(w);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 #include "krylov/process/reorthogonalization.h"
 #include "krylov/process/tridiagonal.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 const ModeTraits ParlettScott::traits = {
     .mode = ReorthMode::parlett_scott, .keeps = Orthogonality::semi, .stops_early = true};
@@ -157,4 +157,4 @@ double detail::orthogonalize(const ParlettScott& mode, const Basis& basis, const
   return one_pass_is_enough(length, left) ? left : orthogonalize(Full{}, basis, history, w, column);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -6,7 +6,7 @@
 #include "core/kernels.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 const ModeTraits Partial::traits = {
     .mode = ReorthMode::partial, .keeps = Orthogonality::semi, .stops_early = true};
@@ -133,4 +133,4 @@ double detail::orthogonalize(const Partial& mode, const Basis& basis, const Lanc
   return one_pass_is_enough(length, left) ? left : orthogonalize(Full{}, basis, history, w, column);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -8,7 +8,7 @@
 #include "krylov/process/kept_schur_vectors.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 const ModeTraits ThickRestart::traits = {.mode = ReorthMode::thick_restart,
                                          .keeps = Orthogonality::full,
@@ -68,4 +68,4 @@ double detail::orthogonalize(const ThickRestart&, const Basis& basis, const Lanc
   return orthogonalize(Full{}, basis, history, w, column);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -3,7 +3,7 @@
 #include "core/kernels.h"
 #include "krylov/process/reorthogonalization.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 // Its T gives no valid residual, and the one of its H needs vectors that a run does not form: it never stops
 // early.
@@ -25,4 +25,4 @@ double detail::orthogonalize(const Window& mode, const Basis& basis, const Lancz
   return norm(w);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -1,7 +1,7 @@
 #pragma once
 #include <limits>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// What the probes of an operator have measured, as far as runs and their evidence depend on it.
 struct OperatorFacts {
@@ -12,4 +12,4 @@ struct OperatorFacts {
   bool is_psd = false;                                      ///< positive semi-definite by construction
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

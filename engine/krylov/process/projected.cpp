@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 namespace {
 
@@ -63,4 +63,4 @@ TridiagonalEigen projected_ends(const KrylovFactorization& f) {
       {eigen.values.begin(), eigen.values.end()}, {first.begin(), first.end()}, {last.begin(), last.end()}};
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -2,7 +2,7 @@
 #include "krylov/process/factorization.h"
 #include "krylov/process/tridiagonal.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// Eigenpairs of the symmetric projected matrix of a factorization that keeps orthogonality or makes nothing
 /// but the three-term recurrence: T without a restart, the arrow and its tridiagonal continuation after one.
@@ -17,4 +17,4 @@ SymmetricEigen projected_eigen_rounded_once(const KrylovFactorization& f);
 /// The same with the first and last components only.
 TridiagonalEigen projected_ends(const KrylovFactorization& f);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -7,7 +7,7 @@
 
 #include "core/kernels.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 template <class Mode>
@@ -94,4 +94,4 @@ bool detail::near_breakdown(const LanczosHistory& history, double beta, double f
 
 bool detail::one_pass_is_enough(double before, double after) { return after > 0.7 * before; }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 #include "krylov/basis/basis.h"
 #include "settings/lanczos_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 struct KrylovFactorization;
 
@@ -169,4 +169,4 @@ bool near_breakdown(const LanczosHistory& history, double beta, double floor, do
 bool one_pass_is_enough(double before, double after);
 }  // namespace detail
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

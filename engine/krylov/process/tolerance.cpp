@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 double product_error(double noise, double epsilon) { return noise + 4 * epsilon; }
 
@@ -13,4 +13,4 @@ double residual_goal(double tol, double theta, double norm_a) {
   return tol * std::max(std::abs(theta), std::pow(eps, 2.0 / 3.0) * norm_a);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// Relative error of a product for bounds that must hold: its noise, and four roundings of its arithmetic
 /// with the distance `epsilon` from 1 to the next number: those that are the same for every vector (of
@@ -11,4 +11,4 @@ double product_error(double noise, double epsilon);
 /// tol * max(|theta|, eps^(2/3) ||A||).
 double residual_goal(double tol, double theta, double norm_a);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

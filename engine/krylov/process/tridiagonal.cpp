@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr int kMaxSweeps = 60;
@@ -131,4 +131,4 @@ SymmetricEigen symmetric_eigenvectors(const Eigen::MatrixXd& a) {
                                 {beta.data(), static_cast<size_t>(m - 1)}, reduction.matrixQ());
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

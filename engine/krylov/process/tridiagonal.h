@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// Eigenvalues of the symmetric tridiagonal T with the first and the last component of each eigenvector.
 struct TridiagonalEigen {
@@ -30,4 +30,4 @@ SymmetricEigen tridiagonal_eigenvectors(std::span<const double> alpha, std::span
 /// above.
 SymmetricEigen symmetric_eigenvectors(const Eigen::MatrixXd& a);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 std::vector<WantedEnd> wanted_ends(const std::vector<double>& values, Which which, int64_t k) {
   std::vector<size_t> down(values.size());
@@ -41,4 +41,4 @@ int64_t wanted_converged(const std::vector<double>& values, const std::vector<bo
   return sum;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -4,7 +4,7 @@
 
 #include "settings/choices.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// One end of the spectrum: candidates in the order in which they are wanted, and how many are.
 struct WantedEnd {
@@ -20,4 +20,4 @@ std::vector<WantedEnd> wanted_ends(const std::vector<double>& values, Which whic
 int64_t wanted_converged(const std::vector<double>& values, const std::vector<bool>& converged, Which which,
                          int64_t k);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -8,7 +8,7 @@
 
 #include "core/kernels.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // Below this length Q's is the rounding noise of a cancelled sum, not a direction.
@@ -159,4 +159,4 @@ std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidate
   return pool;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

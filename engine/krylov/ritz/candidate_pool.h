@@ -5,7 +5,7 @@
 #include "krylov/ritz/ritz_candidate.h"
 #include "krylov/ritz/ritz_pair.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// x = Q's / ||Q's|| with its residual as estimated.
 RitzPair form_pair(const RitzCandidate& candidate, const Combinations& basis);
@@ -22,4 +22,4 @@ RitzPair form_pair(const RitzCandidate& candidate, const Combinations& basis);
 std::vector<RitzPair> candidate_pool(const std::vector<RitzCandidate>& candidates, const WantedEnd& end,
                                      const Combinations& basis, Basis* shelf = nullptr);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -5,7 +5,7 @@
 
 #include "krylov/ritz/candidate_pool.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // Of each candidate's value from the nearest wanted one: 0 for those that are wanted.
@@ -47,4 +47,4 @@ std::vector<RitzPair> companions(const std::vector<RitzCandidate>& candidates, c
   return pairs;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -10,7 +10,7 @@
 #include "krylov/process/tolerance.h"
 #include "krylov/ritz/candidate_pool.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 std::vector<double> naive_list(const KrylovFactorization& f, const EvidenceOptions& options) {
@@ -131,4 +131,4 @@ RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, con
   return evidence;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -6,7 +6,7 @@
 #include "krylov/ritz/ritz_candidate.h"
 #include "krylov/ritz/ritz_pair.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 struct RitzEvidence {
   std::vector<RitzPair> pairs;             ///< descending by value: k wanted, and what was met among them
@@ -52,4 +52,4 @@ void measure_pair(LinearOperator& op, const EvidenceOptions& options, RitzPair& 
 RitzEvidence ritz_evidence(LinearOperator& op, const KrylovFactorization& f, const Combinations& basis,
                            const Reorthogonalization& mode, const EvidenceOptions& options);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -6,7 +6,7 @@
 
 #include "krylov/process/tridiagonal.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 bool has_value_near(const std::vector<double>& sorted, double value, double tolerance) {
@@ -43,4 +43,4 @@ std::vector<TridiagonalVerdict> cullum_willoughby(std::span<const double> alpha,
   return verdicts;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// What the test of Cullum and Willoughby says of an eigenvalue of T.
 enum class TridiagonalVerdict : uint8_t {
@@ -20,4 +20,4 @@ std::vector<TridiagonalVerdict> cullum_willoughby(std::span<const double> alpha,
                                                   std::span<const double> values,
                                                   std::span<const double> first);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

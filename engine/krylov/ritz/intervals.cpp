@@ -5,7 +5,7 @@
 
 #include "krylov/process/end.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // A cluster of c pairs and an interval that holds c eigenvalues: within ||R|| of the Ritz values (Kahan), R
@@ -110,4 +110,4 @@ void narrow_by_gaps(std::vector<RitzPair>& pairs, const Outside& outside, double
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -3,7 +3,7 @@
 
 #include "krylov/ritz/ritz_pair.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// What a certificate says of the eigenvalues that are not among the pairs: none above `upper`, none below
 /// `lower`; infinite where nothing is known.
@@ -23,4 +23,4 @@ std::vector<int64_t> clusters(const std::vector<RitzPair>& pairs);
 /// is the noise of a product, absolute.
 void narrow_by_gaps(std::vector<RitzPair>& pairs, const Outside& outside, double slack);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

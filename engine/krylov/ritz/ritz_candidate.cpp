@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "krylov/process/projected.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 std::vector<RitzCandidate> candidates_of_t(const KrylovFactorization& f) {
@@ -99,4 +99,4 @@ std::vector<RitzCandidate> ritz_candidates(const KrylovFactorization& f, const R
   return traits.keeps == Orthogonality::semi ? candidates_near_t(f) : candidates_of_h(f);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

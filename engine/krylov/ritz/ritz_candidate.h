@@ -6,7 +6,7 @@
 
 #include "krylov/process/factorization.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// A candidate: an eigenpair (theta, s) of the small matrix H (or T) with unit s, for which
 /// A Q's - theta Q's = Q'leftover + beta s_m q.
@@ -27,4 +27,4 @@ struct RitzCandidate {
 /// tau, s +- i t enter once, as theta and s with the leftover -tau t.
 std::vector<RitzCandidate> ritz_candidates(const KrylovFactorization& f, const Reorthogonalization& mode);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

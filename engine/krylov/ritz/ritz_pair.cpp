@@ -1,6 +1,6 @@
 #include "krylov/ritz/ritz_pair.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 std::string verdict_name(Verdict verdict) {
   switch (verdict) {
@@ -16,4 +16,4 @@ std::string verdict_name(Verdict verdict) {
   return "";
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -7,7 +7,7 @@
 
 #include "krylov/basis/basis.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// What is known of a returned pair.
 enum class Verdict {
@@ -50,4 +50,4 @@ class PairVector {
   VectorView view_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

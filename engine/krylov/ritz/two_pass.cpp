@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/kernels.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 TwoPass::TwoPass(LinearOperator& op, const RunOfRecord& run, const std::vector<RitzCandidate>& upcoming,
                  int64_t batch, std::function<void()> replayed)
@@ -89,4 +89,4 @@ std::vector<RitzCandidate> likely_walk(const std::vector<RitzCandidate>& candida
   return walk;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -8,7 +8,7 @@
 #include "krylov/process/wanted.h"
 #include "krylov/ritz/ritz_candidate.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// A finished run to be made again from its start vector.
 struct RunOfRecord {
@@ -62,4 +62,4 @@ class TwoPass final : public Combinations {
 /// twice as many distinct values as are wanted.
 std::vector<RitzCandidate> likely_walk(const std::vector<RitzCandidate>& candidates, Which which, int64_t k);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

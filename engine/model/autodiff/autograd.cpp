@@ -7,7 +7,7 @@
 
 #include <stdexcept>
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 namespace forward_ad = torch::autograd::forward_ad;
@@ -85,4 +85,4 @@ bool has_tangent_and_graph(const at::Tensor& x) {
   return x.requires_grad() && x._fw_grad(/*level=*/0).defined();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

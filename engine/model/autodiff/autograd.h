@@ -7,7 +7,7 @@
 #include "model/autodiff/param_space.h"
 
 /// What the linearizations share of LibTorch's automatic differentiation.
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Detached views of theta that ask for gradients.
 ParamTensors make_leaves(const ParamTensors& theta);
@@ -55,4 +55,4 @@ at::Tensor tangent_of(const at::Tensor& x);
 /// of LibTorch have no formula for that or, worse, a wrong one (layers.h).
 bool has_tangent_and_graph(const at::Tensor& x);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

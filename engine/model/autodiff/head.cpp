@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 /// Logits at once: 16 MB in float32. A constant, for the order of the sums over rows depends on it.
@@ -118,4 +118,4 @@ HeadTensors Head::hessian(const HeadTensors& direction, const RowVector& r, cons
   return sum;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -8,7 +8,7 @@
 #include "model/autodiff/param_space.h"
 #include "model/autodiff/taps.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Rows [first, first + count) of a micro-batch: what is at work at once.
 struct RowBlock {
@@ -77,4 +77,4 @@ class Head {
   int64_t block_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -9,7 +9,7 @@
 #include "model/autodiff/autograd.h"
 #include "model/autodiff/linearization.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 using torch::autograd::grad;
@@ -212,4 +212,4 @@ std::unique_ptr<HessianLinearization> linearize_gradient_by_autograd(
   return std::make_unique<ReverseOverReverse>(network, loss, theta, inputs, targets, weights);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -15,7 +15,7 @@
 #include "core/philox.h"
 #include "model/autodiff/autograd.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 std::optional<at::Tensor> bias_of(const Layer& layer, const ParamTensors& theta) {
@@ -164,4 +164,4 @@ void Initializer::uniform(size_t parameter, double bound) {
 
 void Initializer::constant(size_t parameter, double value) { std::ranges::fill(part(parameter), value); }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -9,7 +9,7 @@
 #include "model/autodiff/param_space.h"
 #include "model/autodiff/taps.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Appends `<name>.weight` [out, in] and `<name>.bias` [out].
 Layer add_linear(ParamSpace& params, const std::string& name, int64_t in, int64_t out, bool bias);
@@ -76,4 +76,4 @@ class Initializer {
   VectorSpan theta_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

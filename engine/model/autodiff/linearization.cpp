@@ -6,7 +6,7 @@
 
 #include "model/autodiff/autograd.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 class AutogradLinearization : public Linearization {
@@ -113,4 +113,4 @@ std::unique_ptr<Linearization> linearize_by_autograd(const Network& network, con
   return std::make_unique<AutogradLinearization>(network, theta, inputs, lifetime);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

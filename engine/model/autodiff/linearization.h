@@ -6,7 +6,7 @@
 #include "model/autodiff/network.h"
 #include "model/loss.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// The Jacobian J = dh/dtheta of a network's features h at a point and a micro-batch: made once, applied many
 /// times. It keeps what does not depend on the vector (features, the autograd graph). Both maps are linear
@@ -83,4 +83,4 @@ std::unique_ptr<HessianLinearization> linearize_gradient_by_autograd(
     const Network& network, const Loss& loss, const ParamTensors& theta, const at::Tensor& inputs,
     const at::Tensor& targets, const at::Tensor& weights, HessianMode mode);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -1,6 +1,6 @@
 #include "model/autodiff/low_precision.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 class InBfloat16 : public Network {
@@ -33,4 +33,4 @@ std::shared_ptr<const Network> in_bfloat16(std::shared_ptr<const Network> networ
   return std::make_shared<InBfloat16>(std::move(network));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

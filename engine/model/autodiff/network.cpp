@@ -3,7 +3,7 @@
 #include "model/autodiff/layers.h"
 #include "model/autodiff/linearization.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 at::Tensor Network::forward(const ParamTensors& theta, const at::Tensor& inputs) const {
   const at::Tensor h = features(theta, inputs);
   const auto layer = output_layer();
@@ -27,4 +27,4 @@ at::Tensor Network::forward_with_taps(const ParamTensors& theta, const at::Tenso
   return forward(theta, inputs);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -11,7 +11,7 @@
 #include "model/autodiff/taps.h"
 #include "settings/choices.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 class HessianLinearization;
 class Linearization;
@@ -67,4 +67,4 @@ class Network {
   ParamSpace params_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

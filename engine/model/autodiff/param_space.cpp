@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 auto find(const std::vector<Parameter>& parameters, const std::string& name) {
@@ -63,4 +63,4 @@ ParamTensors ParamSpace::blobs(const at::Tensor& flat) const {
   return tensors;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

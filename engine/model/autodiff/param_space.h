@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// One named tensor of the flat parameter vector: elements [offset, offset + size).
 struct Parameter {
@@ -42,4 +42,4 @@ class ParamSpace {
   int64_t size_ = 0;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -2,7 +2,7 @@
 
 #include <ATen/ops/cat.h>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 at::Tensor packed(const std::vector<at::Tensor>& arrays) {
   std::vector<at::Tensor> bytes;
@@ -28,4 +28,4 @@ std::vector<at::Tensor> unpacked(const at::Tensor& records, const std::vector<In
   return arrays;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// One of several inputs of a sample, which a module takes under this name.
 struct InputField {
@@ -21,4 +21,4 @@ at::Tensor packed(const std::vector<at::Tensor>& arrays);
 /// The arrays again, in the order of `fields`.
 std::vector<at::Tensor> unpacked(const at::Tensor& records, const std::vector<InputField>& fields);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// A weight and, where there is one, a bias: indices into the ParamSpace. Layers hold no tensors.
 struct Layer {
@@ -56,4 +56,4 @@ struct Tap {
 
 using Taps = std::vector<Tap>;
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -7,7 +7,7 @@
 #include <numbers>
 #include <numeric>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 at::Tensor wave(int64_t count, int64_t stream, int64_t first) {
   const double frequency = std::numbers::phi * static_cast<double>(stream + 1);
@@ -35,4 +35,4 @@ at::Tensor check_input(const std::vector<int64_t>& shape, int64_t vocabulary,
   return wave(count, 0).reshape(shape).to(options);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// sin(phi (stream + 1) i), i = first + 1 .. first + count, phi the golden ratio, float64: fixed vectors that
 /// Python makes alike (stages/scripts/ritzflow/export/module/tensors.py).
@@ -17,4 +17,4 @@ std::vector<at::Tensor> waves_like(const std::vector<at::Tensor>& tensors, int64
 at::Tensor check_input(const std::vector<int64_t>& shape, int64_t vocabulary,
                        const at::TensorOptions& options);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

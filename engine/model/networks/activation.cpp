@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 const std::map<std::string, Activation>& activations() {
@@ -42,4 +42,4 @@ Activation make_activation(const std::string& name) {
   return found->second;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// An elementwise nonlinearity, twice differentiable by autograd (relu: almost everywhere).
 using Activation = at::Tensor (*)(const at::Tensor&);
@@ -15,4 +15,4 @@ const std::vector<std::string>& activation_names();
 /// Throws InputError on a name that is not in activation_names().
 Activation make_activation(const std::string& name);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

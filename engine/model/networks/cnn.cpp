@@ -7,7 +7,7 @@
 #include "model/networks/networks.h"
 #include "model/networks/settings.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 struct CnnOptions {
@@ -121,4 +121,4 @@ std::unique_ptr<Network> make_cnn(const nlohmann::json& architecture, const Data
   return std::make_unique<Cnn>(options, image_shape(shape), shape.outputs);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

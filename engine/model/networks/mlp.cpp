@@ -7,7 +7,7 @@
 #include "model/networks/networks.h"
 #include "model/networks/settings.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 class Mlp : public Network {
@@ -61,4 +61,4 @@ std::unique_ptr<Network> make_mlp(const nlohmann::json& architecture, const Data
   return std::make_unique<Mlp>(widths, make_activation(activation), keys.flag("bias", true));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 using Maker = std::unique_ptr<Network> (*)(const nlohmann::json&, const DataShape&);
@@ -31,4 +31,4 @@ std::unique_ptr<Network> make_network(const nlohmann::json& architecture, const 
   return found->second(architecture, shape);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

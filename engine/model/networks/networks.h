@@ -6,7 +6,7 @@
 
 /// The built-in kinds of network, one file each; make_network() chooses among them. Keys are shown with their
 /// defaults.
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// {kind: mlp, hidden: [64, 64], activation: tanh, bias: true}. Inputs of any shape are flattened.
 /// h_0 = x, h_{l+1} = activation(W_l h_l + b_l), z = W_L h_L + b_L; `hidden: []` is a linear model.
@@ -31,4 +31,4 @@ std::unique_ptr<Network> make_transformer(const nlohmann::json& architecture, co
 /// Throws InputError on an unknown key or kind, and where the data do not fit.
 std::unique_ptr<Network> make_network(const nlohmann::json& architecture, const DataShape& shape);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

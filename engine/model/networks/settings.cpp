@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 // Products of two sizes stay within 64 bits.
@@ -96,4 +96,4 @@ void Settings::refuse(const std::string& key, const std::string& expected) const
   throw InputError(where_ + "." + key + " is " + object_.at(key).dump() + "; it must be " + expected);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

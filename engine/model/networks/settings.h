@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Reads one JSON object of settings, such as `architecture` or `training`. Every error is an InputError that
 /// names the key by its path ("architecture.hidden"), shows what was found and says what would be right.
@@ -42,4 +42,4 @@ class Settings {
   std::string where_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

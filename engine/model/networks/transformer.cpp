@@ -12,7 +12,7 @@
 #include "model/networks/networks.h"
 #include "model/networks/settings.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 struct TransformerOptions {
@@ -147,4 +147,4 @@ std::unique_ptr<Network> make_transformer(const nlohmann::json& architecture, co
   return std::make_unique<Transformer>(options, shape.input_shape.at(0), shape.outputs);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 bool is_argument(const std::string& slot) {
   return slot == "x" || slot.starts_with("x:") || slot.starts_with("shared:");
@@ -36,4 +36,4 @@ void set_arguments(const Package& package, const Arguments& arguments, at::Devic
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -10,7 +10,7 @@
 #include "model/autodiff/records.h"
 #include "model/package/package.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// What data give to a module, where that is more than an array of numbers.
 struct ModelInputs {
@@ -37,4 +37,4 @@ Arguments arguments_of(const at::Tensor& samples, const std::vector<InputField>&
 /// Puts them into their slots, in the type of each.
 void set_arguments(const Package& package, const Arguments& arguments, at::Device device, SlotValues& values);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 class CompiledLinearization : public Linearization {
@@ -75,4 +75,4 @@ std::unique_ptr<HessianLinearization> linearize_package_gradient(PreparedBatch b
   return std::make_unique<CompiledHessian>(std::move(batch), loss, targets, weights);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -4,7 +4,7 @@
 #include "model/autodiff/linearization.h"
 #include "model/package/prepared_batch.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// J of a package's logits, by its functions `jvp` and `vjp`. The package outlives the result.
 std::unique_ptr<Linearization> linearize_package(PreparedBatch batch);
@@ -15,4 +15,4 @@ std::unique_ptr<HessianLinearization> linearize_package_gradient(PreparedBatch b
                                                                  const at::Tensor& targets,
                                                                  const at::Tensor& weights);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -11,7 +11,7 @@
 #include "model/autodiff/waves.h"
 #include "model/package/prepared_batch.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 constexpr int64_t most_outputs_of_a_root = 64;
@@ -145,4 +145,4 @@ void CompiledLoss::check(const LossCheck& at_export, const at::TensorOptions& op
   compare("s", run("loss_curvature", "s", z, y, waves_like({z}, 1).front()));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -9,7 +9,7 @@
 #include "model/package/package_check.h"
 #include "model/package/placed_tensors.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// What an export found out about d2l/dz2, the second derivative of a loss in the outputs.
 ///   convex   positive semi-definite: the user said so, and no sample of the data showed otherwise;
@@ -70,4 +70,4 @@ class CompiledLoss : public Loss {
   Packages packages_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -8,7 +8,7 @@
 #include "model/package/compiled_linearization.h"
 #include "model/package/compiled_taps.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 // A tensor without dimensions may be stored as one element.
@@ -125,4 +125,4 @@ void CompiledNetwork::check(const ParamTensors& theta, Arguments arguments, cons
   check_package(products, start(products, theta, arguments), theta, expected, hessian);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -10,7 +10,7 @@
 #include "model/package/placed_tensors.h"
 #include "model/package/prepared_batch.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// The second provider of products beside the built-in networks: any PyTorch module whose products were
 /// traced once, split and stored (`export_products.py`). A micro-batch smaller than the package's is filled
@@ -59,4 +59,4 @@ class CompiledNetwork : public Network {
   Packages packages_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

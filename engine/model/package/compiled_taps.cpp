@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 /// A forward pass whose layers are tapped, as a node of autograd's graph.
@@ -75,4 +75,4 @@ at::Tensor forward_with_package_taps(PreparedBatch batch, const ParamSpace& para
   return logits;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 class Objective : public Loss {
@@ -49,4 +49,4 @@ class Objective : public Loss {
 
 std::unique_ptr<Loss> make_objective(const std::string& name) { return std::make_unique<Objective>(name); }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -4,7 +4,7 @@
 
 #include "model/loss.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// The loss of a module whose only output is the loss of a sample itself (`export_products.py
 /// --objective`): l(z, y) = z, so that the Hessian is that of the mean output, and the gradients of samples
@@ -12,4 +12,4 @@ namespace ritzflow {
 /// be of.
 std::unique_ptr<Loss> make_objective(const std::string& name);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

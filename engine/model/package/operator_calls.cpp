@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 using nlohmann::json;
@@ -188,4 +188,4 @@ std::vector<at::Tensor> OperatorCalls::run(std::vector<at::Tensor> inputs, at::D
   return outputs;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -5,7 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// A function as a list of operator calls that LibTorch's dispatcher runs one by one: a traced graph without
 /// Python and without TorchScript (format: stages/scripts/ritzflow/export/trace/calls.py). It holds no
@@ -48,4 +48,4 @@ class OperatorCalls {
   std::vector<int64_t> outputs_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 using nlohmann::json;
@@ -193,4 +193,4 @@ const Package& package_in(const Packages& packages, at::ScalarType type, const s
                 wanted);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -12,7 +12,7 @@
 
 #include "model/autodiff/taps.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// A function of a package, at work: tensors in, each freed after its last use, tensors out, on the
 /// device where it runs; threads may call it at the same time.
@@ -106,4 +106,4 @@ using Packages = std::map<at::ScalarType, std::shared_ptr<const Package>>;
 /// The one that computes in `type`. Throws Refusal where `what` ("model", "loss") was exported for others.
 const Package& package_in(const Packages& packages, at::ScalarType type, const std::string& what);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -11,7 +11,7 @@
 #include "model/autodiff/waves.h"
 #include "model/package/prepared_batch.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 constexpr size_t kSketch = 5;
@@ -80,4 +80,4 @@ void check_package(const Package& package, SlotValues values, const ParamTensors
   compare("h", package.slots_of("h"));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -6,7 +6,7 @@
 #include "model/autodiff/param_space.h"
 #include "model/package/package.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Norm and four projections of z, u, g and h at fixed vectors and the model's own weights: what its packages
 /// must reproduce (stages/scripts/ritzflow/export/trace/verify.py, check_values).
@@ -23,4 +23,4 @@ void require_sketch(const std::string& name, const ParamTensors& found, const st
 void check_package(const Package& package, SlotValues values, const ParamTensors& theta,
                    const CheckValues& expected, bool hessian);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

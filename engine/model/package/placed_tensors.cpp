@@ -1,6 +1,6 @@
 #include "model/package/placed_tensors.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 const at::Tensor* PlacedTensors::find(const std::string& name) const {
   const auto found = values_.find(name);
@@ -24,4 +24,4 @@ void set_buffers(const Package& package, const PlacedTensors& buffers, at::Devic
   }
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

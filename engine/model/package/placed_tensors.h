@@ -8,7 +8,7 @@
 
 #include "model/package/package.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// Named tensors that every product reads. A copy on another device or in another type is made once and kept.
 /// Threads may ask at the same time.
@@ -31,4 +31,4 @@ class PlacedTensors {
 /// Puts the tensors named `buffer:<name>` into their slots, on `device` and in the type of each.
 void set_buffers(const Package& package, const PlacedTensors& buffers, at::Device device, SlotValues& values);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 /// `tensor` with `rows` rows: zeros after its own.
@@ -34,7 +34,7 @@ void PreparedBatch::set_rows(SlotValues& values, const std::string& slot, const 
 }
 
 void PreparedBatch::set_direction(SlotValues& values, const ParamTensors& v) const {
-  ritzflow::set_direction(package_, values, v);
+  model::set_direction(package_, values, v);
 }
 
 at::Tensor PreparedBatch::rows_of(const SlotValues& values, const std::string& slot) const {
@@ -61,4 +61,4 @@ at::Tensor filled_up(const at::Tensor& inputs, int64_t count) {
   return at::cat({inputs, inputs.narrow(0, inputs.size(0) - 1, 1).expand(shape)}, 0);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -7,7 +7,7 @@
 #include "model/autodiff/param_space.h"
 #include "model/package/package.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// A package at a point and a micro-batch after its function `primal`: what is computed once, and how rows
 /// and parameters go in and out of its slots. The package is of a fixed size; a smaller micro-batch is filled
@@ -52,4 +52,4 @@ void set_direction(const Package& package, SlotValues& values, const ParamTensor
 /// The samples, and the last one again up to `count`: values that the module can surely take.
 at::Tensor filled_up(const at::Tensor& inputs, int64_t count);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

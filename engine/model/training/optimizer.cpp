@@ -7,7 +7,7 @@
 
 #include "model/training/training.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 class Sgd : public Optimizer {
@@ -52,4 +52,4 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainingOptions& options, const 
   return std::make_unique<Sgd>(options, theta);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 struct TrainingOptions;
 
@@ -26,4 +26,4 @@ class Optimizer {
 /// adam: Kingma and Ba, ICLR 2015, with beta 0.9 and 0.999 and eps 1e-8.
 std::unique_ptr<Optimizer> make_optimizer(const TrainingOptions& options, const at::Tensor& theta);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

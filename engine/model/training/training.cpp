@@ -16,7 +16,7 @@
 #include "model/networks/settings.h"
 #include "model/training/optimizer.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 constexpr int64_t records = 20;
@@ -198,4 +198,4 @@ TrainingRecord train(const Network& network, const Loss& loss, const TrainingDat
   return trainer.state().record;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

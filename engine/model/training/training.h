@@ -12,7 +12,7 @@
 #include "model/autodiff/network.h"
 #include "model/loss.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// The `training` object of a model's spec.
 struct TrainingOptions {
@@ -66,4 +66,4 @@ TrainingRecord train(const Network& network, const Loss& loss, const TrainingDat
                      const TrainingOptions& options, uint64_t seed, const TrainingObserver& observe,
                      const std::optional<TrainingState>& from = std::nullopt);
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

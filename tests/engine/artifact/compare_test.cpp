@@ -5,7 +5,7 @@
 
 #include "fixture.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 class Compare : public ArtifactTest {
@@ -98,4 +98,4 @@ TEST_F(Compare, JsonRecordsAreComparedByKey) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -5,7 +5,7 @@
 #include "artifact/validate.h"
 #include "fixture.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 using Damage = ArtifactTest;
@@ -127,4 +127,4 @@ TEST_F(Damage, TextAndFoldersAndMissingFilesAreNamed) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -7,7 +7,7 @@
 #include "artifact/schema/schema.h"
 #include "artifact/writer.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// "layers/<layer>/a" -> "layers/x/a", "steps/<step>/w" -> "steps/00000001/w".
 inline std::string example_path(std::string path) {
@@ -80,4 +80,4 @@ inline std::string write_example(const std::filesystem::path& path, const Schema
   return file.commit();
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -14,7 +14,7 @@
 #include "artifact/writer.h"
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 
 /// A test with an empty folder of its own.
 class ArtifactTest : public testing::Test {
@@ -110,4 +110,4 @@ inline void replace_text_attribute(hid_t id, const char* name, const std::string
   H5Tclose(type);
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

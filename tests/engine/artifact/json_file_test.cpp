@@ -3,7 +3,7 @@
 #include "artifact/compare/compare.h"
 #include "fixture.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 std::string nested(int levels) { return std::string(levels, '[') + std::string(levels, ']'); }
@@ -44,4 +44,4 @@ TEST_F(JsonFile, DeepTextIsRefusedBeforeAnyWalkOverIt) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

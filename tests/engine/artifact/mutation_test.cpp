@@ -10,7 +10,7 @@
 #include "example.h"
 #include "fixture.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 std::size_t mutations() {
@@ -90,4 +90,4 @@ INSTANTIATE_TEST_SUITE_P(EveryFormat, Mutation, testing::ValuesIn(schemas()), []
 });
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

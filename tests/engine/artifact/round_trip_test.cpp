@@ -4,7 +4,7 @@
 #include "core/sha256.h"
 #include "fixture.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 using RoundTrip = ArtifactTest;
@@ -153,4 +153,4 @@ TEST_F(RoundTrip, Sha256OfPiecesEqualsThePublishedVector) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -6,7 +6,7 @@
 #include "artifact/validate.h"
 #include "fixture.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 using SchemaCheck = ArtifactTest;
@@ -147,4 +147,4 @@ TEST(Schemas, AnUnknownFormatIsAMistakeOfTheProgram) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

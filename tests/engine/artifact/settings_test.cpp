@@ -4,7 +4,7 @@
 #include "settings/lanczos_settings.h"
 #include "settings/stage_settings.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 using SettingsInFiles = ArtifactTest;
@@ -76,4 +76,4 @@ TEST(Words, ComeBackFromTheirValues) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -4,7 +4,7 @@
 
 #include "fixture.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 using Validate = ArtifactTest;
@@ -101,4 +101,4 @@ TEST_F(Validate, ADamagedFileIsOneProblem) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

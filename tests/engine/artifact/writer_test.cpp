@@ -5,7 +5,7 @@
 
 #include "fixture.h"
 
-namespace ritzflow {
+namespace ritzflow::artifact {
 namespace {
 
 using Writer = ArtifactTest;
@@ -127,4 +127,4 @@ TEST_F(Writer, ContentDigestIgnoresProvenanceAndTheOrderOfWriting) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::artifact

@@ -10,7 +10,7 @@
 #include "model/networks/networks.h"
 #include "problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 void expect_near(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b, double tolerance) {
@@ -87,28 +87,28 @@ TEST(ClosedForms, EmpiricalFisherOfOneSampleIsTheOuterProductOfItsGradient) {
 
 // Central differences of the gradient with step 1e-5: error about 1e-10.
 TEST(ClosedForms, HessianIsTheDerivativeOfTheGradient) {
-  const Dataset data = dataset(random_matrix(7, 4, 11), random_labels(7, 3, 12), 3);
-  const std::shared_ptr<const Network> network =
-      make_network({{"kind", "mlp"}, {"hidden", {5}}, {"activation", "gelu"}}, data.shape);
+  const problem::Dataset data = dataset(random_matrix(7, 4, 11), random_labels(7, 3, 12), 3);
+  const std::shared_ptr<const model::Network> network =
+      model::make_network({{"kind", "mlp"}, {"hidden", {5}}, {"activation", "gelu"}}, data.shape);
   const at::Tensor theta = random_matrix(network->params().size(), 1, 13).reshape({-1});
   const at::Tensor v = random_matrix(network->params().size(), 1, 14).reshape({-1});
-  const RiskOptions options{.batch_size = 2, .dtype = at::kDouble};
+  const problem::RiskOptions options{.batch_size = 2, .dtype = at::kDouble};
   const auto gradient_at = [&](const at::Tensor& point) {
     std::vector<double> g(static_cast<size_t>(point.numel()));
-    EmpiricalRisk(network, make_loss("cross_entropy"), data, point, options).gradient(g);
+    problem::EmpiricalRisk(network, model::make_loss("cross_entropy"), data, point, options).gradient(g);
     return g;
   };
   const double h = 1e-5;
   const auto forward = gradient_at(theta + h * v), backward = gradient_at(theta - h * v);
-  const auto risk =
-      std::make_shared<const EmpiricalRisk>(network, make_loss("cross_entropy"), data, theta, options);
+  const auto risk = std::make_shared<const problem::EmpiricalRisk>(network, model::make_loss("cross_entropy"),
+                                                                   data, theta, options);
   const auto hv = product(*make_hessian(risk), {v.data_ptr<double>(), v.data_ptr<double>() + v.numel()});
   for (size_t i = 0; i < hv.size(); ++i) EXPECT_NEAR(hv[i], (forward[i] - backward[i]) / (2 * h), 1e-8);
 }
 
 TEST(ClosedForms, DrawsFollowTheModelAndNotTheBatch) {
   const at::Tensor z = at::log(at::tensor({0.2, 0.5, 0.3}, at::kDouble)).expand({20000, 3}).contiguous();
-  const auto loss = make_loss("cross_entropy");
+  const auto loss = model::make_loss("cross_entropy");
   const at::Tensor drawn = draw_targets(*loss, z, 0, 1, 0);
   const double expected[] = {0.2, 0.5, 0.3};
   for (int c = 0; c < 3; ++c) {  // standard error below 0.0036
@@ -120,4 +120,4 @@ TEST(ClosedForms, DrawsFollowTheModelAndNotTheBatch) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

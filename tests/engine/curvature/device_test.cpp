@@ -11,29 +11,31 @@
 #include "problem/batch_cache.h"
 #include "stand_in_device.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 struct Problem {
-  std::shared_ptr<const Network> network;
+  std::shared_ptr<const model::Network> network;
   std::string loss;
-  Dataset data;
+  problem::Dataset data;
 
-  Risk on(at::Device device, Lifetime lifetime = Lifetime::one_product, int64_t batch_size = 2) const {
+  Risk on(at::Device device, model::Lifetime lifetime = model::Lifetime::one_product,
+          int64_t batch_size = 2) const {
     const at::Tensor theta = random_matrix(network->params().size(), 1, 99).reshape({-1}) * 0.5;
-    return std::make_shared<const EmpiricalRisk>(
-        network, make_loss(loss), data, theta,
-        RiskOptions{.batch_size = batch_size, .dtype = at::kDouble, .lifetime = lifetime, .device = device});
+    return std::make_shared<const problem::EmpiricalRisk>(
+        network, model::make_loss(loss), data, theta,
+        problem::RiskOptions{
+            .batch_size = batch_size, .dtype = at::kDouble, .lifetime = lifetime, .device = device});
   }
 };
 
-std::shared_ptr<const Network> mlp(const DataShape& shape) {
-  return make_network({{"kind", "mlp"}, {"hidden", {6}}, {"activation", "tanh"}}, shape);
+std::shared_ptr<const model::Network> mlp(const model::DataShape& shape) {
+  return model::make_network({{"kind", "mlp"}, {"hidden", {6}}, {"activation", "tanh"}}, shape);
 }
 
 std::map<std::string, Problem> problems() {
-  const Dataset labels = labelled(5), values = regression(5);
-  Dataset yes_no = values;
+  const problem::Dataset labels = labelled(5), values = regression(5);
+  problem::Dataset yes_no = values;
   yes_no.targets = yes_no.targets.gt(0).to(at::kDouble);
   return {{"classification", {mlp(labels.shape), "cross_entropy", labels}},
           {"regression", {mlp(values.shape), "mse", values}},
@@ -61,8 +63,9 @@ std::map<std::string, MakeOperator> operators() {
 TEST(OnADevice, EveryProductHasTheValuesOfTheCpuAndWaitsOnce) {
   for (const auto& [what, problem] : problems()) {
     for (const auto& [name, make] : operators()) {
-      for (const Lifetime lifetime : {Lifetime::one_product, Lifetime::many_products}) {
-        SCOPED_TRACE(what + ", " + name + (lifetime == Lifetime::one_product ? ", rebuilt" : ", kept"));
+      for (const model::Lifetime lifetime : {model::Lifetime::one_product, model::Lifetime::many_products}) {
+        SCOPED_TRACE(what + ", " + name +
+                     (lifetime == model::Lifetime::one_product ? ", rebuilt" : ", kept"));
         const auto on_cpu = make(problem.on(at::kCPU, lifetime));
         const auto on_device = make(problem.on(stand_in_device(), lifetime));
         for (const uint64_t seed : {1, 2}) {
@@ -98,13 +101,13 @@ TEST(OnADevice, TheMemoryPlanIsOfItsMemory) {
                         dataset(random_matrix(64, 50, 1), random_labels(64, 10, 2), 10)};
   const Risk risk = problem.on(stand_in_device());
   const MemoryPlan plan = plan_memory(*risk, make_ggn, 32, false, int64_t{1} << 30);
-  ASSERT_EQ(plan.lifetime, Lifetime::many_products);
+  ASSERT_EQ(plan.lifetime, model::Lifetime::many_products);
   Risk kept;
-  const auto on_device = [](const auto& work) { return allocation_of(stand_in_device(), work); };
+  const auto on_device = [](const auto& work) { return problem::allocation_of(stand_in_device(), work); };
   const int64_t resident =
-      on_device([&] { kept = problem.on(stand_in_device(), Lifetime::many_products, 32); }).kept;
+      on_device([&] { kept = problem.on(stand_in_device(), model::Lifetime::many_products, 32); }).kept;
   std::vector<double> v(static_cast<size_t>(kept->dim()), 1.0), out(v.size());
-  std::unique_ptr<LinearOperator> op;
+  std::unique_ptr<krylov::LinearOperator> op;
   const int64_t peak = on_device([&] {
                          op = make_ggn(kept);
                          op->apply(v, out);
@@ -152,4 +155,4 @@ TEST(OnADevice, ACollectionGoesOnFromSumsOfAFile) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

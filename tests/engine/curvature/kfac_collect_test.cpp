@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "kfac_problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 // Patches by hand: pixel (y, x) of a sample sees the 3 x 3 neighbourhood, zero outside the image.
@@ -15,7 +15,7 @@ TEST(Kfac, InputsOfAConvolutionAreItsPatches) {
     const bool inside = row >= 0 && row < 4 && column >= 0 && column < 4;
     return inside ? x[n][c][row][column].item<double>() : 0.0;
   };
-  const at::Tensor patches = unfold3x3(x);
+  const at::Tensor patches = model::unfold3x3(x);
   for (int64_t n = 0; n < 2; ++n) {
     for (int64_t p = 0; p < 16; ++p) {
       for (int64_t e = 0; e < 18; ++e) {
@@ -30,7 +30,7 @@ TEST(Kfac, InputsOfAConvolutionAreItsPatches) {
 TEST(Kfac, OfAConvolutionIsThatOfALinearLayerOnItsPatches) {
   const auto risk = image_risk("none", 5);
   const auto factors = collect_kfac(*risk, {});
-  const at::Tensor patches = unfold3x3(risk->batch(0).inputs).reshape({-1, 18});
+  const at::Tensor patches = model::unfold3x3(risk->batch(0).inputs).reshape({-1, 18});
   const at::Tensor inputs = at::cat({patches, at::ones({patches.size(0), 1}, at::kDouble)}, 1);
   const at::Tensor expected = at::matmul(inputs.t(), inputs) / static_cast<double>(inputs.size(0));
   const KroneckerLayer& conv = factors.layers.front();
@@ -63,10 +63,10 @@ TEST(Kfac, OfManyDrawsTendsToTheExactOne) {
 // The same inputs, and the diagonal blocks of the fused layer's output moments.
 TEST(Kfac, OfAFusedQueryKeyAndValueSplitsIntoItsDiagonalBlocks) {
   const auto risk = language_risk(true);
-  const ParamSpace& space = risk->network().params();
+  const model::ParamSpace& space = risk->network().params();
   const Eigen::MatrixXd fused = kfac_matrix(*risk, {}),
                         split = kfac_matrix(*risk, {.plan = {.split_qkv = true}});
-  const Parameter& weight = space.parameters()[space.index("blocks.0.attn.qkv.weight")];
+  const model::Parameter& weight = space.parameters()[space.index("blocks.0.attn.qkv.weight")];
   const auto at = [&](const Eigen::MatrixXd& a, int64_t i, int64_t j) {
     return Eigen::MatrixXd(a.block(weight.offset + 16 * i, weight.offset + 16 * j, 16, 16));
   };
@@ -136,7 +136,7 @@ TEST(TokenTerms, AutoIsSeparateUpTo512BackwardPasses) {
 
 /// Factors of at most `limit` rows, and the same without a limit.
 void expect_diagonal_blocks(const Risk& risk, int64_t limit, bool split_qkv = false) {
-  const ParamSpace& space = risk->network().params();
+  const model::ParamSpace& space = risk->network().params();
   const KfacOptions options{.plan = {.split_qkv = split_qkv, .max_factor = limit}};
   KroneckerOperator op(collect_kfac(*risk, options), space, {});
   const Eigen::MatrixXd full = kfac_matrix(*risk, {.plan = {.split_qkv = split_qkv}}), cut = dense(op);
@@ -211,4 +211,4 @@ TEST(Kfac, ContinuesFromAnyMicroBatchToTheSameBits) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -4,7 +4,7 @@
 #include "kfac_problems.h"
 #include "model/networks/networks.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 // z = W_L ... W_1 x with mean squared error: the gradients of the outputs do not depend on the sample.
@@ -18,7 +18,7 @@ TEST(Kfac, IsTheBlockDiagonalGgnOfADeepLinearNetWithMse) {
 }
 
 TEST(Kfac, OfADeepLinearNetWeighsItsSamples) {
-  Dataset data = regression(6);
+  problem::Dataset data = regression(6);
   data.weights = at::tensor({0.5, 2.0, 0.0, 1.0, 3.0, 0.25}, at::kDouble);
   data.total_weight = 6.75;
   const auto risk = mlp_risk(data, {.hidden = {5}, .activation = "identity", .bias = true});
@@ -31,12 +31,13 @@ TEST(Kfac, IsTheBlockDiagonalGgnOfOneDatumWithCrossEntropy) {
 }
 
 TEST(Kfac, IsTheBlockDiagonalGgnOfOneDatumWithBinaryCrossEntropy) {
-  const Dataset data = labelled(1);
-  const std::shared_ptr<const Network> network =
-      make_network({{"kind", "mlp"}, {"hidden", {5, 4}}}, data.shape);
+  const problem::Dataset data = labelled(1);
+  const std::shared_ptr<const model::Network> network =
+      model::make_network({{"kind", "mlp"}, {"hidden", {5, 4}}}, data.shape);
   const at::Tensor theta = random_matrix(network->params().size(), 1, 99).reshape({-1});
-  const auto risk = std::make_shared<const EmpiricalRisk>(network, make_loss("bce"), data, theta,
-                                                          RiskOptions{.batch_size = 1, .dtype = at::kDouble});
+  const auto risk = std::make_shared<const problem::EmpiricalRisk>(
+      network, model::make_loss("bce"), data, theta,
+      problem::RiskOptions{.batch_size = 1, .dtype = at::kDouble});
   EXPECT_LE(error(kfac_matrix(*risk, {}), ggn_blocks(risk)), 1e-10);
 }
 
@@ -61,8 +62,8 @@ TEST(Kfac, IsNotTheGgnOfSoftmaxRegression) {
 TEST(Kfac, OfANormIsTheExactBlockOfItsScaleAndShift) {
   for (const auto& [risk, name] :
        {std::pair{image_risk("group"), "blocks.0.norm."}, std::pair{language_risk(true), "ln_f."}}) {
-    const ParamSpace& space = risk->network().params();
-    const Parameter& weight = space.parameters()[space.index(name + std::string("weight"))];
+    const model::ParamSpace& space = risk->network().params();
+    const model::Parameter& weight = space.parameters()[space.index(name + std::string("weight"))];
     const auto block = [&](const Eigen::MatrixXd& a) {
       return Eigen::MatrixXd(a.block(weight.offset, weight.offset, 2 * weight.size, 2 * weight.size));
     };
@@ -115,7 +116,7 @@ TEST(Ekfac, IsNeverFartherFromTheGgnThanKfac) {
 
 // Inputs and gradients of zero, one class, one sample: nothing divides by zero.
 TEST(Kfac, DegenerateFactorsGiveZerosAndNoNan) {
-  Dataset zeros = labelled(4);
+  problem::Dataset zeros = labelled(4);
   zeros.inputs = at::zeros({4, 4}, at::kDouble);
   for (const auto& risk :
        {mlp_risk(zeros, {.hidden = {5}}), mlp_risk(labelled(4, 1), {.hidden = {5}, .bias = true}),
@@ -129,4 +130,4 @@ TEST(Kfac, DegenerateFactorsGiveZerosAndNoNan) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -8,7 +8,7 @@
 #include "curvature/operators/frobenius.h"
 #include "kfac_problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 TEST(KfacFile, ComesBackAsItWasWritten) {
@@ -51,7 +51,7 @@ KroneckerLayer transposed_layer() {
 }
 
 TEST(KfacFile, APieceSaysWhichElementsOfAParameterALayerHas) {
-  ParamSpace space;
+  model::ParamSpace space;
   space.add("before", {2});
   space.add("w", {3, 2});
   const KroneckerLayer layer = transposed_layer();
@@ -74,7 +74,7 @@ TEST(KfacFile, APieceSaysWhichElementsOfAParameterALayerHas) {
 }
 
 TEST(KfacFile, APieceBeyondItsParameterIsRefused) {
-  ParamSpace space;
+  model::ParamSpace space;
   space.add("w", {3, 2});
   KroneckerLayer layer = transposed_layer();
   layer.pieces[0].offset = 1;
@@ -125,4 +125,4 @@ TEST(Leading, OfABlockAreThoseOfItsDiagonalBlock) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -8,7 +8,7 @@
 #include "curvature/kfac/leading.h"
 #include "kfac_problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 TEST(Kfac, SpectrumInClosedFormIsThatOfTheMatrix) {
@@ -53,7 +53,7 @@ TEST(Kfac, LeadingEigenpairsInClosedFormAreEigenpairs) {
 TEST(Kfac, InverseAndInverseSquareRootComeBack) {
   const auto risk = mlp_risk(labelled(9), {.hidden = {5}, .bias = true});
   const auto factors = collect_kfac(*risk, {});
-  const ParamSpace& space = risk->network().params();
+  const model::ParamSpace& space = risk->network().params();
   for (const bool ekfac : {false, true}) {
     const auto power = [&](double p) {
       return KroneckerOperator(factors, space, {.of = {.ekfac = ekfac, .damping = 1e-2, .power = p}});
@@ -78,10 +78,10 @@ TEST(Kfac, InverseOfASingularOperatorIsRefused) {
 
 TEST(Kfac, WhatStandsForUncoveredParametersIsChosenAndNeverInvented) {
   const auto risk = half_tapped_risk();
-  const ParamSpace& space = risk->network().params();
+  const model::ParamSpace& space = risk->network().params();
   const auto partial = collect_kfac(*risk, {});
   EXPECT_THROW(KroneckerOperator(partial, space, {}), Refusal);
-  const auto rest = [&](Uncovered uncovered, std::unique_ptr<LinearOperator> block = nullptr) {
+  const auto rest = [&](Uncovered uncovered, std::unique_ptr<krylov::LinearOperator> block = nullptr) {
     KroneckerOperator op(partial, space, {.uncovered = uncovered}, std::move(block));
     const Eigen::MatrixXd a = dense(op);
     EXPECT_EQ(a.topRightCorner(35, 24).norm(), 0);
@@ -94,17 +94,17 @@ TEST(Kfac, WhatStandsForUncoveredParametersIsChosenAndNeverInvented) {
 }
 
 /// z = W x, of which K-FAC sees nothing.
-class Untapped : public Network {
+class Untapped : public model::Network {
  public:
-  Untapped() : only_(add_linear(params_, "only", 4, 3, false)) {}
+  Untapped() : only_(model::add_linear(params_, "only", 4, 3, false)) {}
 
-  at::Tensor features(const ParamTensors& theta, const at::Tensor& x) const override {
-    return linear(only_, theta, x);
+  at::Tensor features(const model::ParamTensors& theta, const at::Tensor& x) const override {
+    return model::linear(only_, theta, x);
   }
   void initialize(uint64_t, VectorSpan) const override {}
 
  private:
-  Layer only_;
+  model::Layer only_;
 };
 
 TEST(Kfac, OfAModelWithoutTapsCoversNothing) {
@@ -126,7 +126,7 @@ TEST(KfacCoverage, CountsParametersAndElements) {
 
 TEST(KfacCoverage, OfLayersThatOverlapOrCoverAPartIsAnError) {
   const auto risk = language_risk(true);
-  const ParamSpace& space = risk->network().params();
+  const model::ParamSpace& space = risk->network().params();
   auto factors = collect_kfac(*risk, {.plan = {.split_qkv = true}});
   const auto key = std::find_if(factors.layers.begin(), factors.layers.end(),
                                 [](const auto& layer) { return layer.name == "blocks.0.attn.qkv.key"; });
@@ -138,4 +138,4 @@ TEST(KfacCoverage, OfLayersThatOverlapOrCoverAPartIsAnError) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -10,15 +10,15 @@
 #include "problem/batch_cache.h"
 #include "problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 constexpr int64_t samples = 8, context = 128, vocabulary = 50257;
 constexpr int64_t limit = 300'000'000;
 
-std::shared_ptr<const EmpiricalRisk> language_model() {
-  Dataset data;
-  data.task = Task::language_modeling;
+std::shared_ptr<const problem::EmpiricalRisk> language_model() {
+  problem::Dataset data;
+  data.task = problem::Task::language_modeling;
   data.shape = {{context}, vocabulary, true};
   data.num_classes = vocabulary;
   data.samples = samples;
@@ -27,19 +27,22 @@ std::shared_ptr<const EmpiricalRisk> language_model() {
   data.targets = random_labels(samples * context, vocabulary, 2);
   data.weights = at::ones({samples * context}, at::kDouble);
   data.total_weight = samples * context;
-  const std::shared_ptr<const Network> network =
-      make_network({{"kind", "transformer"}, {"layers", 1}, {"heads", 2}, {"d_model", 32}}, data.shape);
+  const std::shared_ptr<const model::Network> network = model::make_network(
+      {{"kind", "transformer"}, {"layers", 1}, {"heads", 2}, {"d_model", 32}}, data.shape);
   const at::Tensor theta = random_matrix(network->params().size(), 1, 3).reshape({-1}) * 0.1;
-  return std::make_shared<const EmpiricalRisk>(network, make_loss("cross_entropy"), data, theta,
-                                               RiskOptions{.batch_size = samples, .dtype = at::kFloat});
+  return std::make_shared<const problem::EmpiricalRisk>(
+      network, model::make_loss("cross_entropy"), data, theta,
+      problem::RiskOptions{.batch_size = samples, .dtype = at::kFloat});
 }
 
 class LargeVocabulary : public ::testing::Test {
  protected:
-  int64_t peak(const std::function<void()>& work) const { return allocation_of(at::kCPU, work).peak; }
+  int64_t peak(const std::function<void()>& work) const {
+    return problem::allocation_of(at::kCPU, work).peak;
+  }
 
   /// Two products: the second one finds what the first one kept.
-  int64_t peak_of(const std::function<std::unique_ptr<LinearOperator>()>& make) const {
+  int64_t peak_of(const std::function<std::unique_ptr<krylov::LinearOperator>()>& make) const {
     return peak([&] {
       const auto op = make();
       std::vector<double> out = product(*op, v_);
@@ -49,7 +52,7 @@ class LargeVocabulary : public ::testing::Test {
   }
 
   const tbb::global_control one_{tbb::global_control::max_allowed_parallelism, 1};
-  const std::shared_ptr<const EmpiricalRisk> risk_ = language_model();
+  const std::shared_ptr<const problem::EmpiricalRisk> risk_ = language_model();
   const std::vector<double> v_ = random_vector(risk_->dim(), 4);
 };
 
@@ -67,4 +70,4 @@ TEST_F(LargeVocabulary, LossAndGradientNeverHoldTheLogitsOfAllTokens) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -9,12 +9,12 @@
 #include "problem/batch_cache.h"
 #include "problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 constexpr int64_t samples = 64;
 
-std::shared_ptr<const EmpiricalRisk> risk() {
+std::shared_ptr<const problem::EmpiricalRisk> risk() {
   return mlp_risk(dataset(random_matrix(samples, 50, 1), random_labels(samples, 10, 2), 10),
                   {.hidden = {80, 80}, .batch_size = 32});
 }
@@ -24,10 +24,10 @@ const MakeOperator make_kept_hessian = [](const auto& r) { return make_hessian(r
 /// Bytes of two products as the plan has them made, and of the vectors that the caller holds.
 int64_t measured(const MemoryPlan& plan, const MakeOperator& make) {
   const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
-  const auto cut =
-      std::make_shared<const EmpiricalRisk>(risk()->cut(plan.batch_size, plan.lifetime, plan.in_flight));
+  const auto cut = std::make_shared<const problem::EmpiricalRisk>(
+      risk()->cut(plan.batch_size, plan.lifetime, plan.in_flight));
   std::vector<double> v(static_cast<size_t>(cut->dim()), 1.0), out(v.size());
-  const int64_t peak = allocation_of(at::kCPU, [&] {
+  const int64_t peak = problem::allocation_of(at::kCPU, [&] {
                          const auto op = make(cut);
                          op->apply(v, out);
                          op->apply(v, out);
@@ -41,14 +41,14 @@ MemoryPlan plan(int64_t limit, bool fixed = false) {
 
 TEST(MemoryPlan, KeepsLinearizationsWhereAllOfThemFit) {
   const MemoryPlan p = plan(int64_t{1} << 30);
-  EXPECT_EQ(p.lifetime, Lifetime::many_products);
+  EXPECT_EQ(p.lifetime, model::Lifetime::many_products);
   EXPECT_EQ(p.batch_size, 32);
   EXPECT_GT(p.in_flight, 1);
 }
 
 TEST(MemoryPlan, RebuildsThemWhereTheyDoNot) {
   const MemoryPlan kept = plan(int64_t{1} << 30), p = plan(kept.bytes - 1);
-  EXPECT_EQ(p.lifetime, Lifetime::one_product);
+  EXPECT_EQ(p.lifetime, model::Lifetime::one_product);
   EXPECT_EQ(p.batch_size, 32);
   EXPECT_LT(p.bytes, kept.bytes);
 }
@@ -84,4 +84,4 @@ TEST(MemoryPlan, NamesTheLeastMemoryThatWouldDo) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -7,17 +7,19 @@
 #include "problems.h"
 #include "stand_in_device.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 struct Problem {
-  std::shared_ptr<const Network> network;
-  std::unique_ptr<Loss> loss;
+  std::shared_ptr<const model::Network> network;
+  std::unique_ptr<model::Loss> loss;
   at::Tensor theta, v, inputs, targets, weights;  ///< theta and v [n]
 
-  Problem(const nlohmann::json& architecture, const DataShape& shape, const std::string& loss_name,
+  Problem(const nlohmann::json& architecture, const model::DataShape& shape, const std::string& loss_name,
           at::Tensor x)
-      : network(make_network(architecture, shape)), loss(make_loss(loss_name)), inputs(std::move(x)) {
+      : network(model::make_network(architecture, shape)),
+        loss(model::make_loss(loss_name)),
+        inputs(std::move(x)) {
     const int64_t rows = inputs.size(0) * (shape.tokens ? inputs.size(1) : 1), n = network->params().size();
     theta = random_matrix(n, 1, 3).reshape({-1}) * 0.5;
     v = random_matrix(n, 1, 4).reshape({-1});
@@ -30,7 +32,7 @@ struct Problem {
 
   /// bfloat16 is of the features, the rest in float32.
   void compute_in(at::ScalarType dtype) {
-    if (dtype == at::kBFloat16) network = in_bfloat16(network);
+    if (dtype == at::kBFloat16) network = model::in_bfloat16(network);
     for (at::Tensor* t : {&theta, &v, &inputs, &weights}) {
       if (t->is_floating_point()) *t = t->to(dtype == at::kDouble ? at::kDouble : at::kFloat);
     }
@@ -38,11 +40,11 @@ struct Problem {
   void move_to(const at::Device& device) {
     for (at::Tensor* t : {&theta, &v, &inputs, &targets, &weights}) *t = t->to(device);
   }
-  ParamTensors blobs(const at::Tensor& flat) const { return network->params().blobs(flat); }
+  model::ParamTensors blobs(const at::Tensor& flat) const { return network->params().blobs(flat); }
 };
 
 std::map<std::string, std::function<Problem()>> problems() {
-  const DataShape vector = {{4}, 3, false}, image = {{2, 6, 6}, 3, false}, text = {{5}, 11, true};
+  const model::DataShape vector = {{4}, 3, false}, image = {{2, 6, 6}, 3, false}, text = {{5}, 11, true};
   const auto mlp = [vector](const std::string& activation, const std::string& loss) {
     const nlohmann::json architecture = {{"kind", "mlp"}, {"hidden", {6, 5}}, {"activation", activation}};
     return [=] { return Problem(architecture, vector, loss, random_matrix(7, 4, 1)); };
@@ -72,15 +74,15 @@ std::map<std::string, std::function<Problem()>> problems() {
           {"transformer", transformer(false)}};
 }
 
-using Product = std::function<ParamTensors(const Problem&)>;
+using Product = std::function<model::ParamTensors(const Problem&)>;
 
 std::map<std::string, Product> products() {
   std::map<std::string, Product> all;
   for (const auto& [name, lifetime] :
-       {std::pair("once", Lifetime::one_product), {"kept", Lifetime::many_products}}) {
+       {std::pair("once", model::Lifetime::one_product), {"kept", model::Lifetime::many_products}}) {
     all[std::string("gauss_newton ") + name] = [lifetime](const Problem& p) {
-      LinearizedOutputs outputs(*p.network, p.blobs(p.theta), p.inputs, lifetime);
-      return outputs.gauss_newton(p.blobs(p.v), loss_curvature(*p.loss, p.targets, p.weights));
+      model::LinearizedOutputs outputs(*p.network, p.blobs(p.theta), p.inputs, lifetime);
+      return outputs.gauss_newton(p.blobs(p.v), model::loss_curvature(*p.loss, p.targets, p.weights));
     };
   }
   for (const auto& [name, mode] : {std::pair("reverse over reverse", HessianMode::reverse_over_reverse),
@@ -93,11 +95,12 @@ std::map<std::string, Product> products() {
     };
   }
   all["loss"] = [](const Problem& p) {
-    return ParamTensors{p.loss->value(p.network->forward(p.blobs(p.theta), p.inputs), p.targets, p.weights)};
+    return model::ParamTensors{
+        p.loss->value(p.network->forward(p.blobs(p.theta), p.inputs), p.targets, p.weights)};
   };
   all["gradient"] = [](const Problem& p) {
-    LinearizedOutputs outputs(*p.network, p.blobs(p.theta), p.inputs, Lifetime::one_product);
-    return outputs.vjp(loss_gradient(*p.loss, p.targets, p.weights));
+    model::LinearizedOutputs outputs(*p.network, p.blobs(p.theta), p.inputs, model::Lifetime::one_product);
+    return outputs.vjp(model::loss_gradient(*p.loss, p.targets, p.weights));
   };
   return all;
 }
@@ -106,9 +109,9 @@ std::map<std::string, Product> products() {
 void check(const std::function<Problem()>& make, const Product& product, at::ScalarType dtype) {
   Problem problem = make();
   problem.compute_in(dtype);
-  const ParamTensors expected = product(problem);
+  const model::ParamTensors expected = product(problem);
   problem.move_to(stand_in_device());
-  ParamTensors actual;
+  model::ParamTensors actual;
   EXPECT_EQ(transfers_of([&] { actual = product(problem); }), Transfers{});
   ASSERT_EQ(actual.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i) {
@@ -129,4 +132,4 @@ TEST(NetworksOnDevice, HaveTheCpusProductsAndNeverWait) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

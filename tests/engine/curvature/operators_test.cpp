@@ -15,10 +15,11 @@
 #include "model/networks/networks.h"
 #include "problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
-using Maker = std::function<std::unique_ptr<LinearOperator>(std::shared_ptr<const EmpiricalRisk>)>;
+using Maker =
+    std::function<std::unique_ptr<krylov::LinearOperator>(std::shared_ptr<const problem::EmpiricalRisk>)>;
 
 const std::map<std::string, Maker>& makers() {
   static const std::map<std::string, Maker> all = {
@@ -29,7 +30,7 @@ const std::map<std::string, Maker>& makers() {
   return all;
 }
 
-Dataset labelled(int64_t samples = 7) {
+problem::Dataset labelled(int64_t samples = 7) {
   return dataset(random_matrix(samples, 4, 1), random_labels(samples, 3, 2), 3);
 }
 
@@ -85,12 +86,12 @@ TEST(CurvatureOperators, HaveTheSameBitsForAnyNumberOfThreads) {
 
 // A kept Jacobian is applied by transposing twice, one made for a single product in forward mode.
 TEST(CurvatureOperators, AreTheSameWhenLinearizationsAreRebuilt) {
-  const Dataset data = labelled(10);
+  const problem::Dataset data = labelled(10);
   const auto kept = mlp_risk(data, {.hidden = {6}});
-  const auto rebuilt = std::make_shared<const EmpiricalRisk>(
-      make_network({{"kind", "mlp"}, {"hidden", {6}}, {"bias", false}}, data.shape),
-      make_loss("cross_entropy"), data, random_matrix(kept->dim(), 1, 99).reshape({-1}) * 0.5,
-      RiskOptions{.batch_size = 3, .dtype = at::kDouble, .lifetime = Lifetime::one_product});
+  const auto rebuilt = std::make_shared<const problem::EmpiricalRisk>(
+      model::make_network({{"kind", "mlp"}, {"hidden", {6}}, {"bias", false}}, data.shape),
+      model::make_loss("cross_entropy"), data, random_matrix(kept->dim(), 1, 99).reshape({-1}) * 0.5,
+      problem::RiskOptions{.batch_size = 3, .dtype = at::kDouble, .lifetime = model::Lifetime::one_product});
   const auto v = random_vector(kept->dim(), 6);
   for (const auto& [name, make] : makers()) {
     const auto expected = product(*make(kept), v);
@@ -100,8 +101,8 @@ TEST(CurvatureOperators, AreTheSameWhenLinearizationsAreRebuilt) {
 }
 
 TEST(CurvatureOperators, DoNotChangeWhenEverySampleIsDoubled) {
-  const Dataset once = labelled();
-  const Dataset twice =
+  const problem::Dataset once = labelled();
+  const problem::Dataset twice =
       dataset(at::cat({once.inputs, once.inputs}), at::cat({once.targets, once.targets}), 3);
   for (const char* name : {"hessian", "ggn", "empirical_fisher"}) {
     const Eigen::MatrixXd a = dense(*makers().at(name)(mlp_risk(once, {.hidden = {4}})));
@@ -146,4 +147,4 @@ TEST(MatrixOperator, MultipliesByTheMatrixWithTheSameBitsForAnyNumberOfThreads) 
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -7,12 +7,12 @@
 #include "model/networks/networks.h"
 #include "problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
-std::shared_ptr<const EmpiricalRisk> transformer_risk(at::ScalarType dtype) {
-  Dataset data;
-  data.task = Task::language_modeling;
+std::shared_ptr<const problem::EmpiricalRisk> transformer_risk(at::ScalarType dtype) {
+  problem::Dataset data;
+  data.task = problem::Task::language_modeling;
   data.shape = {{6}, 7, true};
   data.num_classes = 7;
   data.samples = 5;
@@ -21,14 +21,16 @@ std::shared_ptr<const EmpiricalRisk> transformer_risk(at::ScalarType dtype) {
   data.targets = random_labels(30, 7, 2);
   data.weights = at::ones({30}, at::kDouble);
   data.total_weight = 30;
-  const std::shared_ptr<const Network> network =
-      make_network({{"kind", "transformer"}, {"layers", 1}, {"heads", 2}, {"d_model", 8}}, data.shape);
+  const std::shared_ptr<const model::Network> network =
+      model::make_network({{"kind", "transformer"}, {"layers", 1}, {"heads", 2}, {"d_model", 8}}, data.shape);
   const at::Tensor theta = random_matrix(network->params().size(), 1, 4).reshape({-1}) * 0.3;
-  return std::make_shared<const EmpiricalRisk>(network, make_loss("cross_entropy"), data, theta,
-                                               RiskOptions{.batch_size = 2, .dtype = dtype});
+  return std::make_shared<const problem::EmpiricalRisk>(
+      network, model::make_loss("cross_entropy"), data, theta,
+      problem::RiskOptions{.batch_size = 2, .dtype = dtype});
 }
 
-using Maker = std::function<std::unique_ptr<LinearOperator>(std::shared_ptr<const EmpiricalRisk>)>;
+using Maker =
+    std::function<std::unique_ptr<krylov::LinearOperator>(std::shared_ptr<const problem::EmpiricalRisk>)>;
 
 const std::vector<std::pair<const char*, Maker>> makers = {
     {"ggn", make_ggn},
@@ -70,4 +72,4 @@ TEST(Precision, MachineEpsilonIsTheDistanceFromOneToTheNextNumber) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -9,11 +9,11 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::curvature {
 namespace {
 
 /// An operator given by its product, for tests.
-class Product : public LinearOperator {
+class Product : public krylov::LinearOperator {
  public:
   using Function = std::function<void(VectorView, VectorSpan)>;
   Product(int64_t n, Function apply) : n_(n), apply_(std::move(apply)) {}
@@ -94,4 +94,4 @@ TEST(Probes, WorkInOneDimension) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::curvature

@@ -12,7 +12,7 @@
 #include "model/networks/networks.h"
 #include "problem/empirical_risk.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 
 /// `rows` x `columns` standard normal numbers.
 inline at::Tensor random_matrix(int64_t rows, int64_t columns, uint64_t seed) {
@@ -28,12 +28,12 @@ inline std::vector<double> random_vector(int64_t n, uint64_t seed) {
 }
 
 /// inputs [N, d] and targets: class indices [N], or values [N, C].
-inline Dataset dataset(const at::Tensor& inputs, const at::Tensor& targets, int64_t outputs) {
-  Dataset data;
+inline problem::Dataset dataset(const at::Tensor& inputs, const at::Tensor& targets, int64_t outputs) {
+  problem::Dataset data;
   data.inputs = inputs;
   data.targets = targets;
   data.weights = at::ones({inputs.size(0)}, at::kDouble);
-  data.task = targets.is_floating_point() ? Task::regression : Task::classification;
+  data.task = targets.is_floating_point() ? problem::Task::regression : problem::Task::classification;
   data.shape = {{inputs.size(1)}, outputs, false};
   data.num_classes = outputs;
   data.samples = inputs.size(0);
@@ -53,20 +53,21 @@ struct MlpOptions {
   int64_t batch_size = 3;
 };
 
-inline std::shared_ptr<const EmpiricalRisk> mlp_risk(const Dataset& data, const MlpOptions& options) {
+inline std::shared_ptr<const problem::EmpiricalRisk> mlp_risk(const problem::Dataset& data,
+                                                              const MlpOptions& options) {
   const nlohmann::json architecture = {{"kind", "mlp"},
                                        {"hidden", options.hidden},
                                        {"activation", options.activation},
                                        {"bias", options.bias}};
-  const std::shared_ptr<const Network> network = make_network(architecture, data.shape);
+  const std::shared_ptr<const model::Network> network = model::make_network(architecture, data.shape);
   const at::Tensor theta = random_matrix(network->params().size(), 1, 99).reshape({-1}) * options.scale;
-  const std::string loss = data.task == Task::regression ? "mse" : "cross_entropy";
-  return std::make_shared<const EmpiricalRisk>(
-      network, make_loss(loss), data, theta,
-      RiskOptions{.batch_size = options.batch_size, .dtype = at::kDouble});
+  const std::string loss = data.task == problem::Task::regression ? "mse" : "cross_entropy";
+  return std::make_shared<const problem::EmpiricalRisk>(
+      network, model::make_loss(loss), data, theta,
+      problem::RiskOptions{.batch_size = options.batch_size, .dtype = at::kDouble});
 }
 
-inline std::vector<double> product(LinearOperator& op, const std::vector<double>& v) {
+inline std::vector<double> product(krylov::LinearOperator& op, const std::vector<double>& v) {
   std::vector<double> out(v.size());
   op.apply(v, out);
   return out;
@@ -78,7 +79,7 @@ inline double relative_error(const std::vector<double>& actual, const std::vecto
   return norm(gap) / norm(expected);
 }
 
-inline Eigen::MatrixXd dense(LinearOperator& op) {
+inline Eigen::MatrixXd dense(krylov::LinearOperator& op) {
   const auto n = static_cast<Eigen::Index>(op.dim());
   Eigen::MatrixXd a(n, n);
   std::vector<double> unit(static_cast<size_t>(n));
@@ -101,4 +102,4 @@ inline Eigen::VectorXd eigenvalues(const Eigen::MatrixXd& a) {
   return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(a).eigenvalues();
 }
 
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -10,67 +10,68 @@
 #include "model/autodiff/layers.h"
 #include "problems.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 constexpr int64_t width = 4, classes = 3;
 
 /// h = tanh(W tanh(W x + b) + b): one layer used twice.
-class SharedLayer : public Network {
+class SharedLayer : public model::Network {
  public:
   SharedLayer()
-      : inner_(add_linear(params_, "inner", width, width, true)),
-        head_(add_linear(params_, "head", width, classes, true)) {}
-  at::Tensor features(const ParamTensors& theta, const at::Tensor& x) const override {
-    return linear(inner_, theta, linear(inner_, theta, x).tanh()).tanh();
+      : inner_(model::add_linear(params_, "inner", width, width, true)),
+        head_(model::add_linear(params_, "head", width, classes, true)) {}
+  at::Tensor features(const model::ParamTensors& theta, const at::Tensor& x) const override {
+    return model::linear(inner_, theta, model::linear(inner_, theta, x).tanh()).tanh();
   }
-  std::optional<Layer> output_layer() const override { return head_; }
+  std::optional<model::Layer> output_layer() const override { return head_; }
   void initialize(uint64_t, VectorSpan) const override {}
 
  private:
-  Layer inner_, head_;
+  model::Layer inner_, head_;
 };
 
 /// A linear layer, batch norm with statistics that are constants, tanh.
-class EvaluationBatchNorm : public Network {
+class EvaluationBatchNorm : public model::Network {
  public:
   EvaluationBatchNorm()
-      : inner_(add_linear(params_, "inner", width, width, true)),
-        norm_(add_norm(params_, "norm", width)),
-        head_(add_linear(params_, "head", width, classes, true)) {}
-  at::Tensor features(const ParamTensors& theta, const at::Tensor& x) const override {
+      : inner_(model::add_linear(params_, "inner", width, width, true)),
+        norm_(model::add_norm(params_, "norm", width)),
+        head_(model::add_linear(params_, "head", width, classes, true)) {}
+  at::Tensor features(const model::ParamTensors& theta, const at::Tensor& x) const override {
     const at::Tensor mean = at::full({width}, 0.3, x.options()),
                      variance = at::full({width}, 2.0, x.options());
-    return at::batch_norm(linear(inner_, theta, x), theta[norm_.weight], theta[*norm_.bias], mean, variance,
+    return at::batch_norm(model::linear(inner_, theta, x), theta[norm_.weight], theta[*norm_.bias], mean,
+                          variance,
                           /*training=*/false, 0.1, 1e-5, /*cudnn_enabled=*/false)
         .tanh();
   }
-  std::optional<Layer> output_layer() const override { return head_; }
+  std::optional<model::Layer> output_layer() const override { return head_; }
   void initialize(uint64_t, VectorSpan) const override {}
 
  private:
-  Layer inner_, norm_, head_;
+  model::Layer inner_, norm_, head_;
 };
 
 /// Dropout that was left on.
 class Dropout : public SharedLayer {
  public:
-  at::Tensor features(const ParamTensors& theta, const at::Tensor& x) const override {
+  at::Tensor features(const model::ParamTensors& theta, const at::Tensor& x) const override {
     return at::dropout(SharedLayer::features(theta, x), 0.5, /*train=*/true);
   }
 };
 
-std::shared_ptr<const EmpiricalRisk> risk_of(const std::shared_ptr<const Network>& network,
-                                             at::Tensor theta = {}) {
-  const Dataset data = dataset(random_matrix(7, width, 1), random_labels(7, classes, 2), classes);
+std::shared_ptr<const problem::EmpiricalRisk> risk_of(const std::shared_ptr<const model::Network>& network,
+                                                      at::Tensor theta = {}) {
+  const problem::Dataset data = dataset(random_matrix(7, width, 1), random_labels(7, classes, 2), classes);
   if (!theta.defined()) theta = random_matrix(network->params().size(), 1, 3).reshape({-1});
-  return std::make_shared<const EmpiricalRisk>(
-      network, make_loss("cross_entropy"), data, theta,
-      RiskOptions{.batch_size = 3, .dtype = at::kDouble, .lifetime = Lifetime::one_product});
+  return std::make_shared<const problem::EmpiricalRisk>(
+      network, model::make_loss("cross_entropy"), data, theta,
+      problem::RiskOptions{.batch_size = 3, .dtype = at::kDouble, .lifetime = model::Lifetime::one_product});
 }
 
 /// Central differences of the gradient, column by column: error about 1e-9.
-Eigen::MatrixXd differences(const std::shared_ptr<const Network>& network) {
+Eigen::MatrixXd differences(const std::shared_ptr<const model::Network>& network) {
   const int64_t n = network->params().size();
   const at::Tensor theta = random_matrix(n, 1, 3).reshape({-1});
   Eigen::MatrixXd h(n, n);
@@ -87,7 +88,7 @@ Eigen::MatrixXd differences(const std::shared_ptr<const Network>& network) {
 }
 
 /// (1/N) sum_i J_i' H_i J_i with the Jacobian of the logits by central differences.
-Eigen::MatrixXd gauss_newton(const std::shared_ptr<const Network>& network) {
+Eigen::MatrixXd gauss_newton(const std::shared_ptr<const model::Network>& network) {
   const int64_t n = network->params().size();
   const at::Tensor theta = random_matrix(n, 1, 3).reshape({-1}), x = random_matrix(7, width, 1);
   const auto logits = [&](const at::Tensor& t) { return network->forward(network->params().blobs(t), x); };
@@ -102,7 +103,8 @@ Eigen::MatrixXd gauss_newton(const std::shared_ptr<const Network>& network) {
   return eigen(at::einsum("rci,rcd,rdj->ij", {jacobian, h, jacobian}).contiguous() / 7.0);
 }
 
-void expect_exact(const std::shared_ptr<const Network>& network, const std::vector<HessianMode>& modes) {
+void expect_exact(const std::shared_ptr<const model::Network>& network,
+                  const std::vector<HessianMode>& modes) {
   const Eigen::MatrixXd expected = differences(network);
   for (const auto mode : modes) {
     EXPECT_LE((dense(*make_hessian(risk_of(network), mode)) - expected).cwiseAbs().maxCoeff(), 1e-8);
@@ -133,4 +135,4 @@ TEST(SpecialNetworks, DropoutIsRefusedByTheProbesWithItsReason) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

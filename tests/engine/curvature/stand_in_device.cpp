@@ -17,7 +17,7 @@
 #include "stand_in_loans.h"
 #include "stand_in_memory.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 constexpr auto device_type = c10::DeviceType::PrivateUse1;
@@ -199,4 +199,4 @@ Transfers transfers_of(const std::function<void()>& work) {
   return {copies_to_host - to_host, copies_to_device - to_device};
 }
 
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

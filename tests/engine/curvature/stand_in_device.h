@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <functional>
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 
 /// A device that stands in for a GPU where there is none. It computes with LibTorch's CPU kernels, to the
 /// same bits, and is otherwise as strict as a GPU:
@@ -32,4 +32,4 @@ struct Transfers {
 /// Those that happen while `work` runs, in whatever thread.
 Transfers transfers_of(const std::function<void()>& work);
 
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

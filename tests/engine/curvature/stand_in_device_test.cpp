@@ -6,7 +6,7 @@
 #include "problems.h"
 #include "stand_in_testing.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 using torch::autograd::grad;
@@ -127,14 +127,14 @@ TEST(StandInDevice, CountsWhatMakesTheHostWait) {
 TEST(StandInDevice, ReportsItsMemoryAndNotThatOfItsKernels) {
   const at::Tensor x = on_device(random_matrix(100, 10, 1));
   at::Tensor y;
-  const Allocation sum = allocation_of(stand_in_device(), [&] { y = x + x; });
+  const problem::Allocation sum = problem::allocation_of(stand_in_device(), [&] { y = x + x; });
   EXPECT_EQ(sum.kept, 8000);
   EXPECT_EQ(sum.peak, 8000);
   at::Tensor grown = at::empty({0}, x.options());
-  EXPECT_EQ(allocation_of(stand_in_device(), [&] { at::add_out(grown, x, x); }).kept, 8000);
-  const Allocation freed = allocation_of(stand_in_device(), [&] { y.reset(); });
+  EXPECT_EQ(problem::allocation_of(stand_in_device(), [&] { at::add_out(grown, x, x); }).kept, 8000);
+  const problem::Allocation freed = problem::allocation_of(stand_in_device(), [&] { y.reset(); });
   EXPECT_EQ(freed.kept, -8000);
-  const Allocation index = allocation_of(stand_in_device(), [&] { x.cumsum(1); });
+  const problem::Allocation index = problem::allocation_of(stand_in_device(), [&] { x.cumsum(1); });
   EXPECT_EQ(index.kept, 0);
 }
 
@@ -222,4 +222,4 @@ TEST(StandInDevice, MakesAndComparesTensorsLikeTheCpu) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

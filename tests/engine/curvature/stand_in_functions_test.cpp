@@ -5,7 +5,7 @@
 #include "problems.h"
 #include "stand_in_testing.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 using torch::autograd::grad;
@@ -112,11 +112,11 @@ std::vector<at::Tensor> derivatives(const std::function<at::Tensor(const at::Ten
   const at::Tensor u = at::arange(x.numel(), at.options()).mul(2).cos().view_as(x);
   std::vector<at::Tensor> all = grad({g}, {x, w}, {u}, true, false, true);
   all = {y, g, all[0].defined() ? all[0] : at::zeros_like(x), all[1]};
-  const ExclusiveTangentScope scope;
-  const at::Tensor dual = make_dual(x, u), z = f(dual);
-  all.push_back(tangent_of(z));
+  const model::ExclusiveTangentScope scope;
+  const at::Tensor dual = model::make_dual(x, u), z = f(dual);
+  all.push_back(model::tangent_of(z));
   try {
-    all.push_back(tangent_of(grad({z}, {dual}, {w}, true, true)[0]));
+    all.push_back(model::tangent_of(grad({z}, {dual}, {w}, true, true)[0]));
   } catch (const c10::NotImplementedError&) {
     all.emplace_back();  // LibTorch has no tangent of some gradients
   }
@@ -140,4 +140,4 @@ TEST(StandInDevice, HasTheCpusFunctionsAndDerivatives) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

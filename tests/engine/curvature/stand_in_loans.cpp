@@ -7,7 +7,7 @@
 
 #include "stand_in_memory.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 struct Deaf : c10::MemoryReportingInfoBase {
@@ -75,4 +75,4 @@ c10::Storage Loans::taken_back(const c10::Storage& host) {
   return lent == storages_.end() ? copied_to_device(host) : lent->device;
 }
 
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 
 /// While it lives, allocations of this thread are not reported: the memory in which the CPU's kernels work.
 class UnreportedMemory {
@@ -47,4 +47,4 @@ class Loans {
   std::vector<at::Tensor> results_;  ///< to be freed unreported
 };
 
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

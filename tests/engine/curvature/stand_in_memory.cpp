@@ -8,7 +8,7 @@
 
 #include "stand_in_device.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 namespace {
 
 /// From where memory is to where the device says it is. No system maps anything there unless asked to:
@@ -85,4 +85,4 @@ c10::Storage seen_from_host(const c10::Storage& device) {
   return {{}, device.nbytes(), std::move(memory), c10::GetCPUAllocator(), /*resizable=*/true};
 }
 
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -2,7 +2,7 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/Storage.h>
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 
 /// Where the memory behind a pointer of the stand-in device really is; null stays null.
 void* host_address(const void* device_address);
@@ -19,4 +19,4 @@ c10::Storage copied_to_device(const c10::Storage& host);
 /// The memory of a storage of the device as a storage of the host. It does not keep `device` alive.
 c10::Storage seen_from_host(const c10::Storage& device);
 
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

@@ -4,7 +4,7 @@
 
 #include "stand_in_device.h"
 
-namespace ritzflow::test {
+namespace ritzflow::curvature::test {
 
 inline at::Tensor on_device(const at::Tensor& t) { return t.to(stand_in_device()); }
 
@@ -17,4 +17,4 @@ inline ::testing::AssertionResult same(const at::Tensor& device, const at::Tenso
                                                                        << host;
 }
 
-}  // namespace ritzflow::test
+}  // namespace ritzflow::curvature::test

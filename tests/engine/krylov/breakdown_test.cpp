@@ -7,7 +7,7 @@
 #include "krylov/ritz/evidence.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr int64_t kDim = 300, kSteps = 160;
@@ -75,4 +75,4 @@ INSTANTIATE_TEST_SUITE_P(Modes, Breakdown, testing::Values(Full{}, Partial{}, Pa
                          [](const auto& mode) { return mode_name(mode.param); });
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

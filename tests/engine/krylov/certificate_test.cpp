@@ -9,7 +9,7 @@
 #include "krylov/ritz/companions.h"
 #include "krylov/ritz/evidence.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 struct Certified {
@@ -279,4 +279,4 @@ TEST(Certificate, OfAScaledIdentityTakesAFewIndependentRounds) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -7,7 +7,7 @@
 
 #include "core/philox.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 Eigen::MatrixXd random_symmetric(Eigen::Index n, uint64_t seed) {
@@ -63,4 +63,4 @@ TEST(Composition, RefusesPartsOfDifferentDimension) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "krylov/density/exact_density.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 TEST(DensityGrid, GridRisesWhereTheSpectrumIsOneValueToRounding) {
@@ -29,4 +29,4 @@ TEST(DensityGrid, BandwidthBelowRoundingIsRefused) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

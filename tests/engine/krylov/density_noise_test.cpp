@@ -7,7 +7,7 @@
 #include "krylov/density/share_band.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 std::vector<ProbeRun> runs_of(const Spectrum& spectrum, uint64_t probes, int64_t steps, uint64_t seed,
@@ -150,4 +150,4 @@ TEST(DensitySupport, ProbabilityOfAWrongEndIsSharedByBothEndsOfAllProbes) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -11,7 +11,7 @@
 #include "krylov/ritz/evidence.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 SpectralDensity density_of(const Spectrum& spectrum, int probes, int64_t steps, uint64_t seed = 0) {
@@ -218,4 +218,4 @@ TEST(Density, SemiDefiniteOperatorHasNoNegativeEigenvalue) {
 TEST(Density, NoProbeIsRefused) { EXPECT_THROW(spectral_density({}, {.n = 3}), InputError); }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -7,7 +7,7 @@
 #include "krylov/certificate/certificate.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 inline bool contains_an_eigenvalue(const RitzPair& pair, const Spectrum& spectrum) {
   return std::ranges::any_of(
@@ -26,4 +26,4 @@ inline void expect_bounds(const Spectrum& spectrum, std::vector<RitzPair> pairs,
   EXPECT_LE(std::ranges::count_if(spectrum, below), std::ranges::count_if(pairs, below, value));
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 #include "evidence_checks.h"
 #include "krylov/lanczos.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 const std::vector<Reorthogonalization> modes = {Off{},         Window{8, 5},       Full{},
@@ -184,4 +184,4 @@ TEST(RunLanczos, ObserverStopsTheRun) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

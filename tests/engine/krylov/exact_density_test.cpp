@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ritzflow::test {
+namespace ritzflow::krylov::test {
 namespace {
 
 TEST(ExactDensity, CountsEigenvaluesAndHasABandOfNoWidth) {
@@ -49,4 +49,4 @@ TEST(ExactDensity, OfAZeroOperatorHasOneStep) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::krylov::test

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 const std::vector<Reorthogonalization> modes = {Off{},     Window{8, 5},   Window{5, 1},  Full{},
@@ -228,4 +228,4 @@ TEST(Factorization, OffKeepsTheOneDimensionalLaplacianOrthogonal) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 #include "krylov/lanczos.h"
 #include "krylov/ritz/evidence.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 RitzPair pair_at(double value, double residual, Verdict verdict = Verdict::converged) {
@@ -94,4 +94,4 @@ TEST(Gaps, NarrowedIntervalsStillContainAnEigenvalue) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 #include "evidence_checks.h"
 #include "krylov/ritz/evidence.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr double kFloor = 2e-13;  // of a residual, relative to ||A||: rounding over 100 rows
@@ -131,4 +131,4 @@ TEST(EveryProblemAndMode, ConvergedPairsNeverClaimAnEigenvalueMoreOftenThanItExi
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -2,7 +2,7 @@
 
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr double kRounding = 1e-13;
@@ -53,4 +53,4 @@ TEST(ModeTraits, AreTrueOfARunThatLosesOrthogonalityWhereNothingKeepsIt) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

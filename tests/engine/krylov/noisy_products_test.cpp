@@ -6,7 +6,7 @@
 #include "krylov/ritz/companions.h"
 #include "krylov/ritz/evidence.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr double kNoise = 1e-7;
@@ -86,4 +86,4 @@ TEST(NoisyProducts, BoundsOfACertificateHoldForTheExactMatrix) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

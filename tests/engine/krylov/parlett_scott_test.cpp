@@ -6,7 +6,7 @@
 #include "krylov/ritz/evidence.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 int64_t events(const KrylovFactorization& f) {
@@ -59,4 +59,4 @@ TEST(ParlettScott, ReturnsTheTopTenWithTrueResiduals) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

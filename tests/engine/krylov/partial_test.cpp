@@ -7,7 +7,7 @@
 #include "krylov/ritz/evidence.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 // Rows subtracted beyond the three-term recurrence, and steps at which that happened.
@@ -68,4 +68,4 @@ TEST(Partial, ReturnsTheTopTenWithTrueResiduals) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -12,7 +12,7 @@
 #include "krylov/process/factorization.h"
 #include "krylov/process/linear_operator.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 
 /// A = diag(spectrum): iteration counts, orthogonality and residuals are those of any matrix with this
 /// spectrum.
@@ -265,4 +265,4 @@ inline std::vector<double> orthogonality(const Basis& basis) {
   return loss;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

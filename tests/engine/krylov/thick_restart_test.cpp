@@ -7,7 +7,7 @@
 #include "krylov/ritz/evidence.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 constexpr ThickRestart mode = {.krylov_dim = 24, .k = 10};
@@ -117,4 +117,4 @@ TEST(ThickRestart, TooFewRowsAreRefused) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -9,7 +9,7 @@
 #include "krylov/ritz/ghosts.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 void expect_equal_to_eigen(const std::vector<double>& alpha, const std::vector<double>& beta) {
@@ -188,4 +188,4 @@ TEST(CullumWilloughby, OffMakesTheKnownNumberOfGhostsAndTheFilterRemovesThem) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

@@ -6,7 +6,7 @@
 #include "krylov/ritz/evidence.h"
 #include "problems.h"
 
-namespace ritzflow {
+namespace ritzflow::krylov {
 namespace {
 
 EvidenceOptions wanted(const Problem& problem, Which which) {
@@ -106,4 +106,4 @@ TEST(TwoPass, OperatorThatDoesNotRepeatItsBitsIsRefusedAtTheFirstProduct) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::krylov

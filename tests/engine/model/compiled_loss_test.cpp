@@ -9,10 +9,10 @@
 #include "model/package/objective.h"
 #include "model_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
-using namespace testing;
+using namespace test;
 using nlohmann::json;
 
 constexpr int64_t kRows = 5, kOutputs = 3;
@@ -121,4 +121,4 @@ TEST(Objective, IsTheMeanOfItsOutputs) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::model

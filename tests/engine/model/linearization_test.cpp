@@ -10,10 +10,10 @@
 #include "model/networks/activation.h"
 #include "model_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
-using namespace testing;
+using namespace test;
 using nlohmann::json;
 
 std::vector<json> architectures() {
@@ -283,4 +283,4 @@ TEST(Linearization, TangentsOfBlobsAreNotCopied) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -8,10 +8,10 @@
 #include "core/error.h"
 #include "model_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
-using namespace testing;
+using namespace test;
 using torch::autograd::grad;
 
 struct Rows {
@@ -133,4 +133,4 @@ TEST(Loss, UnknownNameIsRefusedWithTheNearest) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -11,7 +11,7 @@
 #include "model/networks/networks.h"
 
 /// Small problems and reference derivatives shared by the tests of the model room.
-namespace ritzflow::testing {
+namespace ritzflow::model::test {
 
 /// One compute thread, as in every stage: tensors this small only wait for a second one.
 inline const bool one_compute_thread = [] {
@@ -132,4 +132,4 @@ inline at::Tensor vjp(LinearizedOutputs& model, const at::Tensor& w) {
   return flatten(model.vjp([&](const RowBlock& rows, const at::Tensor&) { return rows.of(w); }));
 }
 
-}  // namespace ritzflow::testing
+}  // namespace ritzflow::model::test

@@ -6,10 +6,10 @@
 #include "model/networks/networks.h"
 #include "model_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
-using namespace testing;
+using namespace test;
 using nlohmann::json;
 
 std::vector<std::string> names(const Network& network) {
@@ -170,4 +170,4 @@ TEST(Architecture, DataThatDoNotFitAreRefused) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "model/package/operator_calls.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 using nlohmann::json;
@@ -179,4 +179,4 @@ TEST_F(PackageSlots, AFunctionThatWasNotExportedIsNamed) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 ParamSpace two_parameters() {
@@ -61,4 +61,4 @@ TEST(ParamSpace, RefusesANameTwiceAnUnknownNameAndAWrongLength) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::model

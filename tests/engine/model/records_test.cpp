@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
 // Fields of one, four and eight bytes an element, so that none begins where its type would.
@@ -49,4 +49,4 @@ TEST(Records, TakeArraysThatLieAcross) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::model

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-namespace ritzflow::test {
+namespace ritzflow::model::test {
 namespace {
 
 /// Bytes of the process in memory, those that malloc keeps included.
@@ -55,4 +55,4 @@ TEST(TensorMemory, TensorsBeginAtACacheLine) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::model::test

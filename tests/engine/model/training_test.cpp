@@ -8,10 +8,10 @@
 #include "model/networks/networks.h"
 #include "model_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::model {
 namespace {
 
-using namespace testing;
+using namespace test;
 using nlohmann::json;
 
 /// Ten samples of two classes that a line separates; the batch size 4 does not divide them.
@@ -194,4 +194,4 @@ TEST(TrainingOptions, HaveDefaultsAndRefuseWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::model

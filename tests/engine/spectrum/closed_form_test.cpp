@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace ritzflow::test {
+namespace ritzflow::spectrum::test {
 namespace {
 
 TEST(ClosedForm, ErrorIsTheRoundingOfRightValues) {
@@ -39,4 +39,4 @@ TEST(ClosedForm, OfAZeroOperatorIsAbsolute) {
 }
 
 }  // namespace
-}  // namespace ritzflow::test
+}  // namespace ritzflow::spectrum::test

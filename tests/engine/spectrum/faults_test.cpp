@@ -66,7 +66,7 @@ int unlink(const char* path) noexcept {
 }
 }
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 namespace fs = std::filesystem;
@@ -76,7 +76,7 @@ constexpr int64_t kDimension = 20, kProducts = 6;
 constexpr int kSystemError = 42;
 
 /// diag(1, 1/2, 1/3, ...).
-class Harmonic : public LinearOperator {
+class Harmonic : public krylov::LinearOperator {
  public:
   int64_t dim() const override { return kDimension; }
   void apply(VectorView v, VectorSpan out) override {
@@ -95,7 +95,7 @@ class Faults : public StageTest, public testing::WithParamInterface<bool> {
   /// A run of six products, a segment behind each, an artifact at the end: what the stage lanczos does.
   void run() const {
     Harmonic op;
-    SegmentFolder segments(root(), "lanczos", {{"seed", 0}}, 0s);
+    checkpoint::SegmentFolder segments(root(), "lanczos", {{"seed", 0}}, 0s);
     const BasisPlan plan = {.size = {}, .new_file = on_disk_ ? row_files(&segments, out()) : nullptr};
     LanczosCheckpoint checkpoint(segments, plan);
     LanczosRecord record;
@@ -104,9 +104,9 @@ class Faults : public StageTest, public testing::WithParamInterface<bool> {
     record.n = kDimension;
     const std::vector<double> start = random_start(kDimension, 0);
     auto state = checkpoint.load(kDimension);
-    auto process =
-        state ? LanczosProcess(op, Full{}, 0, std::move(state->factorization), std::move(state->basis))
-              : LanczosProcess(op, start, Full{}, 0, plan.make(kDimension));
+    auto process = state ? krylov::LanczosProcess(op, krylov::Full{}, 0, std::move(state->factorization),
+                                                  std::move(state->basis))
+                         : krylov::LanczosProcess(op, start, krylov::Full{}, 0, plan.make(kDimension));
     while (process.factorization().size() < kProducts) {
       process.step();
       checkpoint.save(process);
@@ -152,7 +152,7 @@ class Faults : public StageTest, public testing::WithParamInterface<bool> {
   void expect_whole_files(int at) const {
     for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
       if (entry.path().extension() == ".h5") {
-        EXPECT_NO_THROW(check_user_block(entry.path())) << "call " << at << ": " << entry.path();
+        EXPECT_NO_THROW(artifact::check_user_block(entry.path())) << "call " << at << ": " << entry.path();
       }
     }
   }
@@ -160,7 +160,7 @@ class Faults : public StageTest, public testing::WithParamInterface<bool> {
   void expect_same_bits_at_every_call(Fault kind, int outcome) {
     const int total = run_with(Fault::none, 0);
     ASSERT_GT(total, 50);
-    const std::string digest = ArtifactReader(out(), "ritzflow-lanczos").content_sha256();
+    const std::string digest = artifact::ArtifactReader(out(), "ritzflow-lanczos").content_sha256();
     for (int at = 1; at <= total; ++at) {
       fs::remove_all(root());
       fs::remove(out());
@@ -168,7 +168,8 @@ class Faults : public StageTest, public testing::WithParamInterface<bool> {
       ASSERT_TRUE(ended == outcome || ended > 0) << "call " << at << " of " << total << ": " << ended;
       expect_whole_files(at);
       ASSERT_GT(run_with(Fault::none, 0), 0) << "call " << at;
-      ASSERT_EQ(ArtifactReader(out(), "ritzflow-lanczos").content_sha256(), digest) << "call " << at;
+      ASSERT_EQ(artifact::ArtifactReader(out(), "ritzflow-lanczos").content_sha256(), digest)
+          << "call " << at;
       ASSERT_FALSE(fs::exists(root())) << "call " << at;
     }
   }
@@ -188,4 +189,4 @@ INSTANTIATE_TEST_SUITE_P(Basis, Faults, testing::Bool(),
                          [](const auto& on_disk) { return on_disk.param ? "disk" : "ram"; });
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

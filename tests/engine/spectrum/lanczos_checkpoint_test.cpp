@@ -7,7 +7,7 @@
 #include "spectrum/lanczos_options.h"
 #include "stage_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 namespace fs = std::filesystem;
@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 constexpr int64_t kDimension = 40;
 
 /// diag(1, 1/2, 1/3, ...).
-class Harmonic : public LinearOperator {
+class Harmonic : public krylov::LinearOperator {
  public:
   int64_t dim() const override { return kDimension; }
   void apply(VectorView v, VectorSpan out) override {
@@ -25,28 +25,28 @@ class Harmonic : public LinearOperator {
 };
 
 struct Case {
-  Reorthogonalization mode;
+  krylov::Reorthogonalization mode;
   bool on_disk = false;
   BasisType type = BasisType::float64;
 };
 
 class Checkpoint : public StageTest, public testing::WithParamInterface<Case> {
  protected:
-  const Reorthogonalization& mode() const { return GetParam().mode; }
-  BasisPlan plan(const SegmentFolder* folder) const {
+  const krylov::Reorthogonalization& mode() const { return GetParam().mode; }
+  BasisPlan plan(const checkpoint::SegmentFolder* folder) const {
     return {.size = basis_size(mode(), kDimension, 20, false),
             .type = GetParam().type,
             .new_file = GetParam().on_disk ? row_files(folder, folder_ / "out") : nullptr};
   }
-  LanczosProcess fresh(const SegmentFolder* folder = nullptr) {
+  krylov::LanczosProcess fresh(const checkpoint::SegmentFolder* folder = nullptr) {
     std::vector<double> start(kDimension);
     Philox(0, "test", "start").fill_normal(start);
-    return LanczosProcess(op_, start, mode(), 0, plan(folder).make(kDimension));
+    return krylov::LanczosProcess(op_, start, mode(), 0, plan(folder).make(kDimension));
   }
-  SegmentFolder open() { return {folder_ / "root", "lanczos", {{"seed", 0}}, 0s}; }
-  LanczosCheckpoint in(SegmentFolder& folder) { return {folder, plan(&folder)}; }
+  checkpoint::SegmentFolder open() { return {folder_ / "root", "lanczos", {{"seed", 0}}, 0s}; }
+  LanczosCheckpoint in(checkpoint::SegmentFolder& folder) { return {folder, plan(&folder)}; }
   std::optional<LanczosCheckpoint::State> load() {
-    SegmentFolder folder = open();
+    checkpoint::SegmentFolder folder = open();
     return in(folder).load(kDimension);
   }
   fs::path segment(int64_t steps) {
@@ -54,7 +54,7 @@ class Checkpoint : public StageTest, public testing::WithParamInterface<Case> {
   }
   /// Segments behind 2, 5 and 8 products.
   void write_segments() {
-    SegmentFolder folder = open();
+    checkpoint::SegmentFolder folder = open();
     LanczosCheckpoint checkpoint = in(folder);
     auto process = fresh(&folder);
     for (int step = 1; step <= 8; ++step) {
@@ -63,9 +63,10 @@ class Checkpoint : public StageTest, public testing::WithParamInterface<Case> {
     }
   }
   /// The factorization of 12 products, from the checkpoint's state where it has one.
-  KrylovFactorization twelve_products(std::optional<LanczosCheckpoint::State> state) {
-    auto process =
-        state ? LanczosProcess(op_, mode(), 0, state->factorization, std::move(state->basis)) : fresh();
+  krylov::KrylovFactorization twelve_products(std::optional<LanczosCheckpoint::State> state) {
+    auto process = state
+                       ? krylov::LanczosProcess(op_, mode(), 0, state->factorization, std::move(state->basis))
+                       : fresh();
     while (process.factorization().products < 12) process.step();
     return process.factorization();
   }
@@ -77,8 +78,8 @@ class Checkpoint : public StageTest, public testing::WithParamInterface<Case> {
     EXPECT_EQ(resumed.residual_vector, whole.residual_vector);
     EXPECT_EQ(resumed.norm_estimate, whole.norm_estimate);
   }
-  bool restarts() const { return std::holds_alternative<ThickRestart>(mode()); }
-  bool each_holds_all() const { return rows_needed(mode()) > 0 && !restarts(); }
+  bool restarts() const { return std::holds_alternative<krylov::ThickRestart>(mode()); }
+  bool each_holds_all() const { return krylov::rows_needed(mode()) > 0 && !restarts(); }
 
   Harmonic op_;
 };
@@ -112,10 +113,10 @@ TEST_P(Checkpoint, SegmentsWrittenBehindADamagedOneAreUsed) {
   write_segments();
   fs::resize_file(segment(5), 100);
   {
-    SegmentFolder folder = open();
+    checkpoint::SegmentFolder folder = open();
     LanczosCheckpoint checkpoint = in(folder);
     auto state = checkpoint.load(kDimension);
-    LanczosProcess process(op_, mode(), 0, state->factorization, std::move(state->basis));
+    krylov::LanczosProcess process(op_, mode(), 0, state->factorization, std::move(state->basis));
     while (process.factorization().products < 9) process.step();
     checkpoint.save(process);
   }
@@ -126,7 +127,7 @@ TEST_P(Checkpoint, SegmentsWrittenBehindADamagedOneAreUsed) {
 }
 
 TEST_P(Checkpoint, FewSegmentsStayWhereEachHoldsAllRows) {
-  SegmentFolder folder = open();
+  checkpoint::SegmentFolder folder = open();
   LanczosCheckpoint checkpoint = in(folder);
   auto process = fresh(&folder);
   for (int step = 1; step <= 20; ++step) {
@@ -160,7 +161,7 @@ class CheckpointOnDisk : public Checkpoint {
 TEST_P(CheckpointOnDisk, RowsAreNotWrittenASecondTime) {
   write_segments();
   for (int64_t number : {2, 5, 8})
-    EXPECT_FALSE(ArtifactReader(segment(number), "ritzflow-checkpoint").has("rows"));
+    EXPECT_FALSE(artifact::ArtifactReader(segment(number), "ritzflow-checkpoint").has("rows"));
   EXPECT_EQ(fs::file_size(rows()), 8 * kDimension * 8);
 }
 
@@ -181,7 +182,7 @@ TEST_P(CheckpointOnDisk, RunGoesOnWithItsRowsInTheOtherPlace) {
   for (const bool from_disk : {true, false}) {
     fs::remove_all(folder_ / "root");
     for (int64_t step : {3, 6, 9}) {  // there, here, and there again
-      SegmentFolder folder = open();
+      checkpoint::SegmentFolder folder = open();
       BasisPlan there = plan(&folder);
       if (from_disk != (step == 6)) there.new_file = nullptr;
       LanczosCheckpoint checkpoint(folder, there);
@@ -189,8 +190,9 @@ TEST_P(CheckpointOnDisk, RunGoesOnWithItsRowsInTheOtherPlace) {
       EXPECT_EQ(state.has_value(), step > 3);
       std::vector<double> start(kDimension);
       Philox(0, "test", "start").fill_normal(start);
-      auto process = state ? LanczosProcess(op_, mode(), 0, state->factorization, std::move(state->basis))
-                           : LanczosProcess(op_, start, mode(), 0, there.make(kDimension));
+      auto process =
+          state ? krylov::LanczosProcess(op_, mode(), 0, state->factorization, std::move(state->basis))
+                : krylov::LanczosProcess(op_, start, mode(), 0, there.make(kDimension));
       EXPECT_EQ(process.factorization().products, step - 3);
       while (process.factorization().products < step) process.step();
       checkpoint.save(process);
@@ -200,21 +202,23 @@ TEST_P(CheckpointOnDisk, RunGoesOnWithItsRowsInTheOtherPlace) {
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {
-  return mode_name(info.param.mode) + (info.param.on_disk ? "_disk" : "") +
+  return krylov::mode_name(info.param.mode) + (info.param.on_disk ? "_disk" : "") +
          (info.param.type == BasisType::float32 ? "_float32" : "");
 }
 
 // Restarts behind 6, 9, 12, ... products: the segments of 5 and 8 lie on both sides of the first.
-const ThickRestart restarted = {.krylov_dim = 6, .k = 2};
+const krylov::ThickRestart restarted = {.krylov_dim = 6, .k = 2};
 
 INSTANTIATE_TEST_SUITE_P(Modes, Checkpoint,
-                         testing::Values(Case{Full{}}, Case{Window{3, 2}}, Case{Off{}}, Case{Partial{}},
-                                         Case{restarted}, Case{Full{}, false, BasisType::float32},
-                                         Case{Full{}, true}, Case{Partial{}, true}, Case{restarted, true},
-                                         Case{Full{}, true, BasisType::float32}),
+                         testing::Values(Case{krylov::Full{}}, Case{krylov::Window{3, 2}},
+                                         Case{krylov::Off{}}, Case{krylov::Partial{}}, Case{restarted},
+                                         Case{krylov::Full{}, false, BasisType::float32},
+                                         Case{krylov::Full{}, true}, Case{krylov::Partial{}, true},
+                                         Case{restarted, true},
+                                         Case{krylov::Full{}, true, BasisType::float32}),
                          name_of);
-INSTANTIATE_TEST_SUITE_P(Modes, CheckpointOnDisk, testing::Values(Case{Full{}, true}, Case{Partial{}, true}),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(Modes, CheckpointOnDisk,
+                         testing::Values(Case{krylov::Full{}, true}, Case{krylov::Partial{}, true}), name_of);
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -5,15 +5,15 @@
 #include "core/error.h"
 #include "stage_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 using Lock = StageTest;
 
 TEST_F(Lock, SecondHolderIsRefusedWithTheProcessOfTheFirst) {
-  const FolderLock held(folder_ / "checkpoint");
+  const checkpoint::FolderLock held(folder_ / "checkpoint");
   try {
-    const FolderLock second(folder_ / "checkpoint");
+    const checkpoint::FolderLock second(folder_ / "checkpoint");
     FAIL() << "two locks on one folder";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::failure);
@@ -25,15 +25,15 @@ TEST_F(Lock, SecondHolderIsRefusedWithTheProcessOfTheFirst) {
 
 TEST_F(Lock, FolderIsFreeAgainBehindItsHolder) {
   {
-    const FolderLock first(folder_);
+    const checkpoint::FolderLock first(folder_);
   }
-  EXPECT_NO_THROW(const FolderLock second(folder_));
+  EXPECT_NO_THROW(const checkpoint::FolderLock second(folder_));
 }
 
 TEST_F(Lock, FolderThatCannotBeMadeIsAnIoErrorThatNamesIt) {
   std::ofstream(folder_ / "file") << "no folder";
   try {
-    const FolderLock lock(folder_ / "file" / "checkpoint");
+    const checkpoint::FolderLock lock(folder_ / "file" / "checkpoint");
     FAIL() << "a folder below a file";
   } catch (const IoError& error) {
     EXPECT_NE(std::string(error.what()).find((folder_ / "file" / "checkpoint").string()), std::string::npos);
@@ -41,4 +41,4 @@ TEST_F(Lock, FolderThatCannotBeMadeIsAnIoErrorThatNamesIt) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "stage_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 /// A ritz.h5 written by hand; the intervals are eigenvalue -+ radius.
@@ -23,7 +23,7 @@ struct RitzFile {
   std::string dtype_basis = "float64";
 };
 
-void write_attributes(ArtifactWriter& file, const RitzFile& r) {
+void write_attributes(artifact::ArtifactWriter& file, const RitzFile& r) {
   for (const char* name : {"operator", "reorth_mode", "reorth_mode_requested", "basis_source"})
     file.attribute(name, "text");
   file.attribute("operator_sha256", std::string(64, '0'));
@@ -47,7 +47,7 @@ void write_attributes(ArtifactWriter& file, const RitzFile& r) {
 }
 
 void write_file(const std::filesystem::path& path, const RitzFile& r) {
-  ArtifactWriter file(path, "ritzflow-ritz");
+  artifact::ArtifactWriter file(path, "ritzflow-ritz");
   write_attributes(file, r);
   const auto count = static_cast<int64_t>(r.eigenvalues.size());
   std::vector<double> intervals;
@@ -68,7 +68,7 @@ class Metrics : public StageTest {
  protected:
   nlohmann::ordered_json record(const RitzFile& r) {
     write_file(folder_ / "ritz.h5", r);
-    return metrics_record(ArtifactReader(folder_ / "ritz.h5", "ritzflow-ritz"), nullptr);
+    return metrics_record(artifact::ArtifactReader(folder_ / "ritz.h5", "ritzflow-ritz"), nullptr);
   }
 };
 
@@ -179,7 +179,7 @@ TEST_F(Metrics, BatchSizeOfAMatrixIsNull) {
 TEST_F(Metrics, WholeSpectrumIsReadFromTheDensityAndNullWithoutIt) {
   write_file(folder_ / "ritz.h5", {.eigenvalues = {5, -1}});
   {
-    ArtifactWriter file(folder_ / "density.h5", "ritzflow-density");
+    artifact::ArtifactWriter file(folder_ / "density.h5", "ritzflow-density");
     for (const char* name : {"grid", "density", "cdf", "cdf_lower", "cdf_upper"})
       file.dataset(name, std::vector<double>{0, 1});
     for (const char* name : {"negative_fraction", "negative_mass"}) {
@@ -189,8 +189,8 @@ TEST_F(Metrics, WholeSpectrumIsReadFromTheDensityAndNullWithoutIt) {
     }
     file.commit();
   }
-  const ArtifactReader ritz(folder_ / "ritz.h5", "ritzflow-ritz");
-  const ArtifactReader density(folder_ / "density.h5", "ritzflow-density");
+  const artifact::ArtifactReader ritz(folder_ / "ritz.h5", "ritzflow-ritz");
+  const artifact::ArtifactReader density(folder_ / "density.h5", "ritzflow-density");
   EXPECT_EQ(metrics_record(ritz, nullptr)["negative_fraction"], nullptr);
   EXPECT_EQ(metrics_record(ritz, nullptr)["negative_mass"], nullptr);
   EXPECT_EQ(metrics_record(ritz, &density)["negative_fraction"], 0.25);
@@ -200,7 +200,8 @@ TEST_F(Metrics, WholeSpectrumIsReadFromTheDensityAndNullWithoutIt) {
 TEST_F(Metrics, RegularizationIsAddedToTheReportedValuesOfSemiDefiniteOperatorsOnly) {
   const auto with = [&](const RitzFile& r, const Regularization& regularization) {
     write_file(folder_ / "ritz.h5", r);
-    return metrics_record(ArtifactReader(folder_ / "ritz.h5", "ritzflow-ritz"), nullptr, regularization);
+    return metrics_record(artifact::ArtifactReader(folder_ / "ritz.h5", "ritzflow-ritz"), nullptr,
+                          regularization);
   };
   const RitzFile psd = {.eigenvalues = {8, 2, 0}, .is_psd = true};
   const auto fixed = with(psd, {RegularizationMode::fixed, 0.5});
@@ -235,4 +236,4 @@ TEST_F(Metrics, WarningsAreThoseOfTheRitzFileAndNullWhereItHasNone) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 constexpr int64_t kDimension = 1000, kRow = kDimension * 8;
@@ -16,10 +16,10 @@ ModeChoice chosen(const LanczosSettings& settings, int64_t rows_of_memory) {
 TEST(ChooseMode, AutoTakesFullWhereAllVectorsFitAndThickRestartWhereTheyDoNot) {
   const LanczosSettings settings = {
       .k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = ReorthMode::automatic};
-  EXPECT_TRUE(std::holds_alternative<Full>(chosen(settings, 300).mode));
+  EXPECT_TRUE(std::holds_alternative<krylov::Full>(chosen(settings, 300).mode));
   const ModeChoice restarted = chosen(settings, 100);
-  ASSERT_TRUE(std::holds_alternative<ThickRestart>(restarted.mode));
-  EXPECT_LE(std::get<ThickRestart>(restarted.mode).krylov_dim, 77);
+  ASSERT_TRUE(std::holds_alternative<krylov::ThickRestart>(restarted.mode));
+  EXPECT_LE(std::get<krylov::ThickRestart>(restarted.mode).krylov_dim, 77);
   EXPECT_NE(
       restarted.reason.find(
           "200 Lanczos vectors do not fit into memory; thick_restart with 50, enough for which largest"),
@@ -32,7 +32,7 @@ TEST(ChooseMode, AutoGivesTheLowerEndMoreVectors) {
     const ModeChoice choice =
         chosen({.k = 5, .max_iters = 900, .which = which, .reorth_mode = ReorthMode::automatic}, 400);
     EXPECT_NE(choice.reason.find("which " + word(which)), std::string::npos) << choice.reason;
-    return std::get<ThickRestart>(choice.mode).krylov_dim;
+    return std::get<krylov::ThickRestart>(choice.mode).krylov_dim;
   };
   EXPECT_EQ(vectors(Which::largest), 50);
   EXPECT_EQ(vectors(Which::magnitude), 50);
@@ -111,4 +111,4 @@ TEST(ChooseMode, KrylovDimTooSmallForKIsRefusedByName) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

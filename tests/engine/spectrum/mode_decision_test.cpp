@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "stage_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 namespace fs = std::filesystem;
@@ -16,10 +16,10 @@ constexpr int64_t kDimension = 1000, kRow = kDimension * 8;
 
 class ModeDecisions : public StageTest {
  protected:
-  SegmentFolder open(int seed = 0) { return {folder_ / "root", "lanczos", {{"seed", seed}}, 0s}; }
+  checkpoint::SegmentFolder open(int seed = 0) { return {folder_ / "root", "lanczos", {{"seed", seed}}, 0s}; }
 
   /// What a process that starts with room for so many vectors runs.
-  static ModeChoice started(SegmentFolder& segments, int64_t rows_of_memory,
+  static ModeChoice started(checkpoint::SegmentFolder& segments, int64_t rows_of_memory,
                             BasisPlace basis = BasisPlace::ram, ReorthMode mode = ReorthMode::automatic) {
     const LanczosSettings settings = {.k = 5, .max_iters = 200, .tol = 1e-8, .reorth_mode = mode};
     return choose_mode_once(
@@ -27,26 +27,26 @@ class ModeDecisions : public StageTest {
         &segments);
   }
   ModeChoice started(int64_t rows_of_memory, BasisPlace basis = BasisPlace::ram) {
-    SegmentFolder segments = open();
+    checkpoint::SegmentFolder segments = open();
     return started(segments, rows_of_memory, basis);
   }
-  fs::path decision() { return open().folder() / kDecision; }
+  fs::path decision() { return open().folder() / checkpoint::kDecision; }
 
-  static void write(SegmentFolder& segments, int64_t number) {
-    segments.write(number, "ritzflow-products", [&](ArtifactWriter& file) {
+  static void write(checkpoint::SegmentFolder& segments, int64_t number) {
+    segments.write(number, "ritzflow-products", [&](artifact::ArtifactWriter& file) {
       file.attribute("first_product", int64_t{0});
       file.strings("vectors_sha256", {});
       file.dataset("products", std::vector<double>{}, {0, kDimension});
     });
   }
-  static int64_t count(const SegmentFolder& segments) {
+  static int64_t count(const checkpoint::SegmentFolder& segments) {
     int64_t found = 0;
-    segments.read("ritzflow-products", [&](const ArtifactReader&) { ++found; });
+    segments.read("ritzflow-products", [&](const artifact::ArtifactReader&) { ++found; });
     return found;
   }
 };
 
-int64_t vectors(const ModeChoice& choice) { return std::get<ThickRestart>(choice.mode).krylov_dim; }
+int64_t vectors(const ModeChoice& choice) { return std::get<krylov::ThickRestart>(choice.mode).krylov_dim; }
 
 TEST_F(ModeDecisions, AutoStaysWithTheDecisionOfTheFirstStartWhateverMemoryIsFreeLater) {
   const ModeChoice first = started(40);
@@ -61,7 +61,7 @@ TEST_F(ModeDecisions, AutoStaysWithTheDecisionOfTheFirstStartWhateverMemoryIsFre
 TEST_F(ModeDecisions, FullStaysFullAndItsVectorsGoToTheDiskOfTheDay) {
   EXPECT_FALSE(started(400, BasisPlace::automatic).on_disk);
   const ModeChoice later = started(40, BasisPlace::automatic);
-  EXPECT_TRUE(std::holds_alternative<Full>(later.mode));
+  EXPECT_TRUE(std::holds_alternative<krylov::Full>(later.mode));
   EXPECT_TRUE(later.on_disk);
 }
 
@@ -69,9 +69,9 @@ TEST_F(ModeDecisions, DamagedOneOrOneOfAnotherRunIsDecidedAnew) {
   started(40);
   const fs::path other = folder_ / "other.json";
   {
-    SegmentFolder segments = open(1);
+    checkpoint::SegmentFolder segments = open(1);
     started(segments, 60);
-    fs::copy(segments.folder() / kDecision, other);
+    fs::copy(segments.folder() / checkpoint::kDecision, other);
   }
   std::string whole(fs::file_size(decision()), ' ');
   std::ifstream(decision()).read(whole.data(), static_cast<std::streamsize>(whole.size()));
@@ -88,40 +88,40 @@ TEST_F(ModeDecisions, DamagedOneOrOneOfAnotherRunIsDecidedAnew) {
 
 TEST_F(ModeDecisions, SegmentsOfAnotherDecisionAreNeverRead) {
   {
-    SegmentFolder segments = open();
+    checkpoint::SegmentFolder segments = open();
     started(segments, 40);
     write(segments, 1);
     EXPECT_EQ(count(segments), 1);
   }
   fs::remove(decision());
-  SegmentFolder segments = open();
+  checkpoint::SegmentFolder segments = open();
   started(segments, 41);
   EXPECT_EQ(count(segments), 0);
 }
 
 TEST_F(ModeDecisions, NamedModeLeavesNoneAndItsSegmentsHaveTheIdentityAlone) {
-  SegmentFolder segments = open();
+  checkpoint::SegmentFolder segments = open();
   write(segments, 1);
   EXPECT_EQ(started(segments, 400, BasisPlace::ram, ReorthMode::full).reason, "requested");
-  EXPECT_FALSE(fs::exists(segments.folder() / kDecision));
+  EXPECT_FALSE(fs::exists(segments.folder() / checkpoint::kDecision));
   EXPECT_EQ(count(segments), 1);
 }
 
 TEST_F(ModeDecisions, RefusedRunDecidesNothingAndLeavesNoFolder) {
-  SegmentFolder segments = open();
+  checkpoint::SegmentFolder segments = open();
   EXPECT_THROW(started(segments, 8), Refusal);
-  EXPECT_FALSE(fs::exists(segments.folder() / kDecision));
+  EXPECT_FALSE(fs::exists(segments.folder() / checkpoint::kDecision));
   segments.leave_unused();
   EXPECT_FALSE(fs::exists(folder_ / "root"));
 }
 
 TEST_F(ModeDecisions, FolderThatHoldsASegmentIsNeverLeft) {
-  SegmentFolder segments = open();
+  checkpoint::SegmentFolder segments = open();
   started(segments, 40);
   write(segments, 1);
   segments.leave_unused();
   EXPECT_EQ(count(segments), 1);
-  EXPECT_TRUE(fs::exists(segments.folder() / kDecision));
+  EXPECT_TRUE(fs::exists(segments.folder() / checkpoint::kDecision));
 }
 
 TEST(ResolvedSettings, NameTheVectorsOfAModeThatIsNamedAndLeaveAutoAsItIs) {
@@ -134,4 +134,4 @@ TEST(ResolvedSettings, NameTheVectorsOfAModeThatIsNamedAndLeaveAutoAsItIs) {
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -6,14 +6,14 @@
 #include "core/error.h"
 #include "stage_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 /// diag(1, 2, 3), counting its products.
-class Counted : public LinearOperator {
+class Counted : public krylov::LinearOperator {
  public:
   int64_t dim() const override { return 3; }
   void apply(VectorView v, VectorSpan out) override {
@@ -25,10 +25,10 @@ class Counted : public LinearOperator {
 
 class Log : public StageTest {
  protected:
-  SegmentFolder open() { return {folder_ / "root", "test", {{"seed", 0}}, 0s}; }
+  checkpoint::SegmentFolder open() { return {folder_ / "root", "test", {{"seed", 0}}, 0s}; }
 
   /// A computation in which each product depends on the one before it; its last vector.
-  static std::vector<double> power(LinearOperator& op, int steps, double first = 1) {
+  static std::vector<double> power(krylov::LinearOperator& op, int steps, double first = 1) {
     std::vector<double> v = {first, 1, 1}, w(3);
     for (int i = 0; i < steps; ++i) {
       op.apply(v, w);
@@ -53,23 +53,23 @@ class Log : public StageTest {
 TEST_F(Log, ReplaysWhatItHasAndGoesOnBehindIt) {
   const auto whole = power(op_, 7);
   {
-    SegmentFolder folder = open();
-    ProductLog log(op_, &folder);
+    checkpoint::SegmentFolder folder = open();
+    checkpoint::ProductLog log(op_, &folder);
     power(log, 4);
   }
   const int before = recorded();
   ASSERT_GE(before, 1);
   op_.calls = 0;
-  SegmentFolder folder = open();
-  ProductLog log(op_, &folder);
+  checkpoint::SegmentFolder folder = open();
+  checkpoint::ProductLog log(op_, &folder);
   EXPECT_EQ(power(log, 7), whole);
   EXPECT_EQ(op_.calls, 7 - before);
 }
 
 TEST_F(Log, ProductsBehindADamagedSegmentAreComputedAnew) {
   {
-    SegmentFolder folder = open();
-    ProductLog log(op_, &folder);
+    checkpoint::SegmentFolder folder = open();
+    checkpoint::ProductLog log(op_, &folder);
     power(log, 4);
   }
   {
@@ -77,27 +77,27 @@ TEST_F(Log, ProductsBehindADamagedSegmentAreComputedAnew) {
     fs::resize_file(first, fs::file_size(first) - 1);
   }
   op_.calls = 0;
-  SegmentFolder folder = open();
-  ProductLog log(op_, &folder);
+  checkpoint::SegmentFolder folder = open();
+  checkpoint::ProductLog log(op_, &folder);
   EXPECT_EQ(power(log, 4), power(op_, 4));
   EXPECT_EQ(op_.calls, 4 + 4);
 }
 
 TEST_F(Log, ProductOfAnotherVectorIsNeverUsed) {
   {
-    SegmentFolder folder = open();
-    ProductLog log(op_, &folder);
+    checkpoint::SegmentFolder folder = open();
+    checkpoint::ProductLog log(op_, &folder);
     power(log, 4);
   }
-  SegmentFolder folder = open();
-  ProductLog log(op_, &folder);
+  checkpoint::SegmentFolder folder = open();
+  checkpoint::ProductLog log(op_, &folder);
   EXPECT_EQ(power(log, 4, 0.5), power(op_, 4, 0.5));
 }
 
 TEST_F(Log, WithoutAFolderItOnlyPassesProductsOn) {
-  ProductLog log(op_, nullptr);
+  checkpoint::ProductLog log(op_, nullptr);
   EXPECT_EQ(power(log, 3), power(op_, 3));
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "stage_testing.h"
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 namespace fs = std::filesystem;
@@ -14,12 +14,12 @@ using namespace std::chrono_literals;
 
 class Segments : public StageTest {
  protected:
-  SegmentFolder open(int seed = 0, std::chrono::duration<double> interval = 0s) {
+  checkpoint::SegmentFolder open(int seed = 0, std::chrono::duration<double> interval = 0s) {
     return {folder_ / "root", "lanczos", {{"seed", seed}, {"tol", 1e-6}}, interval};
   }
   /// A segment that holds its number as `products`.
-  static void write(SegmentFolder& folder, int64_t number) {
-    folder.write(number, "ritzflow-checkpoint", [&](ArtifactWriter& file) {
+  static void write(checkpoint::SegmentFolder& folder, int64_t number) {
+    folder.write(number, "ritzflow-checkpoint", [&](artifact::ArtifactWriter& file) {
       file.attribute("begins_chain", true);
       file.attribute("first_row", int64_t{0});
       file.attribute("products", number);
@@ -30,15 +30,16 @@ class Segments : public StageTest {
       file.contiguous_rows<double>("rows", 0, 0);
     });
   }
-  static std::vector<int64_t> numbers(const SegmentFolder& folder) {
+  static std::vector<int64_t> numbers(const checkpoint::SegmentFolder& folder) {
     std::vector<int64_t> all;
-    folder.read("ritzflow-checkpoint",
-                [&](const ArtifactReader& file) { all.push_back(file.attribute<int64_t>("products")); });
+    folder.read("ritzflow-checkpoint", [&](const artifact::ArtifactReader& file) {
+      all.push_back(file.attribute<int64_t>("products"));
+    });
     return all;
   }
   fs::path artifact() {
     const fs::path path = folder_ / "artifact.h5";
-    ArtifactWriter file(path, "ritzflow-density");
+    artifact::ArtifactWriter file(path, "ritzflow-density");
     for (const char* name : {"grid", "density", "cdf", "cdf_lower", "cdf_upper"})
       file.dataset(name, std::vector<double>{0});
     for (const char* name :
@@ -52,16 +53,16 @@ class Segments : public StageTest {
 using Numbers = std::vector<int64_t>;
 
 TEST_F(Segments, ComeBackInTheOrderOfTheirNumbers) {
-  SegmentFolder folder = open();
+  checkpoint::SegmentFolder folder = open();
   for (const int64_t number : {10, 2, 33}) write(folder, number);
   EXPECT_EQ(numbers(folder), (Numbers{2, 10, 33}));
 }
 
 TEST_F(Segments, OneThatTheTakerRefusesIsPassedOver) {
-  SegmentFolder folder = open();
+  checkpoint::SegmentFolder folder = open();
   for (const int64_t number : {1, 2, 3}) write(folder, number);
   Numbers taken;
-  folder.read("ritzflow-checkpoint", [&](const ArtifactReader& file) {
+  folder.read("ritzflow-checkpoint", [&](const artifact::ArtifactReader& file) {
     if (file.attribute<int64_t>("products") == 2) throw InputError("not this one");
     taken.push_back(file.attribute<int64_t>("products"));
   });
@@ -69,14 +70,14 @@ TEST_F(Segments, OneThatTheTakerRefusesIsPassedOver) {
 }
 
 TEST_F(Segments, SegmentOfAnotherIdentityIsNeverRead) {
-  SegmentFolder mine = open(0), other = open(1);
+  checkpoint::SegmentFolder mine = open(0), other = open(1);
   write(other, 7);
   fs::copy(other.folder() / "checkpoint-00000007.h5", mine.folder());
   EXPECT_EQ(numbers(mine), Numbers{});
 }
 
 TEST_F(Segments, PruningKeepsTheNewest) {
-  SegmentFolder folder = open();
+  checkpoint::SegmentFolder folder = open();
   for (const int64_t number : {1, 2, 3, 4}) write(folder, number);
   folder.remove_below(2, "ritzflow-checkpoint");
   EXPECT_EQ(numbers(folder), (Numbers{2, 3, 4}));
@@ -85,7 +86,7 @@ TEST_F(Segments, PruningKeepsTheNewest) {
 }
 
 TEST_F(Segments, IntervalGrowsUntilWritingTakesTwoPercentOfIt) {
-  SegmentFolder folder = open();
+  checkpoint::SegmentFolder folder = open();
   EXPECT_TRUE(folder.due());
   write(folder, 1);
   EXPECT_FALSE(folder.due());
@@ -100,12 +101,12 @@ TEST_F(Segments, AttemptsAreCountedOverProcessesAndATornLineIsNone) {
 }
 
 TEST_F(Segments, RetireTakesAllThatRunsLeftAndNothingElse) {
-  SegmentFolder folder = open();
+  checkpoint::SegmentFolder folder = open();
   write(folder, 1);
   std::ofstream(folder.folder() / "checkpoint-00000002.h5.part.4194304") << "half a segment";
   folder.retire(artifact());
   EXPECT_FALSE(fs::exists(folder_ / "root"));
-  SegmentFolder second = open();
+  checkpoint::SegmentFolder second = open();
   std::ofstream(folder_ / "root" / "notes.txt") << "mine";
   second.retire(artifact());
   EXPECT_TRUE(fs::exists(folder_ / "root" / "notes.txt"));
@@ -115,14 +116,14 @@ TEST_F(Segments, FoldersOnTheWayToARelativeRootGoWithItAndThoseOfAnotherStay) {
   const fs::path artifact_path = artifact(), before = fs::current_path();
   fs::current_path(folder_);
   for (const fs::path& root : {fs::path("a/b/c"), folder_ / "d" / "e"})
-    SegmentFolder(root, "lanczos", {{"seed", 0}}, 0s).retire(artifact_path);
+    checkpoint::SegmentFolder(root, "lanczos", {{"seed", 0}}, 0s).retire(artifact_path);
   fs::current_path(before);
   EXPECT_FALSE(fs::exists(folder_ / "a"));
   EXPECT_TRUE(fs::is_empty(folder_ / "d"));
 }
 
 TEST_F(Segments, DamagedArtifactKeepsTheSegments) {
-  SegmentFolder folder = open();
+  checkpoint::SegmentFolder folder = open();
   write(folder, 1);
   const auto out = artifact();
   fs::resize_file(out, fs::file_size(out) - 1);
@@ -138,9 +139,9 @@ TEST_F(Segments, HalfWrittenOnesOfKilledProcessesAreClearedAtTheStart) {
 }
 
 TEST(Manifest, DifferencesNameTheFieldAndBothValues) {
-  EXPECT_EQ(differences({{"seed", 0}, {"tol", 1e-6}, {"k", 3}}, {{"seed", 1}, {"tol", 1e-6}}),
+  EXPECT_EQ(checkpoint::differences({{"seed", 0}, {"tol", 1e-6}, {"k", 3}}, {{"seed", 1}, {"tol", 1e-6}}),
             (std::vector<std::string>{"k is 3 here and absent there", "seed is 0 here and 1 there"}));
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

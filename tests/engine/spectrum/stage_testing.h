@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 
 /// A test with an empty folder of its own.
 class StageTest : public testing::Test {
@@ -22,4 +22,4 @@ class StageTest : public testing::Test {
   std::filesystem::path folder_;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum

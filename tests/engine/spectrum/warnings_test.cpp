@@ -2,20 +2,20 @@
 
 #include <gtest/gtest.h>
 
-namespace ritzflow {
+namespace ritzflow::spectrum {
 namespace {
 
 TEST(MethodWarnings, CountTheWantedPairsAlone) {
   RitzContext context;
   context.options = {.k = 2, .which = Which::both, .tol = 1e-6};
   context.record.factorization.products = 10;
-  RitzEvidence evidence;
+  krylov::RitzEvidence evidence;
   evidence.pairs.resize(3);
   for (size_t i = 0; i < 3; ++i) {
     evidence.pairs[i].value = std::array{9, 9, -8}[i];
-    evidence.pairs[i].verdict = Verdict::converged;
+    evidence.pairs[i].verdict = krylov::Verdict::converged;
   }
-  evidence.pairs.back().verdict = Verdict::unconverged;
+  evidence.pairs.back().verdict = krylov::Verdict::unconverged;
   EXPECT_EQ(method_warnings(context, evidence),
             (std::vector<std::string>{"only 1 of 2 wanted pairs converged"}));
 }
@@ -26,9 +26,9 @@ TEST(MethodWarnings, NameTheNumberThatRaisedThem) {
   context.asymmetry = 0.5;
   context.record.n = 1000;
   context.record.factorization.products = 10;
-  RitzEvidence evidence;
+  krylov::RitzEvidence evidence;
   evidence.pairs.resize(1);
-  evidence.pairs[0].verdict = Verdict::converged;
+  evidence.pairs[0].verdict = krylov::Verdict::converged;
   evidence.naive_ghosts = 4;
   const std::vector<std::string> list = method_warnings(context, evidence);
   const auto starts = [](const std::string& text, const std::string& head) { return text.starts_with(head); };
@@ -45,9 +45,9 @@ TEST(MethodWarnings, FewIterationsAreEnoughWhereTheyAreCertifiedOrSawTheWholeSpa
   context.options = {.k = 2, .tol = 1e-6};
   context.record.n = 1000;
   context.record.factorization.products = 3;
-  RitzEvidence evidence;
+  krylov::RitzEvidence evidence;
   evidence.pairs.resize(2);
-  for (RitzPair& pair : evidence.pairs) pair.verdict = Verdict::converged;
+  for (krylov::RitzPair& pair : evidence.pairs) pair.verdict = krylov::Verdict::converged;
   EXPECT_EQ(method_warnings(context, evidence).size(), 1u);
   context.record.certificate.emplace().certified_largest = true;
   EXPECT_TRUE(method_warnings(context, evidence).empty());
@@ -62,14 +62,14 @@ class Float32Basis : public ::testing::Test {
   void SetUp() override { context_.record.settings.dtype_basis = BasisType::float32; }
 
   /// Warnings about two wanted pairs, values 10 = ||A|| and 1, of which the second has this verdict.
-  std::vector<std::string> warnings(double tol, Verdict second = Verdict::unconverged) {
+  std::vector<std::string> warnings(double tol, krylov::Verdict second = krylov::Verdict::unconverged) {
     context_.options = {.k = 2, .tol = tol, .norm_a = 10, .noise = 1e-16};
     context_.record.factorization.products = 10;
-    RitzEvidence evidence;
+    krylov::RitzEvidence evidence;
     evidence.pairs.resize(2);
     evidence.pairs[0].value = 10;
     evidence.pairs[1].value = 1;
-    evidence.pairs[0].verdict = Verdict::converged;
+    evidence.pairs[0].verdict = krylov::Verdict::converged;
     evidence.pairs[1].verdict = second;
     return method_warnings(context_, evidence);
   }
@@ -86,10 +86,10 @@ TEST_F(Float32Basis, IsNamedWhereItRoundsAwayMoreThanTheTolerance) {
 
 TEST_F(Float32Basis, IsNotBlamedForWhatItDoesNotCause) {
   EXPECT_EQ(warnings(1e-6).size(), 1u);  // within its reach
-  EXPECT_TRUE(warnings(1e-7, Verdict::converged).empty());
+  EXPECT_TRUE(warnings(1e-7, krylov::Verdict::converged).empty());
   context_.record.settings.dtype_basis = BasisType::float64;
   EXPECT_EQ(warnings(1e-7).size(), 1u);
 }
 
 }  // namespace
-}  // namespace ritzflow
+}  // namespace ritzflow::spectrum
