@@ -60,7 +60,7 @@ std::string markdown(const Audit& audit) {
          rows;
 }
 
-std::string quoted(const std::string& text) {
+std::string csv_quoted(const std::string& text) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   std::string escaped;
   for (const char c : text) escaped += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -71,9 +71,9 @@ std::string csv(const Audit& audit) {
   std::string text = "artifact,verdict,content_sha256,quantity,absolute,relative,where\n";
   for (const auto& artifact : audit.artifacts) {
     const Row r = row(artifact);
-    text += fmt::format("{},{},{},{},{},{},{}\n", quoted(artifact.name),
+    text += fmt::format("{},{},{},{},{},{},{}\n", csv_quoted(artifact.name),
                         artifact::agreement_name(artifact.agreement), artifact.content_sha256,
-                        quoted(r.quantity), r.absolute, r.relative, quoted(r.where));
+                        csv_quoted(r.quantity), r.absolute, r.relative, csv_quoted(r.where));
   }
   return text;
 }

@@ -43,7 +43,7 @@ nlohmann::json library_versions() {
 }
 
 // A command line that a shell takes back.
-std::string quoted(const std::string& word) {
+std::string shell_quoted(const std::string& word) {
   const bool plain = word.find_first_of(" \t\n'\"\\$`*?[]{}()<>|&;!#~") == std::string::npos;
   if (plain && !word.empty()) return word;
   std::string text = "'";
@@ -68,7 +68,7 @@ std::string utc_now() {
 
 nlohmann::json run_facts(int argc, const char* const* argv, int threads) {
   std::string command;
-  for (int i = 0; i < argc; ++i) command += (i > 0 ? " " : "") + quoted(argv[i]);
+  for (int i = 0; i < argc; ++i) command += (i > 0 ? " " : "") + shell_quoted(argv[i]);
   return {{"command", command},        {"program_version", RITZFLOW_VERSION},
           {"commit", RITZFLOW_COMMIT}, {"dirty", RITZFLOW_DIRTY},
           {"compiler", __VERSION__},   {"cpu", cpu_model()},

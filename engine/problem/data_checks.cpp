@@ -19,8 +19,8 @@ void require_range(const artifact::ArtifactReader& file, const std::string& data
   const auto first = at::nonzero(bad.reshape({-1}))[0].item<int64_t>();
   wrong(file, dataset,
         fmt::format("holds {} at {}, expected {} < {} (num_classes)",
-                    values.reshape({-1})[first].item<int64_t>(), index_text(first, values.sizes()), expected,
-                    bound));
+                    values.reshape({-1})[first].item<int64_t>(),
+                    artifact::index_text(first, values.sizes().vec()), expected, bound));
 }
 
 }  // namespace ritzflow::problem

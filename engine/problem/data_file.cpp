@@ -4,32 +4,19 @@
 #include <fmt/format.h>
 
 #include "artifact/reader.h"
+#include "artifact/settings_attributes.h"
 #include "core/error.h"
 #include "problem/data_checks.h"
 #include "problem/data_inputs.h"
 #include "problem/data_targets.h"
 
 namespace ritzflow::problem {
-namespace {
-
-Task parse_task(const artifact::ArtifactReader& file) {
-  const auto task = file.attribute<std::string>("task");
-  if (task == "classification") return Task::classification;
-  if (task == "regression") return Task::regression;
-  if (task == "language_modeling") return Task::language_modeling;
-  throw InputError(
-      fmt::format("{}: attribute 'task' is '{}', expected classification, regression or "
-                  "language_modeling",
-                  file.path().string(), task));
-}
-
-}  // namespace
 
 DataFile read_data_file(const std::filesystem::path& path) {
   const artifact::ArtifactReader file(path, "ritzflow-data");
   DataFile read;
   Dataset& data = read.data;
-  data.task = parse_task(file);
+  data.task = artifact::word_attribute<Task>(file, "task");
   data.sha256 = file.content_sha256();
   read_inputs(file, read);
   read_targets(file, data);

@@ -111,7 +111,7 @@ void require_probabilities(const artifact::ArtifactReader& file, const at::Tenso
   const auto first = at::nonzero(bad.reshape({-1}))[0].item<int64_t>();
   wrong(file, "targets",
         fmt::format("holds {} at {}, expected labels in [0, 1]", labels.reshape({-1})[first].item<double>(),
-                    index_text(first, labels.sizes())));
+                    artifact::index_text(first, labels.sizes().vec())));
 }
 
 }  // namespace

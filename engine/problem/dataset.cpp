@@ -4,10 +4,6 @@
 #include "problem/data_file.h"
 
 namespace ritzflow::problem {
-std::string to_string(Task task) {
-  if (task == Task::classification) return "classification";
-  return task == Task::regression ? "regression" : "language_modeling";
-}
 
 std::string default_loss(const Dataset& data) {
   if (data.task == Task::regression) return "mse";
@@ -17,7 +13,7 @@ std::string default_loss(const Dataset& data) {
 void require_loss_fits(const std::string& loss, const Dataset& data) {
   if (loss == "cross_entropy" && data.targets.is_floating_point()) {
     throw InputError("training.loss cross_entropy needs one class label a sample; for task " +
-                     to_string(data.task) + " with such targets use " + default_loss(data));
+                     word(data.task) + " with such targets use " + default_loss(data));
   }
   if (loss == "bce" && data.task == Task::regression) {
     throw InputError("training.loss bce needs labels in [0, 1]; for task regression use mse");

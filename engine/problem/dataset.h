@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "core/words.h"
 #include "model/autodiff/network.h"
 
 namespace ritzflow::problem {
@@ -12,7 +13,21 @@ namespace ritzflow::problem {
 /// What a data set asks of a model.
 enum class Task { classification, regression, language_modeling };
 
-std::string to_string(Task task);
+}  // namespace ritzflow::problem
+
+namespace ritzflow {
+
+template <>
+struct Words<problem::Task> {
+  using enum problem::Task;
+  static constexpr auto all = word_list<problem::Task>({{classification, "classification"},
+                                                        {regression, "regression"},
+                                                        {language_modeling, "language_modeling"}});
+};
+
+}  // namespace ritzflow
+
+namespace ritzflow::problem {
 
 struct Dataset;
 

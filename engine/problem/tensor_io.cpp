@@ -19,12 +19,18 @@ at::Tensor read_as(const artifact::ArtifactReader& file, const std::string& path
   return values;
 }
 
+template <class T>
+void write_as(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& values) {
+  const std::span<const T> all(values.const_data_ptr<T>(), static_cast<size_t>(values.numel()));
+  file.dataset(path, all, values.sizes().vec());
+}
+
 }  // namespace
 
-std::string index_text(int64_t flat, at::IntArrayRef shape) {
-  std::vector<int64_t> index(shape.size());
-  for (size_t d = shape.size(); d-- > 0; flat /= shape[d]) index[d] = flat % shape[d];
-  return artifact::shape_text(index);
+void write_tensor(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& tensor) {
+  const at::Tensor values = tensor.cpu().contiguous();
+  values.scalar_type() == at::kFloat ? write_as<float>(file, path, values)
+                                     : write_as<double>(file, path, values);
 }
 
 at::Tensor read_tensor(const artifact::ArtifactReader& file, const std::string& path) {
@@ -53,7 +59,8 @@ void require_finite(const at::Tensor& values, const artifact::ArtifactReader& fi
   const at::Tensor flat = values.reshape({-1});
   const auto first = at::nonzero(at::isfinite(flat).logical_not())[0].item<int64_t>();
   throw InputError(fmt::format("{}: dataset '{}' is {} at {}, expected finite numbers", file.path().string(),
-                               path, flat[first].item<double>(), index_text(first, values.sizes())));
+                               path, flat[first].item<double>(),
+                               artifact::index_text(first, values.sizes().vec())));
 }
 
 }  // namespace ritzflow::problem

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "artifact/reader.h"
+#include "artifact/writer.h"
 
 namespace ritzflow::problem {
 
@@ -11,10 +12,10 @@ namespace ritzflow::problem {
 /// width (float32, float64). Throws InputError on an empty dataset and on types that are no numbers.
 at::Tensor read_tensor(const artifact::ArtifactReader& file, const std::string& path);
 
+/// A dataset of the tensor's shape, in float32 or float64 as the tensor is.
+void write_tensor(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& tensor);
+
 /// Throws InputError that names the first element that is nan or infinite.
 void require_finite(const at::Tensor& values, const artifact::ArtifactReader& file, const std::string& path);
-
-/// "[3, 17]": the multi-index of element `flat` of `shape`, for messages.
-std::string index_text(int64_t flat, at::IntArrayRef shape);
 
 }  // namespace ritzflow::problem

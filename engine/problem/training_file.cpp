@@ -9,25 +9,15 @@
 #include "problem/tensor_io.h"
 
 namespace ritzflow::problem {
-namespace {
-
-void write_vector(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& values) {
-  file.dataset(path,
-               std::span<const float>(values.const_data_ptr<float>(), static_cast<size_t>(values.numel())),
-               {values.numel()});
-}
-
-}  // namespace
-
 void write_training(artifact::ArtifactWriter& file, const TrainingProgress& progress) {
   const model::TrainingState& state = progress.state;
   file.attribute("step", state.step);
   file.attribute("updates", state.updates);
-  write_vector(file, "theta", state.theta);
+  write_tensor(file, "theta", state.theta);
   for (size_t i = 0; i < state.optimizer.size(); ++i)
-    write_vector(file, fmt::format("optimizer/{:08}", i), state.optimizer[i]);
+    write_tensor(file, fmt::format("optimizer/{:08}", i), state.optimizer[i]);
   for (const auto& [step, theta] : progress.points)
-    write_vector(file, fmt::format("points/{:08}", step), theta);
+    write_tensor(file, fmt::format("points/{:08}", step), theta);
   file.dataset("record/step", state.record.step);
   file.dataset("record/loss", state.record.loss);
   const auto& accuracy = state.record.accuracy;

@@ -24,7 +24,7 @@ std::vector<double> known_values(const LanczosRecord& record) {
   return values;
 }
 
-double largest(const std::vector<double>& values) {
+double largest_modulus(const std::vector<double>& values) {
   double scale = 0;
   for (const double value : values) scale = std::max(scale, std::abs(value));
   return scale;
@@ -40,7 +40,7 @@ std::vector<artifact::Problem> check_pair(const artifact::ArtifactReader& lanczo
   if (ritz.shape("vectors")[1] != record.n)
     problems.push_back({"dataset 'vectors' has another dimension than 'start_vector' of " + name});
   const std::vector<double> known = known_values(record);
-  const double tolerance = kRounding * largest(known);
+  const double tolerance = kRounding * largest_modulus(known);
   const auto values = ritz.read<double>("eigenvalues");
   for (size_t i = 0; i < values.size(); ++i) {
     const auto near = [&](double value) { return std::abs(value - values[i]) <= tolerance; };

@@ -85,19 +85,13 @@ void LargestDifference::add(const std::vector<double>& a, const std::vector<doub
     const double counted = std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
     if (counted <= largest_) continue;
     largest_ = counted;
-    where_ = index_text(next_) + fmt::format("{} and {}", a[i], b[i]);
+    const std::string place = shape_.empty() ? "" : index_text(next_, shape_) + ": ";
+    where_ = place + fmt::format("{} and {}", a[i], b[i]);
   }
 }
 
 Deviation LargestDifference::result(const std::string& quantity) const {
   return {quantity, largest_, largest_ > 0 ? largest_ / scale_ : 0, where_};
-}
-
-std::string LargestDifference::index_text(std::int64_t flat) const {
-  if (shape_.empty()) return "";
-  std::vector<std::int64_t> index(shape_.size());
-  for (std::size_t d = shape_.size(); d-- > 0; flat /= shape_[d]) index[d] = flat % shape_[d];
-  return shape_text(index) + ": ";
 }
 
 Deviation differing(const std::string& quantity, const std::string& what) {

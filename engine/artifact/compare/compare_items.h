@@ -20,8 +20,6 @@ class LargestDifference {
   Deviation result(const std::string& quantity) const;
 
  private:
-  std::string index_text(std::int64_t flat) const;
-
   std::vector<std::int64_t> shape_;
   std::int64_t next_ = 0;
   double largest_ = 0, scale_ = 0;

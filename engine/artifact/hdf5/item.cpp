@@ -41,6 +41,12 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
+std::string index_text(std::int64_t flat, const std::vector<std::int64_t>& shape) {
+  std::vector<std::int64_t> index(shape.size());
+  for (std::size_t d = shape.size(); d-- > 0; flat /= shape[d]) index[d] = flat % shape[d];
+  return shape_text(index);
+}
+
 Item::Item(const FileView& file, const std::string& path)
     : where_(file.name + ": dataset '" + path + "'"), is_attribute_(false) {
   prepare_hdf5();

@@ -22,6 +22,8 @@ struct FileView {
 std::string joined(const std::vector<std::int64_t>& shape, const std::string& separator);
 /// "[60, 3]"
 std::string shape_text(const std::vector<std::int64_t>& shape);
+/// The same of the multi-index of element `flat` of an array of this shape.
+std::string index_text(std::int64_t flat, const std::vector<std::int64_t>& shape);
 
 /// A dataset or an attribute, open for reading. All errors are InputErrors that start with where().
 class Item {

@@ -8,6 +8,7 @@
 #include "artifact/hdf5/item.h"
 #include "core/error.h"
 #include "core/philox.h"
+#include "problem/data_checks.h"
 #include "problem/tensor_io.h"
 
 namespace ritzflow::curvature {
@@ -18,25 +19,18 @@ constexpr double orthonormality_tolerance = 1e-4;
 // Eigenvalues below 0 by no more than rounding, relative to the largest, are 0.
 constexpr double negative_tolerance = 1e-6;
 
-[[noreturn]] void wrong(const artifact::ArtifactReader& file, const std::string& path,
-                        const std::string& what) {
-  throw InputError(fmt::format("{}: dataset '{}' {}", file.path().string(), path, what));
-}
-
-void write_tensor(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& values) {
-  if (!values.defined()) return;
-  const at::Tensor flat = values.contiguous();
-  const std::span<const double> all(flat.data_ptr<double>(), static_cast<size_t>(flat.numel()));
-  file.dataset(path, all, flat.sizes().vec());
+void write_defined(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& values) {
+  if (values.defined()) problem::write_tensor(file, path, values);
 }
 
 at::Tensor finite_tensor(const artifact::ArtifactReader& file, const std::string& path, int64_t dimensions) {
   at::Tensor values = problem::read_tensor(file, path).to(at::kDouble);
   problem::require_finite(values, file, path);
   if (values.dim() != dimensions) {
-    wrong(file, path,
-          fmt::format("has shape {}, expected {} dimension{}", artifact::shape_text(values.sizes().vec()),
-                      dimensions, dimensions == 1 ? "" : "s"));
+    problem::wrong(
+        file, path,
+        fmt::format("has shape {}, expected {} dimension{}", artifact::shape_text(values.sizes().vec()),
+                    dimensions, dimensions == 1 ? "" : "s"));
   }
   return values;
 }
@@ -46,7 +40,8 @@ at::Tensor nonnegative(const artifact::ArtifactReader& file, const std::string& 
                        const at::Tensor& values) {
   const double least = values.min().item<double>(), largest = values.abs().max().item<double>();
   if (least < -negative_tolerance * largest) {
-    wrong(file, path, fmt::format("has an element {:.6g}, expected a positive semi-definite factor", least));
+    problem::wrong(file, path,
+                   fmt::format("has an element {:.6g}, expected a positive semi-definite factor", least));
   }
   return values.clamp_min(0);
 }
@@ -54,18 +49,19 @@ at::Tensor nonnegative(const artifact::ArtifactReader& file, const std::string& 
 void check_orthonormal(const artifact::ArtifactReader& file, const std::string& path, const at::Tensor& u,
                        int64_t n) {
   if (u.size(0) != n || u.size(1) != n) {
-    wrong(file, path,
-          fmt::format("has shape {}, expected [{}, {}] from its eigenvalues",
-                      artifact::shape_text(u.sizes().vec()), n, n));
+    problem::wrong(file, path,
+                   fmt::format("has shape {}, expected [{}, {}] from its eigenvalues",
+                               artifact::shape_text(u.sizes().vec()), n, n));
   }
   // U'U x = x for a random x: n^2 products where U'U itself takes n^3 at every opening of an operator.
   at::Tensor x = at::empty({n, 1}, at::kDouble);
   Philox(0, "read-kfac", "orthonormal").fill_normal({x.data_ptr<double>(), static_cast<size_t>(n)});
   const double error = (at::mm(u.t(), at::mm(u, x)) - x).abs().max().item<double>();
   if (error > orthonormality_tolerance) {
-    wrong(file, path,
-          fmt::format("has columns that are not orthonormal: |U'U x - x| of a random x is up to {:.3g}",
-                      error));
+    problem::wrong(
+        file, path,
+        fmt::format("has columns that are not orthonormal: |U'U x - x| of a random x is up to {:.3g}",
+                    error));
   }
 }
 
@@ -88,22 +84,16 @@ Eigenpairs read_factor(const artifact::ArtifactReader& file, const std::string& 
   const at::Tensor matrix = finite_tensor(file, dense, 2);
   if (matrix.size(0) != matrix.size(1) ||
       !at::allclose(matrix, matrix.t(), 1e-6, 1e-6 * matrix.abs().max().item<double>())) {
-    wrong(file, dense, "is not a symmetric matrix");
+    problem::wrong(file, dense, "is not a symmetric matrix");
   }
   const auto [raw_values, raw_vectors] = at::linalg_eigh((matrix + matrix.t()) / 2);
   return {nonnegative(file, dense, raw_values), raw_vectors.contiguous()};
 }
 
-model::LayerKind parse_kind(const artifact::ArtifactReader& file, const std::string& group) {
+model::LayerKind read_kind(const artifact::ArtifactReader& file, const std::string& group) {
   if (!file.has_attribute(group, "kind")) return model::LayerKind::linear;
-  const auto word = file.attribute<std::string>(group, "kind");
-  for (const model::LayerKind kind : {model::LayerKind::linear, model::LayerKind::convolution,
-                                      model::LayerKind::embedding, model::LayerKind::norm}) {
-    if (word == model::to_string(kind)) return kind;
-  }
-  throw InputError(
-      fmt::format("{}: attribute '{}@kind' is '{}', expected linear, convolution, embedding or norm",
-                  file.path().string(), group, word));
+  return parse_word<model::LayerKind>(fmt::format("{}: attribute '{}@kind'", file.path().string(), group),
+                                      file.attribute<std::string>(group, "kind"));
 }
 
 /// First and number of the rows or columns of W that a part of a layer is; `count` of them.
@@ -158,22 +148,22 @@ at::Tensor read_second_moments(const artifact::ArtifactReader& file, const std::
   const at::Tensor moments = nonnegative(file, path, finite_tensor(file, path, 2));
   const std::vector<int64_t> actual = moments.sizes().vec(), expected = {layer.out(), layer.in()};
   if (actual == expected) return moments;
-  wrong(file, path,
-        fmt::format("has shape {}, expected [out, in] = {}", artifact::shape_text(actual),
-                    artifact::shape_text(expected)));
+  problem::wrong(file, path,
+                 fmt::format("has shape {}, expected [out, in] = {}", artifact::shape_text(actual),
+                             artifact::shape_text(expected)));
 }
 
 }  // namespace
 
 void write_layer(artifact::ArtifactWriter& file, const KroneckerLayer& layer) {
   const std::string group = "layers/" + layer.name;
-  write_tensor(file, group + "/a_eigenvalues", layer.a_eigenvalues);
-  write_tensor(file, group + "/a_eigenvectors", layer.a_eigenvectors);
-  write_tensor(file, group + "/g_eigenvalues", layer.g_eigenvalues);
-  write_tensor(file, group + "/g_eigenvectors", layer.g_eigenvectors);
-  write_tensor(file, group + "/ekfac_eigenvalues", layer.ekfac_eigenvalues);
+  write_defined(file, group + "/a_eigenvalues", layer.a_eigenvalues);
+  write_defined(file, group + "/a_eigenvectors", layer.a_eigenvectors);
+  write_defined(file, group + "/g_eigenvalues", layer.g_eigenvalues);
+  write_defined(file, group + "/g_eigenvectors", layer.g_eigenvectors);
+  write_defined(file, group + "/ekfac_eigenvalues", layer.ekfac_eigenvalues);
   file.attribute(group, "parameters", layer.parameters);
-  file.attribute(group, "kind", model::to_string(layer.kind));
+  file.attribute(group, "kind", word(layer.kind));
   write_pieces(file, group, layer.pieces);
   if (layer.is_part) {
     file.attribute(group, "rows", std::vector<int64_t>{layer.first_row, layer.out()});
@@ -186,7 +176,7 @@ KroneckerLayer read_layer(const artifact::ArtifactReader& file, const std::strin
   const std::string group = "layers/" + name;
   KroneckerLayer layer;
   layer.name = name;
-  layer.kind = parse_kind(file, group);
+  layer.kind = read_kind(file, group);
   layer.parameters = file.attribute<std::vector<std::string>>(group, "parameters");
   layer.tied = file.has_attribute(group, "tied");
   if (layer.parameters.empty() || layer.parameters.size() > 2) {

@@ -24,7 +24,7 @@ TapMoments::TapMoments(const model::Tap& tap, const at::Tensor& weights, int64_t
   } else if (kind_ == model::LayerKind::convolution) {
     a_ = model::unfold3x3(tap.input);
   } else {
-    a_ = by_position(tap.input);
+    a_ = model::by_position(tap.input, samples);
   }
   if (bias_ && kind_ != model::LayerKind::norm) a_ = with_ones(a_, tap.groups);
   const at::Tensor terms = weights.view({samples, -1});
@@ -38,11 +38,6 @@ TapMoments::TapMoments(const model::Tap& tap, const at::Tensor& weights, int64_t
 at::Tensor TapMoments::with_ones(const at::Tensor& a, int64_t groups) const {
   const at::Tensor grouped = a.unflatten(2, {groups, -1});
   return at::cat({grouped, at::ones({samples_, a.size(1), groups, 1}, a.options())}, 3).flatten(2);
-}
-
-at::Tensor TapMoments::by_position(const at::Tensor& x) const {
-  const bool images = x.dim() == 4;  // [N, C, H, W]
-  return images ? x.flatten(2).transpose(1, 2) : x.reshape({samples_, -1, x.size(-1)});
 }
 
 void TapMoments::add_inputs(SymmetricSum& sum, const IndexRange& columns) const {
@@ -59,7 +54,7 @@ void TapMoments::add_inputs(SymmetricSum& sum, const IndexRange& columns) const 
 }
 
 at::Tensor TapMoments::output_gradient(const at::Tensor& gradient) const {
-  const at::Tensor g = by_position(gradient);
+  const at::Tensor g = model::by_position(gradient, samples_);
   if (kind_ != model::LayerKind::norm) return g;
   const at::Tensor scale = (g * a_).sum(1, true);
   return bias_ ? at::cat({scale, g.sum(1, true)}, 2) : scale;

@@ -41,7 +41,6 @@ class TapMoments {
   void add_second_moment(at::Tensor& sum, const at::Tensor& g, const at::Tensor& a) const;
 
  private:
-  at::Tensor by_position(const at::Tensor& images_or_rows) const;
   /// `a` with a 1 after the inputs of each group.
   at::Tensor with_ones(const at::Tensor& a, int64_t groups) const;
   void add_table_second_moment(at::Tensor& sum, const at::Tensor& g) const;

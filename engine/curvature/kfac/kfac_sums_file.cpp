@@ -7,13 +7,6 @@
 namespace ritzflow::curvature {
 namespace {
 
-void write_tensor(artifact::ArtifactWriter& file, const std::string& path, const at::Tensor& tensor) {
-  const at::Tensor values = tensor.cpu().contiguous();
-  file.dataset(path,
-               std::span<const double>(values.const_data_ptr<double>(), static_cast<size_t>(values.numel())),
-               values.sizes().vec());
-}
-
 // Members of a group in the order of their numbers, none where there is no such group.
 std::vector<std::string> members(const artifact::ArtifactReader& file, const std::string& group) {
   std::vector<std::string> paths;
@@ -28,11 +21,11 @@ void write_kfac_sums(artifact::ArtifactWriter& file, const KfacSums& sums) {
   file.attribute("batches", sums.batches);
   for (size_t i = 0; i < sums.factors.size(); ++i) {
     for (size_t strip = 0; strip < sums.factors[i].size(); ++strip)
-      write_tensor(file, fmt::format("factors/{:08}/{:08}", i, strip), sums.factors[i][strip]);
+      problem::write_tensor(file, fmt::format("factors/{:08}/{:08}", i, strip), sums.factors[i][strip]);
   }
   for (size_t i = 0; i < sums.second_moments.size(); ++i) {
     if (sums.second_moments[i].defined())
-      write_tensor(file, fmt::format("second_moments/{:08}", i), sums.second_moments[i]);
+      problem::write_tensor(file, fmt::format("second_moments/{:08}", i), sums.second_moments[i]);
   }
 }
 

@@ -12,11 +12,6 @@
 namespace ritzflow::curvature {
 namespace {
 
-/// [N, ..., d] -> [N, R, d]; images [N, C, H, W] -> [N, H W, C].
-at::Tensor by_position(const at::Tensor& x, int64_t samples) {
-  return x.dim() == 4 ? x.flatten(2).transpose(1, 2) : x.reshape({samples, -1, x.size(-1)});
-}
-
 /// sum_r g_r a_r' of every sample: [N, out, in].
 at::Tensor outer_sums(const at::Tensor& g, const at::Tensor& a) { return at::bmm(g.transpose(1, 2), a); }
 
@@ -36,19 +31,19 @@ class Rows {
 
   void add(const model::Tap& tap, const at::Tensor& gradient) {
     const int64_t samples = values_.size(0);
-    const at::Tensor g = by_position(gradient, samples);
+    const at::Tensor g = model::by_position(gradient, samples);
     if (!tap.pieces.empty()) return add_pieces(tap, g);
     if (tap.layer.bias) add(*tap.layer.bias, g.sum(1));
     switch (tap.kind) {
       case model::LayerKind::linear:
-        return add(tap.layer.weight, outer_sums(g, by_position(tap.input, samples)));
+        return add(tap.layer.weight, outer_sums(g, model::by_position(tap.input, samples)));
       case model::LayerKind::convolution:
         return add(tap.layer.weight, outer_sums(g, model::unfold3x3(tap.input)));
       case model::LayerKind::embedding:
         return add(tap.layer.weight,
                    scattered(g, tap.input.clamp_min(0), parameter(tap.layer.weight).shape[0]));
       case model::LayerKind::norm:
-        return add(tap.layer.weight, (g * by_position(tap.input, samples)).sum(1));
+        return add(tap.layer.weight, (g * model::by_position(tap.input, samples)).sum(1));
     }
   }
 

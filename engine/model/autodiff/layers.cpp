@@ -58,18 +58,8 @@ Philox stream(uint64_t seed, const Parameter& parameter) {
 
 }  // namespace
 
-std::string to_string(LayerKind kind) {
-  switch (kind) {
-    case LayerKind::linear:
-      return "linear";
-    case LayerKind::convolution:
-      return "convolution";
-    case LayerKind::embedding:
-      return "embedding";
-    case LayerKind::norm:
-      break;
-  }
-  return "norm";
+at::Tensor by_position(const at::Tensor& x, int64_t samples) {
+  return x.dim() == 4 ? x.flatten(2).transpose(1, 2) : x.reshape({samples, -1, x.size(-1)});
 }
 
 Layer add_linear(ParamSpace& params, const std::string& name, int64_t in, int64_t out, bool bias) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/words.h"
+
 namespace ritzflow::model {
 
 /// A weight and, where there is one, a bias: indices into the ParamSpace. Layers hold no tensors.
@@ -22,8 +24,23 @@ struct Layer {
 ///   norm         y = w o a + b, a the normalised input; or y = w o a alone.
 enum class LayerKind { linear, convolution, embedding, norm };
 
-/// "linear", "convolution", "embedding", "norm".
-std::string to_string(LayerKind kind);
+}  // namespace ritzflow::model
+
+namespace ritzflow {
+
+template <>
+struct Words<model::LayerKind> {
+  using enum model::LayerKind;
+  static constexpr auto all = word_list<model::LayerKind>(
+      {{linear, "linear"}, {convolution, "convolution"}, {embedding, "embedding"}, {norm, "norm"}});
+};
+
+}  // namespace ritzflow
+
+namespace ritzflow::model {
+
+/// A layer's inputs or outputs [N, ..., d] as [N, R, d], images [N, C, H, W] as [N, H W, C].
+at::Tensor by_position(const at::Tensor& x, int64_t samples);
 
 /// A part of a parameter as a matrix: element (i, j) is its element offset + i row_stride + j column_stride.
 struct Piece {

@@ -27,16 +27,9 @@ at::ScalarType parse_dtype(const std::string& word) {
   return found->second;
 }
 
-LayerKind parse_kind(const std::string& word) {
-  for (const auto kind : {LayerKind::linear, LayerKind::convolution, LayerKind::embedding, LayerKind::norm}) {
-    if (to_string(kind) == word) return kind;
-  }
-  throw InputError("unknown kind '" + word + "' of a layer");
-}
-
 PackageTap parse_tap(const json& entry) {
   const json& bias = entry.at("bias");
-  PackageTap tap{parse_kind(entry.at("kind")),
+  PackageTap tap{parse_word<LayerKind>("the kind of a layer", entry.at("kind")),
                  entry.value("name", ""),
                  entry.at("weight"),
                  bias.is_null() ? "" : bias.get<std::string>(),
