@@ -42,6 +42,17 @@ int64_t Settings::integer(const std::string& key, int64_t least, int64_t fallbac
   return has(key) ? integer(key, least) : fallback;
 }
 
+int64_t Settings::integer_or(const std::string& key, int64_t least, const std::string& word,
+                             int64_t fallback) const {
+  if (!has(key)) return fallback;
+  const auto& found = object_.at(key);
+  if (found == word) return 0;
+  if (!is_integer_from(found, least)) {
+    refuse(key, "an integer >= " + std::to_string(least) + " and < 2^31, or " + word);
+  }
+  return found.get<int64_t>();
+}
+
 std::vector<int64_t> Settings::sizes(const std::string& key, const std::vector<int64_t>& fallback) const {
   if (!has(key)) return fallback;
   const auto& list = object_.at(key);

@@ -19,6 +19,9 @@ class Settings {
   int64_t integer(const std::string& key, int64_t least) const;
   int64_t integer(const std::string& key, int64_t least, int64_t fallback) const;
 
+  /// An integer >= `least`, or `word` for 0.
+  int64_t integer_or(const std::string& key, int64_t least, const std::string& word, int64_t fallback) const;
+
   /// A list of integers >= 1, possibly empty.
   std::vector<int64_t> sizes(const std::string& key, const std::vector<int64_t>& fallback) const;
 

@@ -63,14 +63,15 @@ class Trainer {
   /// From theta_{step-1} to theta_step.
   void update() {
     const int64_t step = ++state_.step;
-    const Rows batch = minibatch(step - 1);
-    LinearizedOutputs model(network_, blobs_, batch.inputs, Lifetime::one_product);
-    const double weight = batch.weights.sum().item<double>();
+    const std::vector<Rows> parts = minibatch(step - 1);
+    double weight = 0;
+    for (const Rows& part : parts) weight += part.weights.sum().item<double>();
     if (weight == 0) return;  // every row masked: the minibatch says nothing
-    check_finite(step, measure(model.head(), batch).loss);
-    at::Tensor g = flatten(model.vjp(loss_gradient(loss_, batch.targets, batch.weights / weight)));
+    at::Tensor g = gradient(parts.front(), weight);
+    for (size_t i = 1; i < parts.size(); ++i) g.add_(gradient(parts[i], weight));
     if (options_.weight_decay > 0) g.add_(state_.theta, options_.weight_decay);
-    optimizer_->update(state_.theta, g, ++state_.updates);
+    const double rate = options_.learning_rate * options_.schedule.fraction(step, options_.steps);
+    optimizer_->update(state_.theta, g, ++state_.updates, rate);
   }
 
   /// Records the mean loss and accuracy over the whole data at theta.
@@ -110,7 +111,24 @@ class Trainer {
     return sums;
   }
 
-  Rows minibatch(int64_t update) {
+  /// sum_i w_i dl_i/dtheta / weight over the rows of `part`.
+  at::Tensor gradient(const Rows& part, double weight) const {
+    LinearizedOutputs model(network_, blobs_, part.inputs, Lifetime::one_product);
+    check_finite(state_.step, measure(model.head(), part).loss);
+    return flatten(model.vjp(loss_gradient(loss_, part.targets, part.weights / weight)));
+  }
+
+  /// The samples of one update; all of them in parts that take no more memory than an evaluation.
+  std::vector<Rows> minibatch(int64_t update) {
+    if (options_.batch_size > 0) return {drawn(update)};
+    std::vector<Rows> parts;
+    for (int64_t first = 0; first < samples_; first += evaluation_batch) {
+      parts.push_back(consecutive(first, std::min(first + evaluation_batch, samples_)));
+    }
+    return parts;
+  }
+
+  Rows drawn(int64_t update) {
     const int64_t size = std::min(options_.batch_size, samples_);
     const int64_t per_epoch = (samples_ + size - 1) / size;
     const int64_t first = update % per_epoch * size;
@@ -164,15 +182,23 @@ class Trainer {
 TrainingOptions parse_training(const nlohmann::json& training, const std::string& default_loss) {
   const Settings keys(
       training, "training",
-      {"steps", "learning_rate", "batch_size", "momentum", "loss", "weight_decay", "optimizer"});
+      {"steps", "learning_rate", "schedule", "warmup_steps", "batch_size", "momentum", "loss", "weight_decay",
+       "optimizer"});
   constexpr double infinity = std::numeric_limits<double>::infinity();
   TrainingOptions options;
   options.steps = keys.integer("steps", 0);
   options.learning_rate = keys.positive("learning_rate");
-  options.batch_size = keys.integer("batch_size", 1, options.batch_size);
-  options.momentum = keys.nonnegative("momentum", 1, options.momentum);
+  options.schedule.cosine = keys.choice("schedule", {"constant", "cosine"}, "constant") == "cosine";
+  options.schedule.warmup_steps = keys.integer("warmup_steps", 0, 0);
+  options.optimizer = keys.choice("optimizer", {"sgd", "gd", "adam"}, options.optimizer);
+  const bool whole = options.optimizer == "gd";
+  options.batch_size = keys.integer_or("batch_size", 1, "all", whole ? 0 : options.batch_size);
+  if (whole && options.batch_size > 0) {
+    throw InputError("training.batch_size is " + std::to_string(options.batch_size) +
+                     ", but optimizer gd takes every sample in each update: leave it out, or take sgd");
+  }
+  options.momentum = keys.nonnegative("momentum", 1, whole ? 0 : options.momentum);
   options.weight_decay = keys.nonnegative("weight_decay", infinity, options.weight_decay);
-  options.optimizer = keys.choice("optimizer", {"sgd", "adam"}, options.optimizer);
   options.loss = keys.choice("loss", loss_names(), default_loss);
   return options;
 }

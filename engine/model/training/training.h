@@ -11,22 +11,25 @@
 
 #include "model/autodiff/network.h"
 #include "model/loss.h"
+#include "model/training/schedule.h"
 
 namespace ritzflow::model {
 
 /// The `training` object of a model's spec.
 struct TrainingOptions {
   int64_t steps = 0;              ///< number of updates; 0 keeps the starting point
-  double learning_rate = 0;       ///< constant over all steps
-  int64_t batch_size = 64;        ///< samples in a minibatch; the last one of an epoch may be smaller
-  double momentum = 0.9;          ///< of sgd
+  double learning_rate = 0;       ///< the largest of the schedule
+  LearningRateSchedule schedule;
+  int64_t batch_size = 64;        ///< samples in a minibatch, the last one of an epoch may be smaller; 0: all
+  double momentum = 0.9;          ///< of sgd and gd
   double weight_decay = 0;        ///< c in the gradient of c/2 ||theta||^2, added to the loss'
-  std::string optimizer = "sgd";  ///< sgd | adam
+  std::string optimizer = "sgd";  ///< sgd | gd | adam
   std::string loss = "cross_entropy";
 };
 
-/// Reads {steps, learning_rate, batch_size, momentum, loss, weight_decay, optimizer}. Throws InputError on an
-/// unknown key or an impossible value.
+/// Reads {steps, learning_rate, schedule, warmup_steps, batch_size, momentum, loss, weight_decay, optimizer}.
+/// gd is sgd with every sample in each update and no momentum unless given. Throws InputError on an unknown
+/// key or an impossible value.
 TrainingOptions parse_training(const nlohmann::json& training, const std::string& default_loss);
 
 /// Samples to train on. Sample s owns the rows [s rows_per_sample, (s + 1) rows_per_sample) of targets and

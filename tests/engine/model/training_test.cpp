@@ -178,6 +178,74 @@ TEST(Training, GoesOnFromAnyStateWithTheBitsOfAnUninterruptedPath) {
   }
 }
 
+/// theta after `steps` updates theta <- theta - rate(t) grad L(theta) in float64, L over all samples.
+at::Tensor descent(const Separable& problem, int64_t steps, const std::function<double(int64_t)>& rate) {
+  at::Tensor theta = problem.path(1).front().to(at::kDouble);
+  for (int64_t t = 1; t <= steps; ++t) {
+    const ParamTensors blobs = problem.network->params().blobs(theta);
+    LinearizedOutputs model(*problem.network, blobs, problem.data.inputs.to(at::kDouble),
+                            Lifetime::one_product);
+    const at::Tensor w = problem.data.weights / problem.data.weights.sum();
+    std::vector<at::Tensor> parts;
+    for (const auto& g : model.vjp(loss_gradient(*problem.loss, problem.data.targets, w))) {
+      parts.push_back(g.reshape({-1}));
+    }
+    theta = theta - rate(t) * at::cat(parts);
+  }
+  return theta;
+}
+
+TEST(Training, GradientDescentStepsAlongTheGradientOfAllSamples) {
+  Separable problem;
+  problem.options = parse_training({{"steps", 40}, {"learning_rate", 0.3}, {"optimizer", "gd"}}, "cross_entropy");
+  const at::Tensor expected = descent(problem, 40, [](int64_t) { return 0.3; });
+  EXPECT_TRUE(problem.path(1).back().to(at::kDouble).allclose(expected, 1e-4, 1e-5));
+}
+
+TEST(Training, LearningRateRisesThenFollowsTheCosine) {
+  Separable problem;
+  problem.options = parse_training({{"steps", 20},
+                                    {"learning_rate", 0.3},
+                                    {"optimizer", "gd"},
+                                    {"schedule", "cosine"},
+                                    {"warmup_steps", 4}},
+                                   "cross_entropy");
+  const auto rate = [](int64_t t) {
+    if (t <= 4) return 0.3 * static_cast<double>(t) / 4;
+    return 0.15 * (1 + std::cos(M_PI * static_cast<double>(t - 5) / 16));
+  };
+  const at::Tensor expected = descent(problem, 20, rate);
+  EXPECT_TRUE(problem.path(1).back().to(at::kDouble).allclose(expected, 1e-4, 1e-5));
+}
+
+TEST(Training, AllSamplesInPartsAreOneBatch) {
+  const auto network = make_network({{"kind", "mlp"}, {"hidden", json::array()}}, {{2}, 1, false});
+  const at::Tensor x = at::arange(1200 * 2, at::kFloat).view({1200, 2}) / 2400;
+  const TrainingData data{x, x.sum(1, true), at::ones({1200}, at::kDouble)};
+  const auto loss = make_loss("mse");
+  std::vector<at::Tensor> ends;
+  for (const int64_t batch : {0, 1200}) {  // in 3 parts of at most 512, and as one permuted minibatch
+    const TrainingOptions options{.steps = 30, .learning_rate = 0.1, .batch_size = batch, .momentum = 0};
+    train(*network, *loss, data, options, 1, [&](const TrainingState& now) {
+      if (now.step == 30) ends.push_back(now.theta.clone());
+    });
+  }
+  EXPECT_TRUE(ends[0].allclose(ends[1], 1e-5, 1e-6));
+}
+
+TEST(TrainingOptions, OfGradientDescentTakeAllSamplesAndNoMomentum) {
+  json spec = {{"steps", 10}, {"learning_rate", 0.1}, {"optimizer", "gd"}};
+  EXPECT_EQ(parse_training(spec, "mse").batch_size, 0);
+  EXPECT_EQ(parse_training(spec, "mse").momentum, 0);
+  spec["momentum"] = 0.5;
+  EXPECT_EQ(parse_training(spec, "mse").momentum, 0.5);
+  spec["batch_size"] = "all";
+  EXPECT_EQ(parse_training(spec, "mse").batch_size, 0);
+  spec["batch_size"] = 32;
+  EXPECT_THROW(parse_training(spec, "mse"), InputError);
+  EXPECT_EQ(parse_training({{"steps", 10}, {"learning_rate", 0.1}, {"batch_size", "all"}}, "mse").batch_size, 0);
+}
+
 TEST(TrainingOptions, HaveDefaultsAndRefuseWhatIsWrong) {
   const json good = {{"steps", 10}, {"learning_rate", 0.1}, {"batch_size", 4}};
   const TrainingOptions options = parse_training(good, "mse");
@@ -186,7 +254,8 @@ TEST(TrainingOptions, HaveDefaultsAndRefuseWhatIsWrong) {
   EXPECT_EQ(options.loss, "mse");
   for (const json& patch : {json{{"steps", -1}}, json{{"learning_rate", "fast"}}, json{{"learning_rate", 0}},
                             json{{"batch_size", 0}}, json{{"momentum", 1.0}}, json{{"optimiser", "adam"}},
-                            json{{"loss", "hinge"}}}) {
+                            json{{"loss", "hinge"}}, json{{"batch_size", "some"}},
+                            json{{"schedule", "step"}}, json{{"warmup_steps", -1}}}) {
     json bad = good;
     bad.update(patch);
     EXPECT_THROW(parse_training(bad, "mse"), InputError) << bad;

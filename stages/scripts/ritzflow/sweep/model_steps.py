@@ -17,10 +17,16 @@ def resolved(model: dict[str, Any], seeds: list[int], place: str) -> list[Any] |
         raise ConfigError(
             f"{place}: 'all' is for a module whose weights, or folder, have {{step}} in their name"
         )
-    return of_training(model, place) if is_trained(model) else of_one_file(model, place)
+    if is_trained(model):
+        return of_training(model, place)
+    if isinstance(model["steps"], str):
+        raise ConfigError(f"{place}: '{model['steps']}' is for a model that the sweep trains; list the steps")
+    return of_one_file(model, place)
 
 
 def of_many_files(model: dict[str, Any], seeds: list[int], place: str) -> list[Any] | str:
+    if isinstance(model["steps"], str) and model["steps"] != weights_files.ALL:
+        raise ConfigError(f"{place}: '{model['steps']}' is for a model that the sweep trains; list the steps, or all")
     if not has_known_steps(model):
         return model["steps"] if has_command(model) else of_files(model, seeds, place)
     return distinct(model["steps"], place)
@@ -29,6 +35,8 @@ def of_many_files(model: dict[str, Any], seeds: list[int], place: str) -> list[A
 def of_training(model: dict[str, Any], place: str) -> list[int]:
     """Steps of a training that the sweep does; `final` is their number."""
     final = model["training"]["steps"]
+    if isinstance(model["steps"], str):
+        return sorted({*range(0, final, int(model["steps"].removeprefix("every "))), final})
     steps = [final if step == "final" else step for step in model["steps"]]
     if max(steps) > final:
         raise ConfigError(f"{place}: step {max(steps)} exceeds the last training step, {final}")
