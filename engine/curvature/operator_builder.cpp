@@ -75,6 +75,10 @@ void resolve_kind(bool one_term_per_sample, BuiltOperator& built) {
   if (fisher && fisher->fisher_unit != FisherUnit::sample) fisher->fisher_unit = each_term;
 }
 
+std::string draw_text(int64_t samples, int64_t seed) {
+  return samples == 0 ? "all" : fmt::format("{}/{}", samples, seed);
+}
+
 /// Throws unless the factors are of this very model, data and step, as far as the file says.
 void require_origin(const KfacFile& file, const std::filesystem::path& path, const BuiltOperator& built) {
   const auto require = [&](const std::string& what, const std::string& actual, const std::string& expected) {
@@ -84,6 +88,10 @@ void require_origin(const KfacFile& file, const std::filesystem::path& path, con
   };
   require("model", file.origin.model_sha256, built.digests.model);
   require("data set", file.origin.data_sha256, built.digests.data);
+  if (!file.origin.data_sha256.empty()) {
+    require("draw of samples", draw_text(file.origin.samples, file.origin.samples_seed),
+            draw_text(built.settings.risk.samples, built.settings.risk.samples_seed));
+  }
   require("step", file.origin.step < 0 ? "" : std::to_string(file.origin.step), built.settings.risk.step);
 }
 

@@ -8,6 +8,7 @@
 #include "model/device.h"
 #include "problem/data_file.h"
 #include "problem/model_file.h"
+#include "problem/sample_draw.h"
 
 namespace ritzflow::curvature {
 namespace {
@@ -66,10 +67,14 @@ RiskPoint load_risk(const RiskSettings& settings, const RiskUse& use, const Dige
   RiskPoint point;
   point.settings = settings;
   problem::DataFile file = problem::read_data_file(settings.data);
-  const problem::Dataset& data = file.data;
-  require_digest(settings.data, data.sha256, expected.data);
+  require_digest(settings.data, file.data.sha256, expected.data);
   const problem::ModelPoint model = problem::load_model(settings.model, settings.step, file, settings.data);
   require_digest(settings.model, model.sha256, expected.model);
+  if (settings.samples > 0) {
+    file.data =
+        problem::draw_samples(file.data, settings.samples, static_cast<uint64_t>(settings.samples_seed));
+  }
+  const problem::Dataset& data = file.data;
   point.digests.data = data.sha256;
   point.digests.model = model.sha256;
   point.settings.step = std::to_string(model.step);

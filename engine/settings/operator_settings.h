@@ -24,6 +24,8 @@ inline constexpr std::string_view hessian[] = {"hessian"}, ggn[] = {"ggn"}, mc_f
 struct RiskSettings {
   std::filesystem::path data = {}, model = {};
   std::string step = "final";  ///< or a number
+  int64_t samples = 0;         ///< 0: all
+  int64_t samples_seed = 0;    ///< of the draw of `samples`
   int64_t batch_size = 0;      ///< samples in a micro-batch; 0: by the memory plan
   Arithmetic dtype_compute = Arithmetic::float32;
   Device device = Device::cpu;
@@ -47,6 +49,18 @@ void each_setting(RiskSettings& s, Visit&& visit) {
                  .doc = "training step: a number in model.h5, or final",
                  .only_for = kinds::of_networks,
                  .stored = Stored::never});
+  visit(s.samples, {.name = "samples",
+                    .doc = "samples drawn at random without replacement, the first ones of a larger draw",
+                    .attribute = "samples_drawn",
+                    .unset = "all",
+                    .only_for = kinds::of_networks,
+                    .least = 0,
+                    .stored = Stored::unless_default});
+  visit(s.samples_seed, {.name = "samples_seed",
+                         .doc = "seed of the draw of samples",
+                         .only_for = kinds::of_networks,
+                         .least = 0,
+                         .stored = Stored::unless_default});
   visit(s.batch_size, {.name = "batch_size",
                        .doc = "samples in a micro-batch; changes cost and rounding only",
                        .attribute = "batch_size_used",

@@ -13,6 +13,9 @@ KfacOrigin read_origin(const artifact::ArtifactReader& file) {
   origin.step = file.attribute_or<int64_t>("step", -1);
   origin.data_sha256 = file.attribute_or<std::string>("data_sha256", "");
   origin.model_sha256 = file.attribute_or<std::string>("model_sha256", "");
+  const RiskSettings risk = read_settings(file, RiskSettings{});
+  origin.samples = risk.samples;
+  origin.samples_seed = risk.samples_seed;
   return origin;
 }
 

@@ -14,6 +14,7 @@ namespace ritzflow::curvature {
 struct KfacOrigin {
   int64_t step = -1;  ///< of the model; -1: unknown
   std::string data_sha256, model_sha256;
+  int64_t samples = 0, samples_seed = 0;  ///< drawn from the data; 0: all
 };
 
 /// How they were collected.

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 double LearningRateSchedule::fraction(int64_t t, int64_t steps) const {
   if (t <= warmup_steps) return static_cast<double>(t) / static_cast<double>(warmup_steps);
@@ -12,4 +12,4 @@ double LearningRateSchedule::fraction(int64_t t, int64_t steps) const {
   return (1 + std::cos(std::numbers::pi * done / static_cast<double>(steps - warmup_steps))) / 2;
 }
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

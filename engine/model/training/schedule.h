@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-namespace ritzflow {
+namespace ritzflow::model {
 
 /// The learning rate of each update as a fraction of the largest one: it rises linearly over `warmup_steps`
 /// updates, then stays (constant) or falls as half a cosine wave (Loshchilov and Hutter, ICLR 2017).
@@ -14,4 +14,4 @@ struct LearningRateSchedule {
   double fraction(int64_t t, int64_t steps) const;
 };
 
-}  // namespace ritzflow
+}  // namespace ritzflow::model

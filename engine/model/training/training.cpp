@@ -180,10 +180,9 @@ class Trainer {
 }  // namespace
 
 TrainingOptions parse_training(const nlohmann::json& training, const std::string& default_loss) {
-  const Settings keys(
-      training, "training",
-      {"steps", "learning_rate", "schedule", "warmup_steps", "batch_size", "momentum", "loss", "weight_decay",
-       "optimizer"});
+  const Settings keys(training, "training",
+                      {"steps", "learning_rate", "schedule", "warmup_steps", "batch_size", "momentum", "loss",
+                       "weight_decay", "optimizer"});
   constexpr double infinity = std::numeric_limits<double>::infinity();
   TrainingOptions options;
   options.steps = keys.integer("steps", 0);

@@ -1,10 +1,13 @@
 #include "model/training/training.h"
 
+#include <ATen/ops/cat.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 
 #include "core/error.h"
+#include "model/autodiff/linearization.h"
 #include "model/networks/networks.h"
 #include "model_testing.h"
 
@@ -197,7 +200,8 @@ at::Tensor descent(const Separable& problem, int64_t steps, const std::function<
 
 TEST(Training, GradientDescentStepsAlongTheGradientOfAllSamples) {
   Separable problem;
-  problem.options = parse_training({{"steps", 40}, {"learning_rate", 0.3}, {"optimizer", "gd"}}, "cross_entropy");
+  problem.options =
+      parse_training({{"steps", 40}, {"learning_rate", 0.3}, {"optimizer", "gd"}}, "cross_entropy");
   const at::Tensor expected = descent(problem, 40, [](int64_t) { return 0.3; });
   EXPECT_TRUE(problem.path(1).back().to(at::kDouble).allclose(expected, 1e-4, 1e-5));
 }
@@ -212,7 +216,7 @@ TEST(Training, LearningRateRisesThenFollowsTheCosine) {
                                    "cross_entropy");
   const auto rate = [](int64_t t) {
     if (t <= 4) return 0.3 * static_cast<double>(t) / 4;
-    return 0.15 * (1 + std::cos(M_PI * static_cast<double>(t - 5) / 16));
+    return 0.15 * (1 + std::cos(std::numbers::pi * static_cast<double>(t - 5) / 16));
   };
   const at::Tensor expected = descent(problem, 20, rate);
   EXPECT_TRUE(problem.path(1).back().to(at::kDouble).allclose(expected, 1e-4, 1e-5));
@@ -243,7 +247,8 @@ TEST(TrainingOptions, OfGradientDescentTakeAllSamplesAndNoMomentum) {
   EXPECT_EQ(parse_training(spec, "mse").batch_size, 0);
   spec["batch_size"] = 32;
   EXPECT_THROW(parse_training(spec, "mse"), InputError);
-  EXPECT_EQ(parse_training({{"steps", 10}, {"learning_rate", 0.1}, {"batch_size", "all"}}, "mse").batch_size, 0);
+  EXPECT_EQ(parse_training({{"steps", 10}, {"learning_rate", 0.1}, {"batch_size", "all"}}, "mse").batch_size,
+            0);
 }
 
 TEST(TrainingOptions, HaveDefaultsAndRefuseWhatIsWrong) {
@@ -254,8 +259,8 @@ TEST(TrainingOptions, HaveDefaultsAndRefuseWhatIsWrong) {
   EXPECT_EQ(options.loss, "mse");
   for (const json& patch : {json{{"steps", -1}}, json{{"learning_rate", "fast"}}, json{{"learning_rate", 0}},
                             json{{"batch_size", 0}}, json{{"momentum", 1.0}}, json{{"optimiser", "adam"}},
-                            json{{"loss", "hinge"}}, json{{"batch_size", "some"}},
-                            json{{"schedule", "step"}}, json{{"warmup_steps", -1}}}) {
+                            json{{"loss", "hinge"}}, json{{"batch_size", "some"}}, json{{"schedule", "step"}},
+                            json{{"warmup_steps", -1}}}) {
     json bad = good;
     bad.update(patch);
     EXPECT_THROW(parse_training(bad, "mse"), InputError) << bad;

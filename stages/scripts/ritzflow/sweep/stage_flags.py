@@ -14,7 +14,7 @@ from ritzflow.sweep.stage_versions import KRONECKER_KINDS
 from ritzflow.sweep.types import Cell, Config
 
 OF_COLLECTION = ("kfac_approx", "fisher_type", "token_terms", "max_factor", "split_qkv")
-SHARED_WITH_COLLECTION = ("mc_samples", "dtype_compute", "device", "batch_size")
+SHARED_WITH_COLLECTION = ("mc_samples", "dtype_compute", "device", "batch_size", "samples", "samples_seed")
 REGULARIZATION = {"regularization_mode": "off", "regularization": 1e-8}  # as the stage `metrics` has them
 
 

@@ -1,0 +1,13 @@
+#pragma once
+#include <cstdint>
+
+#include "problem/dataset.h"
+
+namespace ritzflow::problem {
+
+/// `count` samples drawn without replacement, in the order that they have in `data`: those with the smallest
+/// random keys, so that draws of one seed are nested. The risk then averages over them alone. Throws
+/// InputError where `data` has fewer, or where every row drawn is masked.
+Dataset draw_samples(const Dataset& data, int64_t count, uint64_t seed);
+
+}  // namespace ritzflow::problem
