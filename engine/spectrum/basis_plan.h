@@ -9,9 +9,11 @@
 #include "krylov/basis/disk_basis.h"
 #include "settings/lanczos_settings.h"
 
-namespace ritzflow::spectrum {
-
+namespace ritzflow::checkpoint {
 class SegmentFolder;
+}
+
+namespace ritzflow::spectrum {
 
 /// Makes a file of rows each time it is called.
 using RowFiles = std::function<std::unique_ptr<krylov::RowFile>()>;

@@ -19,7 +19,7 @@ namespace ritzflow::model {
 struct TrainingOptions {
   int64_t steps = 0;         ///< number of updates; 0 keeps the starting point
   double learning_rate = 0;  ///< the largest of the schedule
-  LearningRateSchedule schedule;
+  LearningRateSchedule schedule = {};
   int64_t batch_size = 64;        ///< samples in a minibatch, the last one of an epoch may be smaller; 0: all
   double momentum = 0.9;          ///< of sgd and gd
   double weight_decay = 0;        ///< c in the gradient of c/2 ||theta||^2, added to the loss'
