@@ -61,7 +61,7 @@ def test_a_room_is_a_namespace(folder):
         expected = "ritzflow" if room in ("core", "settings") else f"ritzflow::{room}"
         opened = re.findall(r"^namespace ([\w:]+) \{", file.read_text(), re.MULTILINE)
         own = [name for name in opened if name.startswith("ritzflow")]
-        if not all(f"{name}::".startswith(f"{expected}::") for name in own[:1]):
+        if own and not any(f"{name}::".startswith(f"{expected}::") for name in own):
             wrong.append(str(file.relative_to(folder)))
     assert wrong == []
 
