@@ -8,7 +8,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
-    const auto value = ritzflow::artifact::parse_json(std::string(reinterpret_cast<const char*>(data), size), "input");
+    const auto value =
+        ritzflow::artifact::parse_json(std::string(reinterpret_cast<const char*>(data), size), "input");
     const nlohmann::json copy = value;
     if (ritzflow::artifact::parse_json(copy.dump(), "text of it") != value) std::abort();
   } catch (const ritzflow::InputError&) {

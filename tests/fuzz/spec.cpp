@@ -24,7 +24,8 @@ void cut_numbers(nlohmann::json& value) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  for (const auto& shape : {ritzflow::model::DataShape{{1, 4, 4}, 3, false}, ritzflow::model::DataShape{{6}, 11, true}}) {
+  for (const auto& shape :
+       {ritzflow::model::DataShape{{1, 4, 4}, 3, false}, ritzflow::model::DataShape{{6}, 11, true}}) {
     try {
       auto spec = ritzflow::artifact::parse_json(text, "input");
       cut_numbers(spec);

@@ -26,9 +26,7 @@ def leading(operator, tmp_path):
 def test_all_samples_drawn_are_the_whole_risk(good, build, tmp_path):
     with h5py.File(good.data) as f:
         n = len(f["inputs"])
-    assert np.array_equal(
-        leading(build("all"), tmp_path), leading(build("drawn", "--samples", n), tmp_path)
-    )
+    assert np.array_equal(leading(build("all"), tmp_path), leading(build("drawn", "--samples", n), tmp_path))
 
 
 def test_a_draw_is_recorded_and_has_its_own_curvature(build, tmp_path):

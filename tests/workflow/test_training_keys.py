@@ -10,7 +10,11 @@ NETWORK = {"kind": "mlp"}
 
 
 def resolved(training, steps=None):
-    model = {"data": DATA, "architecture": NETWORK, "training": {"steps": 250, "learning_rate": 0.1, **training}}
+    model = {
+        "data": DATA,
+        "architecture": NETWORK,
+        "training": {"steps": 250, "learning_rate": 0.1, **training},
+    }
     model |= {} if steps is None else {"steps": steps}
     raw = {"name": "x", "models": {"m": model}, "operators": {"hessian": {}}}
     return sweep_config.resolve(raw, "configs/x.yaml")["models"]["m"]

@@ -78,7 +78,7 @@ def of_power(place: str, operator: dict[str, Any]) -> Iterator[str]:
 
 
 def of_objective(config: Config, model: str, operator: str) -> Iterator[str]:
-    """A loss that is no function of the outputs has no Gauss-Newton matrix."""
+    """A loss that is not a function of the outputs has no Gauss-Newton matrix."""
     kind = config["operators"][operator]["kind"]
     objective = config["models"][model]["architecture"].get("objective")
     if objective and kind not in ("hessian", "empirical_fisher"):

@@ -11,6 +11,9 @@ def resolved(model: dict[str, Any], seeds: list[int], place: str) -> list[Any] |
     """Training steps in ascending order. Raises ConfigError.
 
     Those of weights that a command has yet to write stay as listed."""
+    steps = model["steps"]
+    if not is_trained(model) and isinstance(steps, str) and steps != weights_files.ALL:
+        raise ConfigError(f"{place}: '{steps}' is for a model that the sweep trains; list the steps")
     if not is_trained(model) and weights_files.STEP in weights_of(model):
         return of_many_files(model, seeds, place)
     if model["steps"] == weights_files.ALL:
@@ -19,14 +22,10 @@ def resolved(model: dict[str, Any], seeds: list[int], place: str) -> list[Any] |
         )
     if is_trained(model):
         return of_training(model, place)
-    if isinstance(model["steps"], str):
-        raise ConfigError(f"{place}: '{model['steps']}' is for a model that the sweep trains; list the steps")
     return of_one_file(model, place)
 
 
 def of_many_files(model: dict[str, Any], seeds: list[int], place: str) -> list[Any] | str:
-    if isinstance(model["steps"], str) and model["steps"] != weights_files.ALL:
-        raise ConfigError(f"{place}: '{model['steps']}' is for a model that the sweep trains; list the steps, or all")
     if not has_known_steps(model):
         return model["steps"] if has_command(model) else of_files(model, seeds, place)
     return distinct(model["steps"], place)
