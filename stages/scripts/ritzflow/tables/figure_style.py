@@ -98,9 +98,14 @@ def legend(figure: Figure, lines: Sequence[Line]) -> None:
 
 
 def columns_of(figure: Figure, lines: Sequence[Line]) -> int:
-    """One row for modes alone; with variants as many columns as the longest label leaves room for."""
+    """One row for modes alone; with variants as many columns as the longest label leaves room for, at least
+    one, for which the figure is made wide enough."""
     longest = max((len(line.label) for line in lines if line.variant), default=0)
-    return max(1, int(figure.get_figwidth() / (0.65 + 0.065 * longest))) if longest else len(lines)
+    if not longest:
+        return len(lines)
+    entry = 0.7 + 0.068 * longest  # inches
+    figure.set_figwidth(max(figure.get_figwidth(), entry))
+    return int(figure.get_figwidth() / entry)
 
 
 def save(figure: Figure, stem: Path, made_from: str) -> None:
