@@ -47,8 +47,9 @@ slow = pytest.mark.skipif(
 
 
 def complete(text):
-    """A sweep file; a part of one gets what it lacks."""
-    return {"name": "part", "operators": {"ggn": {}}} | yaml.safe_load(text)
+    """A sweep file; a part of one gets what it lacks from the first of configs/README.md."""
+    whole = next(text for document, text in BLOCKS if document == "configs/README.md")
+    return yaml.safe_load(whole) | yaml.safe_load(text)
 
 
 @pytest.mark.parametrize(("document", "text"), BLOCKS)
