@@ -144,10 +144,13 @@ def test_vectors_of_a_certificate_lie_on_the_disk_of_the_checkpoint(operator, tm
     fixed = ("--operator", operator, "--k", 2, "--tol", 1e-3, "--reorth-mode", "full", "--threads", 1)
     call = command("lanczos", *fixed, "--basis", "disk", "--checkpoint", root, "--out", out)
     seen = set()
-    process = subprocess.Popen(call, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
-        seen |= row_files_of(process)
-    assert process.returncode == 0
+    for _ in range(5):  # on a busy machine a run may end between two looks
+        process = subprocess.Popen(call, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            seen |= row_files_of(process)
+        assert process.returncode == 0
+        if len(seen) > 1:
+            break
     with h5py.File(out) as f:
         assert f.attrs["certificate_calls"] > 0
     assert len(seen) > 1 and all(path.is_relative_to(root) for path in seen), seen
