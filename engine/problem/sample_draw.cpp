@@ -5,23 +5,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "core/error.h"
-#include "core/philox.h"
+#include "core/random_order.h"
 
 namespace ritzflow::problem {
 namespace {
 
-/// Indices of the samples with the smallest keys, in ascending order.
+/// Indices of the first `count` samples of a random order, ascending.
 std::vector<int64_t> drawn(int64_t samples, int64_t count, uint64_t seed) {
-  const Philox random(seed, "samples", "draw");
-  std::vector<std::pair<uint64_t, int64_t>> keyed;
-  for (int64_t s = 0; s < samples; ++s) keyed.emplace_back(random.bits(static_cast<uint64_t>(s)), s);
-  std::ranges::nth_element(keyed, keyed.begin() + count - 1);
-  std::vector<int64_t> indices;
-  for (int64_t i = 0; i < count; ++i) indices.push_back(keyed[static_cast<size_t>(i)].second);
+  std::vector<int64_t> indices = random_order(Philox(seed, "samples", "draw"), samples);
+  indices.resize(static_cast<size_t>(count));
   std::ranges::sort(indices);
   return indices;
 }

@@ -11,7 +11,7 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "core/philox.h"
+#include "core/random_order.h"
 #include "model/autodiff/linearization.h"
 #include "model/networks/settings.h"
 #include "model/training/optimizer.h"
@@ -22,15 +22,9 @@ namespace {
 constexpr int64_t records = 20;
 constexpr int64_t evaluation_batch = 512;
 
-/// Sample indices of the epoch in random order: sorted by random keys of their own.
+/// Sample indices of the epoch in random order.
 std::vector<int64_t> permutation(int64_t samples, uint64_t seed, int64_t epoch) {
-  const Philox random(seed, "train-model", "epoch " + std::to_string(epoch));
-  std::vector<std::pair<uint64_t, int64_t>> keyed;
-  for (int64_t s = 0; s < samples; ++s) keyed.emplace_back(random.bits(static_cast<uint64_t>(s)), s);
-  std::ranges::sort(keyed);
-  std::vector<int64_t> order;
-  for (const auto& [key, sample] : keyed) order.push_back(sample);
-  return order;
+  return random_order(Philox(seed, "train-model", "epoch " + std::to_string(epoch)), samples);
 }
 
 class Trainer {
