@@ -7,24 +7,15 @@ import subprocess
 import time
 from pathlib import Path
 
-import h5py
+import one_cell
 import pytest
-import yaml
 from scripts_under_test import SNAKEMAKE
-from test_sweep import TINY, snakemake
-
-CELL = "results/tiny/cells/digits_mlp/seed0/step20/hessian/full/probe0/lanczos.h5"
+from test_sweep import snakemake
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    """One cell, whose Lanczos run is long enough to be hit."""
-    path = tmp_path_factory.mktemp("config") / "one.yaml"
-    sweep = yaml.safe_load(TINY.read_text())
-    sweep |= {"seeds": [0], "operators": {"hessian": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
-    sweep["lanczos"] |= {"max_iters": 300, "tol": 1e-300}
-    path.write_text(yaml.safe_dump(sweep))
-    return path
+    return one_cell.write(tmp_path_factory.mktemp("config") / "one.yaml", 300)
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +24,7 @@ def digest(config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     status, said = snakemake(folder, "--configfile", config, "--until", "lanczos")
     assert status == 0, said[-3000:]
-    return content(folder)
-
-
-def content(folder):
-    with h5py.File(folder / CELL) as file:
-        return file.attrs["content_sha256"]
+    return one_cell.content(folder)
 
 
 def start(folder, config):
@@ -103,21 +89,21 @@ def test_sigterm_while_the_scheduler_holds_its_lock_ends_the_sweep(config, tmp_p
         process.kill()
     said = (tmp_path / "log.txt").read_text()
     assert "Will exit after finishing currently running jobs" in said
-    assert not (tmp_path / CELL).exists()
+    assert not (tmp_path / one_cell.LANCZOS).exists()
 
 
 def test_killed_stage_is_run_again(config, digest, tmp_path):
     process = start(tmp_path, config)
     send(signal.SIGKILL, to=stage_in(process.pid))
     assert process.wait() == 0, (tmp_path / "log.txt").read_text()[-3000:]
-    assert content(tmp_path) == digest
+    assert one_cell.content(tmp_path) == digest
 
 
 def test_stopped_stage_goes_on_from_its_checkpoint(config, digest, tmp_path):
     process = start(tmp_path, config)
     send(signal.SIGTERM, to=stage_in(process.pid))
     assert process.wait() == 0, (tmp_path / "log.txt").read_text()[-3000:]
-    assert content(tmp_path) == digest
+    assert one_cell.content(tmp_path) == digest
 
 
 def test_killed_snakemake_is_unlocked_and_goes_on(config, digest, tmp_path):
@@ -127,7 +113,7 @@ def test_killed_snakemake_is_unlocked_and_goes_on(config, digest, tmp_path):
     process.wait()
     send(signal.SIGKILL, to=stage)  # the orphan would finish
     unlock_and_finish(tmp_path, config)
-    assert content(tmp_path) == digest
+    assert one_cell.content(tmp_path) == digest
 
 
 def test_killed_group_is_unlocked_and_goes_on(config, digest, tmp_path):
@@ -136,4 +122,4 @@ def test_killed_group_is_unlocked_and_goes_on(config, digest, tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     unlock_and_finish(tmp_path, config)
-    assert content(tmp_path) == digest
+    assert one_cell.content(tmp_path) == digest

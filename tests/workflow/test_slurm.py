@@ -11,15 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import h5py
+import one_cell
 import pytest
-import yaml
 from scripts_under_test import ROOT, SNAKEMAKE
 
 sys.path.insert(0, str(ROOT / "tests" / "tools"))
 import one_node_slurm
 
-LANCZOS = "cells/digits_mlp/seed0/step20/hessian/full/probe0/lanczos.h5"
 PLUGIN = "snakemake_executor_plugin_slurm"
 
 
@@ -48,14 +46,12 @@ def cluster():
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     """One cell, whose Lanczos run takes more than a minute."""
-    path = tmp_path_factory.mktemp("config") / "one.yaml"
-    raw = yaml.safe_load((ROOT / "configs" / "tiny.yaml").read_text())
-    raw["models"]["digits_mlp"]["data"] = {"source": "digits"}
-    raw["models"]["digits_mlp"]["architecture"]["hidden"] = [128, 128]
-    raw |= {"seeds": [0], "operators": {"hessian": {"dtype_compute": "float64"}}, "reorth_modes": ["full"]}
-    raw["lanczos"] |= {"max_iters": 900, "tol": 1e-300}
-    path.write_text(yaml.safe_dump(raw))
-    return path
+
+    def larger(raw):
+        raw["models"]["digits_mlp"]["data"] = {"source": "digits"}
+        raw["models"]["digits_mlp"]["architecture"]["hidden"] = [128, 128]
+
+    return one_cell.write(tmp_path_factory.mktemp("config") / "one.yaml", 900, larger)
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +61,7 @@ def digest(sweep, tmp_path_factory):
     command = [*SNAKEMAKE, "--directory", folder, "--configfile", sweep, "--until", "lanczos"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
-    return content(folder)
-
-
-def content(folder):
-    with h5py.File(folder / "results" / "tiny" / LANCZOS) as file:
-        return file.attrs["content_sha256"]
+    return one_cell.content(folder)
 
 
 def start(folder, sweep, *words):
@@ -109,7 +100,7 @@ def test_a_job_at_its_time_limit_writes_a_checkpoint_and_is_continued(cluster, s
     limit = ["--set-resources", "lanczos:runtime=3", "lanczos:slurm_extra='--signal=TERM@75'"]
     said = finished(start(tmp_path, sweep, *limit), tmp_path)
     assert "75" in notes(tmp_path) and notes(tmp_path)[-1] == "0"
-    assert content(tmp_path) == digest
+    assert one_cell.content(tmp_path) == digest
     assert "No SLURM account" not in said and "sacct" not in said
 
 
@@ -118,7 +109,7 @@ def test_a_cancelled_job_is_run_again_from_its_checkpoint(cluster, sweep, digest
     subprocess.run(["scancel", job_at_work(tmp_path, process)], check=True)
     finished(process, tmp_path)
     assert notes(tmp_path).count("start") == 2 and notes(tmp_path)[-1] == "0"
-    assert content(tmp_path) == digest
+    assert one_cell.content(tmp_path) == digest
 
 
 def test_the_jobs_of_a_lost_node_are_run_again(cluster, sweep, digest, tmp_path):
@@ -129,4 +120,4 @@ def test_the_jobs_of_a_lost_node_are_run_again(cluster, sweep, digest, tmp_path)
     cluster.start_node()
     finished(process, tmp_path)
     assert notes(tmp_path).count("start") == 2 and notes(tmp_path)[-1] == "0"
-    assert content(tmp_path) == digest
+    assert one_cell.content(tmp_path) == digest

@@ -7,7 +7,7 @@ from ritzflow.sweep import cells, variants
 from ritzflow.sweep.types import Config
 from ritzflow.sweep.variant_checks import unknown
 
-NAMES = {"model": "models", "operator": "operators", "reorth_mode": "reorth_modes"}
+NAMES = {axis: key for key, axis in variants.SCOPE.items()}
 NUMBERS = {"seed": "seeds", "probe": "probes"}
 
 
