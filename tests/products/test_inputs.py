@@ -202,7 +202,8 @@ def test_a_module_without_any_layer_that_has_factors_is_exported_without():
 
 
 def test_the_documented_graph_network_is_the_one_that_is_tested():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own-models.md").read_text(), re.DOTALL)
+    page = (ROOT / "docs" / "own-models.md").read_text()
+    blocks = re.findall(r"```python[^\n]*\n(.*?)```", page, re.DOTALL)
     code = next(block for block in blocks if "class Gcn" in block).split("\n\n\n")[0]
     names = {"torch": torch}
     exec(code, names)

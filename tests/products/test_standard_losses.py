@@ -4,6 +4,7 @@ import re
 
 import h5py
 import numpy as np
+import own_loss_exports
 import pytest
 import torch
 import torch.nn.functional as F
@@ -53,17 +54,15 @@ def test_operators_with_options_equal_those_of_pytorchs_loss(
 
 
 def edited(monkeypatch, change):
-    """Lets test_losses.write_data end with a change of the file."""
-    import test_losses
-
-    write = test_losses.write_data
+    """Lets own_loss_exports.write_data end with a change of the file."""
+    write = own_loss_exports.write_data
 
     def write_and_change(folder, *arguments):
         write(folder, *arguments)
         with h5py.File(folder / "data.h5", "a") as f:
             change(f)
 
-    monkeypatch.setattr(test_losses, "write_data", write_and_change)
+    monkeypatch.setattr(own_loss_exports, "write_data", write_and_change)
 
 
 def test_the_mean_of_weighted_classes_is_that_of_pytorch(tmp_path, monkeypatch, capsys):
@@ -97,14 +96,12 @@ def test_cross_entropy_takes_probabilities_as_targets(tmp_path, monkeypatch):
 
 
 def test_binary_labels_take_one_logit(tmp_path, monkeypatch):
-    import test_losses
-
     def binary(f):
         f["targets"].write_direct(f["targets"][...] % 2)
         f.attrs["num_classes"] = 2
 
     edited(monkeypatch, binary)
-    monkeypatch.setitem(test_losses.OUTPUTS, "bce", 1)
+    monkeypatch.setitem(own_loss_exports.OUTPUTS, "bce", 1)
     made = exported(tmp_path, monkeypatch, "bce")
     expected = made.reference(
         lambda z, y: F.binary_cross_entropy_with_logits(z[:, 0], y.double(), reduction="none")
